@@ -1,0 +1,304 @@
+//! `org.tpa1.Access`: requests and grants, for people.
+//!
+//! Times are seconds since 1970 in UTC, spans are whole seconds. Every structure crosses the bus
+//! as a dictionary (`a{sv}`), so fields can be added and what does not apply is left out. Nowhere
+//! is there a field that says who is calling: that comes from the bus driver alone.
+
+use std::collections::HashMap;
+
+use zbus::{DeserializeDict, SerializeDict, Type};
+
+/// One person's yes to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Approval {
+    /// Name of the person who approved.
+    pub by: String,
+    /// Their uid.
+    pub uid: u32,
+    /// When.
+    pub at: i64,
+    /// What they said about it.
+    pub comment: Option<String>,
+}
+
+/// A request, and the grant it became.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Request {
+    /// Eight characters, no dash.
+    pub id: String,
+    /// `pending`, `denied`, `withdrawn`, `lapsed`, `scheduled`, `active`, `expired`, `revoked` or
+    /// `ended`. An approved extension is `approved`: it has no access of its own.
+    pub state: String,
+    /// For whom.
+    pub user: String,
+    /// For whom, by number.
+    pub uid: u32,
+    /// The role asked for.
+    pub role: String,
+    /// Set when the role no longer exists in the configuration.
+    pub role_gone: Option<bool>,
+    /// Why.
+    pub reason: String,
+    /// Reference to a ticket.
+    pub ticket: Option<String>,
+    /// Who asked.
+    pub requested_by: String,
+    /// When they asked.
+    pub requested_at: i64,
+    /// Length asked for or, when an approver shortened it, granted.
+    pub duration_s: u64,
+    /// When access starts: known when the request names a time, and once it is approved.
+    pub not_before: Option<i64>,
+    /// When access ends; known once it started.
+    pub not_after: Option<i64>,
+    /// Distinct approvers needed.
+    pub needed: u32,
+    /// Those given so far.
+    pub approvals: Vec<Approval>,
+    /// Users and `@groups` who may decide.
+    pub approvers: Vec<String>,
+    /// When the request lapses if nobody decides; pending requests only.
+    pub lapses_at: Option<i64>,
+    /// Who made the decision final.
+    pub decided_by: Option<String>,
+    /// Why it was denied or revoked.
+    pub decision_reason: Option<String>,
+    /// The grant this request would extend.
+    pub extends: Option<String>,
+    /// Access began without approval.
+    pub break_glass: bool,
+    /// Who reviewed a break-glass grant.
+    pub reviewed_by: Option<String>,
+    /// When access ended.
+    pub ended_at: Option<i64>,
+    /// Why it ended: `expired`, `revoked` or `ended`, with the words given.
+    pub end_reason: Option<String>,
+    /// Logins and sudo commands under the grant that are open now.
+    pub sessions: Vec<Session>,
+    /// Seconds of access left; active grants only.
+    pub remaining_s: Option<u64>,
+    /// What the role gives, one line a rule, as people read it.
+    pub gives: Vec<String>,
+    /// Whether the caller of the method may decide this request now.
+    pub reviewable: Option<bool>,
+}
+
+/// What someone asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct NewRequest {
+    /// The role.
+    pub role: String,
+    /// Why.
+    pub reason: String,
+    /// For how long; the role's default when neither this nor `until` is given.
+    pub duration_s: Option<u64>,
+    /// Until when; excludes `duration_s`.
+    pub until: Option<i64>,
+    /// From when; at once when not given.
+    pub at: Option<i64>,
+    /// Reference to a ticket.
+    pub ticket: Option<String>,
+    /// On behalf of this user; for the role's approvers only.
+    pub user: Option<String>,
+}
+
+/// How an approver says yes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct ApproveOptions {
+    /// A length shorter than the one asked for.
+    pub duration_s: Option<u64>,
+    /// A word on it.
+    pub comment: Option<String>,
+}
+
+/// Which grants to revoke. Exactly one of the three is set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct RevokeWhat {
+    /// These.
+    pub ids: Option<Vec<String>>,
+    /// All of this user's.
+    pub user: Option<String>,
+    /// Every one.
+    pub all: Option<bool>,
+}
+
+/// Which requests to list. All conditions set must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Filter {
+    /// Asked by or for the caller.
+    pub mine: Option<bool>,
+    /// Waiting for a decision, or a review, that the caller may make.
+    pub reviewable: Option<bool>,
+    /// In one of these states.
+    pub states: Option<Vec<String>>,
+    /// For this user.
+    pub user: Option<String>,
+    /// For this role.
+    pub role: Option<String>,
+    /// Asked at this time or later.
+    pub since: Option<i64>,
+}
+
+/// A role that the caller may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Role {
+    /// Its name, which is its file's.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Length of access when none is asked for.
+    pub default_s: u64,
+    /// Longest access.
+    pub max_s: u64,
+    /// Undecided for this long, a request lapses.
+    pub lapse_s: u64,
+    /// Least number of characters in a reason.
+    pub reason_min: u32,
+    /// Whether a ticket must be named.
+    pub ticket_required: bool,
+    /// Regular expression that a ticket must match as a whole.
+    pub ticket_pattern: Option<String>,
+    /// Users and `@groups` who may decide.
+    pub approvers: Vec<String>,
+    /// How many of them.
+    pub needed: u32,
+    /// The caller's own requests are approved at once.
+    pub auto: bool,
+    /// Access at once, reviewed later.
+    pub break_glass: bool,
+    /// May log in with it.
+    pub login: bool,
+    /// What runs under it is recorded.
+    pub record: bool,
+    /// The clock starts on first use, which must be within this.
+    pub use_within_s: Option<u64>,
+    /// What it gives, one line a rule.
+    pub gives: Vec<String>,
+}
+
+/// A login or a sudo command under a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Session {
+    /// The grant's id.
+    pub grant: String,
+    /// PAM service name.
+    pub service: String,
+    /// The person.
+    pub user: String,
+    /// Process that opened it.
+    pub pid: u32,
+    /// logind's name of the session, once known.
+    pub session: Option<String>,
+    /// Terminal.
+    pub tty: Option<String>,
+    /// Where from.
+    pub rhost: Option<String>,
+    /// Since when.
+    pub opened_at: i64,
+}
+
+/// Which events to read. All conditions set must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct LogFilter {
+    /// Of this grant.
+    pub id: Option<String>,
+    /// At this time or later.
+    pub since: Option<i64>,
+    /// Before this time.
+    pub until: Option<i64>,
+    /// With a greater sequence number.
+    pub after: Option<u64>,
+    /// At most so many, the first ones; 1,000 when not given.
+    pub limit: Option<u32>,
+}
+
+/// One record of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Event {
+    /// Place in the chain, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: i64,
+    /// `TPA1000`.
+    pub code: String,
+    /// `request-created`.
+    pub event: String,
+    /// SHA-256 over this record and the one before, in hexadecimal.
+    pub hash: String,
+    /// Everything else, as it stands in the log line.
+    pub fields: HashMap<String, String>,
+    /// The log line's text, whole.
+    pub line: String,
+}
+
+/// What a walk along the audit chain found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Verification {
+    /// Events walked.
+    pub events: u64,
+    /// Hash of the last one.
+    pub head: Option<String>,
+    /// Sequence number of the first event that does not fit.
+    pub first_break: Option<u64>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// Client side of `org.tpa1.Access`. Each method fails with a [`crate::error::Refusal`].
+#[zbus::proxy(
+    interface = "org.tpa1.Access",
+    default_service = "org.tpa1",
+    default_path = "/org/tpa1"
+)]
+pub trait Access {
+    /// Files a request.
+    fn create_request(&self, request: &NewRequest) -> zbus::Result<Request>;
+    /// The requests that the caller may see, newest first.
+    fn list_requests(&self, filter: &Filter) -> zbus::Result<Vec<Request>>;
+    /// One request, by id or the beginning of one.
+    fn get_request(&self, id: &str) -> zbus::Result<Request>;
+    /// Says yes to a request.
+    fn approve(&self, id: &str, options: &ApproveOptions) -> zbus::Result<Request>;
+    /// Says no to a request.
+    fn deny(&self, id: &str, reason: &str) -> zbus::Result<Request>;
+    /// Takes one's own request back.
+    fn withdraw(&self, id: &str) -> zbus::Result<Request>;
+    /// Asks for more time on a live grant; answers with the extension's own request.
+    fn extend(&self, id: &str, seconds: u64, reason: &str) -> zbus::Result<Request>;
+    /// Ends one's own access now; all of it when `id` is empty.
+    fn end(&self, id: &str) -> zbus::Result<Vec<Request>>;
+    /// Takes access away now.
+    fn revoke(&self, what: &RevokeWhat, reason: &str) -> zbus::Result<Vec<Request>>;
+    /// Closes the review that a break-glass grant waits for.
+    fn review(&self, id: &str, comment: &str) -> zbus::Result<Request>;
+    /// The roles that the caller may ask for.
+    fn roles(&self) -> zbus::Result<Vec<Role>>;
+    /// The live and scheduled grants of the caller, or of `user` when that is not empty.
+    fn status(&self, user: &str) -> zbus::Result<Vec<Request>>;
+    /// Open sessions of one grant, or of all that the caller may see when `id` is empty.
+    fn sessions(&self, id: &str) -> zbus::Result<Vec<Session>>;
+    /// Reads the audit trail; for root and the group `tpa-audit`.
+    fn log(&self, filter: &LogFilter) -> zbus::Result<Vec<Event>>;
+    /// Walks the audit chain; for root and the group `tpa-audit`.
+    fn verify(&self) -> zbus::Result<Verification>;
+    /// Loads the configuration anew, whole or not at all; for root.
+    fn reload(&self) -> zbus::Result<()>;
+
+    /// A request came into being or changed its state.
+    #[zbus(signal)]
+    fn request_changed(&self, id: &str, state: &str) -> zbus::Result<()>;
+    /// An event was recorded. Its content is read with `Log`, by those who may.
+    #[zbus(signal)]
+    fn event_recorded(&self, seq: u64) -> zbus::Result<()>;
+}

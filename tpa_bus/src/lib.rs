@@ -1,0 +1,17 @@
+//! The contract between the parts of TPA.
+//!
+//! `tpad` serves two D-Bus interfaces: [`access`] on the system bus, for people through `tpactl`,
+//! and [`gate`], for the PAM module, peer to peer on a socket that only root can open (and, for
+//! root alone, on the system bus too). [`offline`] is what the module goes by when nobody answers:
+//! two small files that `tpad` derives from its ledger. [`id`], [`span`] and [`text`] are the
+//! written forms of what crosses these boundaries, so that every part reads and says them alike.
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod error;
+pub mod gate;
+pub mod id;
+pub mod names;
+pub mod offline;
+pub mod span;
+pub mod text;

@@ -1,0 +1,39 @@
+//! Where things are: bus names, object paths, sockets and files.
+//!
+//! All are fixed at build time. Nothing here is taken from the environment: in a setuid host the
+//! environment belongs to the caller.
+
+/// Well-known name of `tpad` on the system bus.
+pub const BUS_NAME: &str = "org.tpa1";
+
+/// The one object that `tpad` serves, on the bus and on the gate's socket.
+pub const OBJECT_PATH: &str = "/org/tpa1";
+
+/// Address of the system bus, as D-Bus spells it. Hard-coded: `DBUS_SYSTEM_BUS_ADDRESS` would let
+/// the caller of a setuid program choose who answers.
+pub const SYSTEM_BUS_ADDRESS: &str = "unix:path=/run/dbus/system_bus_socket";
+
+/// Everything `tpad` derives while it runs. Root-only, gone after a reboot by nature.
+pub const RUN_DIR: &str = "/run/tpa";
+
+/// The gate's socket: D-Bus without the bus daemon, mode 0600.
+pub const GATE_SOCKET: &str = "/run/tpa/gate.sock";
+
+/// Sudoers drop-ins, one file a grant, named by the grant's id.
+pub const SUDOERS_DIR: &str = "/run/tpa/sudoers.d";
+
+/// One [`crate::offline::StateFile`] for each person with a live grant, named by uid.
+pub const STATE_DIR: &str = "/run/tpa/state";
+
+/// What `tpactl prompt` reads: for each person a world-readable file with the end of their access.
+pub const PROMPT_DIR: &str = "/run/tpa-prompt";
+
+/// Whom the gate concerns: a [`crate::offline::GateFile`]. It outlives a reboot, so that a host
+/// whose `tpad` does not start lets in those whom the gate never concerned.
+pub const GATE_FILE: &str = "/var/lib/tpa/gate";
+
+/// Configuration of the daemon.
+pub const CONFIG_FILE: &str = "/etc/tpa/tpad.toml";
+
+/// Role files, `NAME.toml`.
+pub const ROLES_DIR: &str = "/etc/tpa/roles.d";

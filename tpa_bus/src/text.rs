@@ -1,0 +1,62 @@
+//! Text that people typed, made safe for one line of a log or a terminal.
+
+/// Whether a character could move a cursor, break a line or turn the reading direction: the
+/// control characters, the line and paragraph separators, the bidirectional controls (UAX #9)
+/// and the invisible ones that hide text.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00AD}' | '\u{061C}' | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}')
+}
+
+/// The text as one clean line: every unsafe character becomes a visible escape (`\n`, `\t`,
+/// `\u{1b}`), and what is longer than `max` characters is cut and ends in `…`.
+#[must_use]
+pub fn one_line(text: &str, max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(max));
+    for (count, c) in text.chars().enumerate() {
+        if count == max {
+            line.push('…');
+            break;
+        }
+        if is_unsafe(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_bidirectional_characters_become_visible() {
+        assert_eq!(
+            one_line("a\nb\x1b[31m\u{202e}c", 100),
+            "a\\nb\\u{1b}[31m\\u{202e}c"
+        );
+        assert_eq!(one_line("grüße, 世界", 100), "grüße, 世界");
+    }
+
+    #[test]
+    fn long_text_is_cut_with_a_mark() {
+        assert_eq!(one_line("abcdef", 3), "abc…");
+        assert_eq!(one_line("abc", 3), "abc");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_unsafe_character_survives(text: String) {
+            proptest::prop_assert!(!one_line(&text, usize::MAX).chars().any(is_unsafe));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The only place where the time is read.
+
+use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// A moment, by every clock that a grant can end by. Functions that decide take it as a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Now {
+    /// `CLOCK_REALTIME`: seconds since 1970 in UTC. People set this one.
+    pub wall_s: i64,
+    /// `CLOCK_BOOTTIME` in milliseconds: counts through suspend, never goes back, starts anew
+    /// with each boot.
+    pub boottime_ms: u64,
+    /// Which boot that is: `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+}
+
+/// Reads the clocks.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    boot_id: String,
+}
+
+impl Clock {
+    /// Learns which boot this is.
+    ///
+    /// # Errors
+    /// When `/proc/sys/kernel/random/boot_id` cannot be read.
+    pub fn new() -> std::io::Result<Self> {
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        Ok(Self {
+            boot_id: boot_id.trim().to_owned(),
+        })
+    }
+
+    /// The moment it is.
+    ///
+    /// # Errors
+    /// When the kernel refuses to tell (clock_gettime(2)).
+    pub fn now(&self) -> nix::Result<Now> {
+        let wall = clock_gettime(ClockId::CLOCK_REALTIME)?;
+        let boottime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+        let boottime_ms = boottime.tv_sec() * 1_000 + boottime.tv_nsec() / 1_000_000;
+        Ok(Now {
+            wall_s: wall.tv_sec(),
+            boottime_ms: u64::try_from(boottime_ms).unwrap_or(0),
+            boot_id: self.boot_id.clone(),
+        })
+    }
+}

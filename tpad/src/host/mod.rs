@@ -1,0 +1,1 @@
+//! Makes the host what the plan says.

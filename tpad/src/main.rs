@@ -1,0 +1,2 @@
+//! The daemon of TPA: wires the parts together.
+fn main() {}

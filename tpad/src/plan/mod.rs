@@ -1,0 +1,82 @@
+//! PURE: the live grants and the time in, the host as it should be out.
+//!
+//! What is on disk is derived: rules, state files, timers and scopes' limits are computed here
+//! from *all* grants of a person, never edited grant by grant. [`crate::host`] makes it so.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use tpa_bus::id::Id;
+use tpa_bus::offline::StateFile;
+
+use crate::policy::SudoRule;
+
+/// The host as it should be now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// Sudoers drop-ins, one for each live grant that gives sudo. No others may exist.
+    pub rules: BTreeMap<Id, Rule>,
+    /// State files for the gate without `tpad`, by uid. No others may exist.
+    pub states: BTreeMap<u32, StateFile>,
+    /// One reaper timer for each live grant. No others may exist.
+    pub reapers: BTreeMap<Id, End>,
+    /// Latest end of each person's login, by uid: no scope of theirs may have a later limit, and
+    /// an earlier one is moved up to it.
+    pub login_ends: BTreeMap<u32, End>,
+    /// Grants that have ended and whose end is not proven yet.
+    pub endings: Vec<Ending>,
+    /// Lines due on the terminals of a person.
+    pub notices: Vec<Notice>,
+}
+
+/// When a grant ends: whichever of the two clocks gets there first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    /// Wall clock, in seconds since 1970.
+    pub not_after: i64,
+    /// `CLOCK_BOOTTIME`, in milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// What a drop-in says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The grant.
+    pub id: Id,
+    /// Whose: the number alone stands in the rule, the name in a comment.
+    pub uid: u32,
+    /// Their name.
+    pub user: String,
+    /// The grant's role, for the comment.
+    pub role: String,
+    /// End, in seconds since 1970.
+    pub not_after: i64,
+    /// What they may run.
+    pub sudo: Vec<SudoRule>,
+    /// sudo records input and output.
+    pub record: bool,
+}
+
+/// A grant whose end has come: what must be gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The grant.
+    pub id: Id,
+    /// Whose.
+    pub uid: u32,
+    /// Their name.
+    pub user: String,
+    /// No other grant gives them a login: everything of theirs goes, not the sudo commands alone.
+    pub logins: bool,
+}
+
+/// Lines for the terminals of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The grant they are about.
+    pub id: Id,
+    /// Whose terminals.
+    pub uid: u32,
+    /// The line, without line ends.
+    pub line: String,
+}

@@ -1,0 +1,1 @@
+//! Reads the configuration, whole or not at all.

@@ -1,0 +1,147 @@
+//! Who may ask, who decides, what a role gives: `tpad.toml` and `roles.d`, as written.
+//!
+//! These are the values after reading and checking; [`load`] makes them, whole or not at all.
+//! Names stand here as written: who is in a group is asked at the time of a decision.
+
+pub mod load;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tpa_bus::offline::{GateFile, Who};
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Names this configuration in the audit trail: the first 12 hexadecimal digits of the
+    /// SHA-256 over all files read, in the order of their names.
+    pub revision: String,
+    /// Whom the gate concerns.
+    pub gate: GateFile,
+    /// Most undecided requests one person may have.
+    pub pending_per_user: u32,
+    /// Seconds before the end at which people are warned, longest first.
+    pub warn_before: Vec<u64>,
+    /// Form of the log lines.
+    pub audit_format: AuditFormat,
+    /// Absolute path of the program that is told of events.
+    pub notify: Option<String>,
+    /// By name.
+    pub roles: BTreeMap<String, Role>,
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditFormat {
+    /// `name=value`, quoted where needed.
+    #[default]
+    Kv,
+    /// JSON with ECS names after `@cee:`.
+    Cee,
+}
+
+/// One role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// The file's name without `.toml`.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Who may ask.
+    pub requesters: Vec<Who>,
+    /// Seconds of access when none are asked for.
+    pub default_s: u64,
+    /// Most seconds of access.
+    pub max_s: u64,
+    /// Least number of characters in a reason.
+    pub reason_min: u32,
+    /// Whether a ticket must be named.
+    pub ticket_required: bool,
+    /// Regular expression that a ticket must match as a whole.
+    pub ticket_pattern: Option<String>,
+    /// Seconds after which an undecided request lapses.
+    pub lapse_s: u64,
+    /// Who decides.
+    pub approvers: Vec<Who>,
+    /// How many distinct people must say yes; at least 1 unless `gives.break_glass`.
+    pub needed: u32,
+    /// Whose own requests are approved at once.
+    pub auto: Vec<Who>,
+    /// The clock starts on first use, which must come within so many seconds of the approval.
+    pub use_within_s: Option<u64>,
+    /// What a grant of it gives.
+    pub gives: Gives,
+}
+
+/// What a grant gives: copied into the ledger when it is approved, so that a later change of the
+/// role does not change what was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gives {
+    /// May log in.
+    pub login: bool,
+    /// sudo records what runs under it.
+    pub record: bool,
+    /// Active without approval, to be reviewed.
+    pub break_glass: bool,
+    /// What its end does.
+    pub on_end: OnEnd,
+    /// Rules for sudo.
+    pub sudo: Vec<SudoRule>,
+}
+
+/// What the end of a grant does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnEnd {
+    /// Ends what the grant started, logins included.
+    #[default]
+    Kill,
+    /// Ends the sudo commands, leaves the login.
+    Keep,
+}
+
+/// One `[[gives.sudo]]` table: commands and files, as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SudoRule {
+    /// User to run as.
+    pub run_as: String,
+    /// Group to run as.
+    pub run_as_group: Option<String>,
+    /// Commands in sudoers(5) form: an absolute path, then arguments; none means any.
+    pub run: Vec<String>,
+    /// Files that sudoedit may edit.
+    pub edit: Vec<String>,
+    /// sudo asks for the person's password.
+    pub password: bool,
+}
+
+impl Gives {
+    /// Whether it gives any use of sudo.
+    #[must_use]
+    pub fn uses_sudo(&self) -> bool {
+        !self.sudo.is_empty()
+    }
+
+    /// What it gives, one line a rule, as people read it.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.login {
+            lines.push("login".to_owned());
+        }
+        for rule in &self.sudo {
+            let group = rule.run_as_group.as_ref().map(|group| format!(":{group}"));
+            let whom = format!("{}{}", rule.run_as, group.unwrap_or_default());
+            let line = |what: &str| format!("sudo as {whom}: {what}");
+            lines.extend(rule.run.iter().map(|command| line(command)));
+            lines.extend(
+                rule.edit
+                    .iter()
+                    .map(|file| line(&format!("sudoedit {file}"))),
+            );
+        }
+        lines
+    }
+}
