@@ -36,7 +36,7 @@ impl Clock {
     /// The moment it is.
     ///
     /// # Errors
-    /// When the kernel refuses to tell (clock_gettime(2)).
+    /// When the kernel refuses to tell (`clock_gettime(2)`).
     pub fn now(&self) -> nix::Result<Now> {
         let wall = clock_gettime(ClockId::CLOCK_REALTIME)?;
         let boottime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;

@@ -6,5 +6,6 @@
 
 pub mod clock;
 pub mod host;
+pub mod ledger;
 pub mod plan;
 pub mod policy;

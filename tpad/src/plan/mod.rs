@@ -4,6 +4,10 @@
 //! from *all* grants of a person, never edited grant by grant. [`crate::host`] makes it so.
 #![forbid(unsafe_code)]
 
+mod compute;
+
+pub use compute::{Plan, Said, World, plan};
+
 use std::collections::BTreeMap;
 
 use tpa_bus::id::Id;

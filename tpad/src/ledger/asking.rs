@@ -1,0 +1,336 @@
+//! Filing requests: for access, and for more of it.
+
+use tpa_bus::id::Id;
+use tpa_bus::span::Span;
+use tpa_bus::text::one_line;
+
+use super::deciding::granted;
+use super::request::{Approval, Removal, Request, Stage};
+use super::{Asked, Caller, Event, Kind, Person, Refused, State};
+use crate::clock::Now;
+use crate::policy::{Policy, Role};
+
+/// Longest reason, comment or explanation, in characters.
+pub(super) const TEXT_MAX: usize = 1_000;
+/// Longest ticket reference, in characters.
+const TICKET_MAX: usize = 100;
+/// How far ahead access may be asked for: a year.
+const AHEAD_MAX: i64 = 365 * 86_400;
+
+pub(super) fn ask(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    id: Id,
+    asked: &Asked,
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let shown = one_line(&asked.role, 40);
+    let role = policy.roles.get(&asked.role).ok_or_else(|| {
+        Refused::invalid(format!("there is no role {shown}"))
+            .next("see what there is: tpactl roles")
+    })?;
+    may_ask(role, caller, asked)?;
+    within_limits(state, policy, caller, &asked.user)?;
+    check_reason(role, &asked.reason)?;
+    check_ticket(role, asked.ticket.as_deref())?;
+    let (duration_s, at) = span_of(role, asked, now)?;
+    let request = Request {
+        id,
+        user: asked.user.clone(),
+        requested_by: caller.person.clone(),
+        requested_at: now.wall_s,
+        role: role.name.clone(),
+        reason: asked.reason.clone(),
+        ticket: asked.ticket.clone(),
+        duration_s,
+        at,
+        until: asked.until,
+        needed: role.needed,
+        lapses_at: now.wall_s.saturating_add_unsigned(role.lapse_s),
+        extends: None,
+        gives: role.gives.clone(),
+        approvals: Vec::new(),
+        stage: Stage::Pending,
+        reviewed: None,
+        removal: Removal::None,
+    };
+    let by_itself = approves_itself(role, caller, &asked.user);
+    filed(state, role, &request, by_itself, now)
+}
+
+pub(super) fn extend(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    id: Id,
+    (grant, seconds, reason): (Id, u64, &str),
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let target = state
+        .requests
+        .get(&grant)
+        .ok_or_else(|| Refused::unknown_id(grant.as_str()))?;
+    let role = policy.roles.get(&target.role).ok_or_else(|| {
+        Refused::not_permitted(format!("the role {} no longer exists", target.role))
+            .next("ask for another role: tpactl roles")
+    })?;
+    if !caller.is(target.user.uid) && !caller.is_listed(&role.approvers) {
+        return Err(Refused::not_permitted(format!("{grant} is not your grant"))
+            .next("its holder or an approver of its role can ask for more time"));
+    }
+    if !target.is_live(now) {
+        return Err(
+            Refused::no_change(format!("{grant} is {}", target.state_name()))
+                .next(format!("ask anew: tpactl request {} --reason …", role.name)),
+        );
+    }
+    within_limits(state, policy, caller, &target.user)?;
+    check_reason(role, reason)?;
+    if seconds == 0 {
+        return Err(Refused::invalid("more time must be at least 1s"));
+    }
+    check_extension(role, target, seconds)?;
+    let request = Request {
+        id,
+        requested_by: caller.person.clone(),
+        requested_at: now.wall_s,
+        reason: reason.to_owned(),
+        duration_s: seconds,
+        at: None,
+        until: None,
+        needed: role.needed,
+        lapses_at: now.wall_s.saturating_add_unsigned(role.lapse_s),
+        extends: Some(grant),
+        approvals: Vec::new(),
+        stage: Stage::Pending,
+        reviewed: None,
+        removal: Removal::None,
+        ..target.clone()
+    };
+    let by_itself = approves_itself(role, caller, &target.user);
+    filed(state, role, &request, by_itself, now)
+}
+
+/// No grant is longer than its role's maximum, however often it is extended.
+pub(super) fn check_extension(role: &Role, target: &Request, more_s: u64) -> Result<(), Refused> {
+    let Stage::Active { since, deadline } = &target.stage else {
+        return Err(Refused::no_change(format!(
+            "{} is {}",
+            target.id,
+            target.state_name()
+        )));
+    };
+    let so_far = deadline
+        .not_after
+        .saturating_sub(*since)
+        .max(0)
+        .unsigned_abs();
+    if so_far.saturating_add(more_s) <= role.max_s {
+        return Ok(());
+    }
+    let left = Span::from_secs(role.max_s.saturating_sub(so_far));
+    let most = Span::from_secs(role.max_s);
+    Err(Refused::invalid(format!(
+        "{} more would make {} longer than the {most} that {} allows",
+        Span::from_secs(more_s),
+        target.id,
+        role.name
+    ))
+    .next(if left.as_secs() == 0 {
+        format!("ask anew: tpactl request {} --reason …", role.name)
+    } else {
+        format!("ask for at most {left} more")
+    }))
+}
+
+/// The events of a request just filed: with those of its approval where none has to be waited for.
+fn filed(
+    state: &State,
+    role: &Role,
+    request: &Request,
+    by_itself: bool,
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let mut events = vec![Event::RequestCreated(Box::new(request.clone()))];
+    if role.gives.break_glass {
+        if request.extends.is_none() {
+            events.push(Event::BreakGlassUsed { id: request.id });
+        }
+        events.extend(granted(state, role, request, None, now)?);
+    } else if by_itself {
+        events.extend(granted(state, role, request, None, now)?);
+    }
+    Ok(events)
+}
+
+/// Whether the role says yes by itself: to a person whom it names, asking for themselves.
+fn approves_itself(role: &Role, caller: &Caller, user: &Person) -> bool {
+    caller.person == *user && caller.is_listed(&role.auto)
+}
+
+fn may_ask(role: &Role, caller: &Caller, asked: &Asked) -> Result<(), Refused> {
+    let Asked {
+        user, user_groups, ..
+    } = asked;
+    if user.uid == 0 || user.uid == u32::MAX {
+        return Err(
+            Refused::invalid(format!("{} needs no grant", one_line(&user.name, 40)))
+                .next("name the person who is to have access: --user NAME"),
+        );
+    }
+    let for_self = caller.person.uid == user.uid;
+    if !for_self && !caller.is_listed(&role.approvers) {
+        return Err(Refused::not_permitted(format!(
+            "you may not ask for {} on behalf of {}",
+            role.name, user.name
+        ))
+        .next(format!("only its approvers may: {}", listed(role))));
+    }
+    let user_listed = role
+        .requesters
+        .iter()
+        .any(|who| who.includes(&user.name, user_groups));
+    if !user_listed {
+        let whom = if for_self {
+            "you".to_owned()
+        } else {
+            user.name.clone()
+        };
+        return Err(
+            Refused::not_permitted(format!("{whom} may not have the role {}", role.name))
+                .next("see what you may ask for: tpactl roles"),
+        );
+    }
+    Ok(())
+}
+
+fn within_limits(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    user: &Person,
+) -> Result<(), Refused> {
+    let most = usize::try_from(policy.pending_per_user).unwrap_or(usize::MAX);
+    for person in [&caller.person, user] {
+        let pending = |request: &&super::Request| request.is_pending() && request.is_of(person.uid);
+        if state.requests.values().filter(pending).count() >= most {
+            return Err(Refused::new(
+                Kind::Limit,
+                format!("{} has {most} undecided requests already", person.name),
+            )
+            .next("withdraw one: tpactl ls --mine --state pending, tpactl withdraw ID"));
+        }
+    }
+    Ok(())
+}
+
+/// A text that people typed: something, not too long, on one line.
+pub(super) fn check_text(what: &str, text: &str, least: usize, most: usize) -> Result<(), Refused> {
+    let length = text.trim().chars().count();
+    if length < least {
+        return Err(Refused::invalid(format!(
+            "the {what} has {length} characters, at least {least} are needed"
+        ))
+        .next("say in a sentence what it is for: --reason \"…\""));
+    }
+    if text.chars().count() > most {
+        return Err(
+            Refused::invalid(format!("the {what} is longer than {most} characters"))
+                .next("say it shorter, or name a ticket"),
+        );
+    }
+    if let Some(c) = text.chars().find(|c| c.is_control()) {
+        let shown = c.escape_default();
+        return Err(
+            Refused::invalid(format!("the {what} holds the control character {shown}"))
+                .next("write it on one line, in plain text"),
+        );
+    }
+    Ok(())
+}
+
+fn check_reason(role: &Role, reason: &str) -> Result<(), Refused> {
+    let least = usize::try_from(role.reason_min)
+        .unwrap_or(usize::MAX)
+        .max(1);
+    check_text("reason", reason, least, TEXT_MAX)
+}
+
+fn check_ticket(role: &Role, ticket: Option<&str>) -> Result<(), Refused> {
+    let Some(ticket) = ticket else {
+        return if role.ticket_required {
+            Err(
+                Refused::invalid(format!("the role {} needs a ticket", role.name))
+                    .next("name it: --ticket T"),
+            )
+        } else {
+            Ok(())
+        };
+    };
+    check_text("ticket", ticket, 1, TICKET_MAX)?;
+    let Some(pattern) = &role.ticket_pattern else {
+        return Ok(());
+    };
+    let fits = regex_lite::Regex::new(&format!("^(?:{pattern})$"))
+        .is_ok_and(|regex| regex.is_match(ticket));
+    if fits {
+        return Ok(());
+    }
+    Err(Refused::invalid(format!(
+        "the ticket {} does not look like one (pattern {pattern})",
+        one_line(ticket, 40)
+    )))
+}
+
+/// For how long, and from when.
+fn span_of(role: &Role, asked: &Asked, now: &Now) -> Result<(u64, Option<i64>), Refused> {
+    let start = match asked.at {
+        Some(at) if at < now.wall_s => {
+            return Err(Refused::invalid("the start lies in the past").next("leave --at out"));
+        }
+        Some(at) if at > now.wall_s.saturating_add(AHEAD_MAX) => {
+            return Err(Refused::invalid("the start lies more than a year ahead"));
+        }
+        at => at.unwrap_or(now.wall_s),
+    };
+    let seconds = match (asked.duration_s, asked.until) {
+        (Some(_), Some(_)) => {
+            return Err(Refused::invalid("both a length and an end are given")
+                .next("use either --for or --until"));
+        }
+        (Some(seconds), None) => seconds,
+        (None, Some(until)) => u64::try_from(until.saturating_sub(start)).unwrap_or(0),
+        (None, None) => role.default_s,
+    };
+    if seconds == 0 {
+        return Err(Refused::invalid("the time asked for is nothing").next("ask for at least 1s"));
+    }
+    if seconds > role.max_s {
+        let (asked, most) = (Span::from_secs(seconds), Span::from_secs(role.max_s));
+        return Err(Refused::invalid(format!(
+            "{asked} is more than the {most} that {} allows",
+            role.name
+        ))
+        .next(format!("ask for at most {most}: --for {most}")));
+    }
+    Ok((seconds, asked.at))
+}
+
+/// The role's approvers in words.
+pub(super) fn listed(role: &Role) -> String {
+    role.approvers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A yes by this caller at this time.
+pub(super) fn yes(caller: &Caller, now: &Now, comment: Option<&str>) -> Approval {
+    Approval {
+        by: caller.person.clone(),
+        at: now.wall_s,
+        comment: comment.filter(|text| !text.is_empty()).map(str::to_owned),
+    }
+}

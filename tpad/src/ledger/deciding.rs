@@ -1,0 +1,264 @@
+//! Yes and no.
+
+use tpa_bus::id::Id;
+use tpa_bus::span::Span;
+
+use super::asking::{TEXT_MAX, check_extension, check_text, listed, yes};
+use super::request::{Approval, Closed, Deadline, Request, Stage};
+use super::{Caller, Event, Refused, State};
+use crate::clock::Now;
+use crate::policy::{Policy, Role};
+
+pub(super) fn approve(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    id: Id,
+    (shorter_s, comment): (Option<u64>, Option<&str>),
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let request = known(state, id)?;
+    let role = role_of(policy, request)?;
+    may_decide(role, request, caller, "approve")?;
+    still_pending(request)?;
+    if request.lapses_at <= now.wall_s {
+        return Err(too_late(request, "it has lapsed"));
+    }
+    check_text("comment", comment.unwrap_or_default(), 0, TEXT_MAX)?;
+    let duration_s = match shorter_s {
+        Some(0) => return Err(Refused::invalid("the time given is nothing")),
+        Some(seconds) if seconds > request.duration_s => {
+            let (given, asked) = (
+                Span::from_secs(seconds),
+                Span::from_secs(request.duration_s),
+            );
+            return Err(
+                Refused::invalid(format!("{given} is longer than the {asked} asked for"))
+                    .next("an approver can shorten the time, not lengthen it"),
+            );
+        }
+        shorter => shorter.unwrap_or(request.duration_s),
+    };
+    if request
+        .approvals
+        .iter()
+        .any(|approval| caller.is(approval.by.uid))
+    {
+        return Err(
+            Refused::no_change(format!("you have approved {id} already"))
+                .next(format!("another of {} must decide", listed(role))),
+        );
+    }
+    let approval = yes(caller, now, comment);
+    let given = u32::try_from(request.approvals.len())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    if given < role.needed {
+        return Ok(vec![Event::ApprovalRecorded {
+            id,
+            approval: Some(approval),
+            duration_s,
+            needed: role.needed,
+            next: None,
+            gives: None,
+        }]);
+    }
+    granted(
+        state,
+        role,
+        &Request {
+            duration_s,
+            ..request.clone()
+        },
+        Some(approval),
+        now,
+    )
+}
+
+pub(super) fn deny(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    id: Id,
+    reason: &str,
+) -> Result<Vec<Event>, Refused> {
+    let request = known(state, id)?;
+    may_decide(role_of(policy, request)?, request, caller, "deny")?;
+    still_pending(request)?;
+    check_text("reason", reason, 1, TEXT_MAX)?;
+    Ok(vec![Event::Closed {
+        id,
+        how: Closed::Denied,
+        why: Some(reason.to_owned()),
+    }])
+}
+
+pub(super) fn review(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    id: Id,
+    comment: &str,
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let request = known(state, id)?;
+    if !request.gives.break_glass {
+        return Err(
+            Refused::invalid(format!("{id} was not a break-glass access"))
+                .next("see what waits for a review: tpactl ls --reviewable"),
+        );
+    }
+    may_decide(role_of(policy, request)?, request, caller, "review")?;
+    if let Some(review) = &request.reviewed {
+        return Err(Refused::no_change(format!(
+            "{id} was reviewed by {} already",
+            review.by.name
+        )));
+    }
+    check_text("comment", comment, 1, TEXT_MAX)?;
+    Ok(vec![Event::BreakGlassReviewed {
+        id,
+        review: yes(caller, now, Some(comment)),
+    }])
+}
+
+/// The events of the last yes: `approval` is a person's, or nobody's when the role says yes by
+/// itself. Time runs from here, not from the asking.
+pub(super) fn granted(
+    state: &State,
+    role: &Role,
+    request: &Request,
+    approval: Option<Approval>,
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let recorded = |next: Option<Stage>, duration_s| Event::ApprovalRecorded {
+        id: request.id,
+        approval,
+        duration_s,
+        needed: role.needed,
+        next,
+        gives: Some(role.gives.clone()),
+    };
+    if let Some(grant) = request.extends {
+        let target = known(state, grant)?;
+        let deadline = target
+            .deadline()
+            .filter(|deadline| !deadline.is_over(now))
+            .ok_or_else(|| too_late(request, &format!("{grant} is {}", target.state_name())))?;
+        check_extension(role, target, request.duration_s)?;
+        let deadline = deadline.extended(request.duration_s);
+        return Ok(vec![
+            recorded(Some(Stage::Approved), request.duration_s),
+            Event::GrantExtended {
+                id: grant,
+                by_request: request.id,
+                deadline,
+            },
+        ]);
+    }
+    let from = request.at.map_or(now.wall_s, |at| at.max(now.wall_s));
+    let duration_s = duration_from(request, from)?.min(role.max_s);
+    let waits = |use_by| Stage::Waiting { from, use_by };
+    let next = match role.use_within_s {
+        Some(within) => Some(waits(Some(from.saturating_add_unsigned(within)))),
+        None if from > now.wall_s => Some(waits(None)),
+        None => None,
+    };
+    let starts_now = next.is_none();
+    let mut events = vec![recorded(next, duration_s)];
+    if starts_now {
+        events.push(Event::GrantActivated {
+            id: request.id,
+            deadline: Deadline::after(now, duration_s),
+        });
+    }
+    Ok(events)
+}
+
+/// Seconds of access when it starts at `from`: what was asked for, cut by a fixed end.
+pub(super) fn duration_from(request: &Request, from: i64) -> Result<u64, Refused> {
+    let Some(until) = request.until else {
+        return Ok(request.duration_s);
+    };
+    let left = u64::try_from(until.saturating_sub(from)).unwrap_or(0);
+    if left == 0 {
+        return Err(too_late(request, "the end asked for has passed"));
+    }
+    Ok(request.duration_s.min(left))
+}
+
+pub(super) fn known(state: &State, id: Id) -> Result<&Request, Refused> {
+    state
+        .requests
+        .get(&id)
+        .ok_or_else(|| Refused::unknown_id(id.as_str()))
+}
+
+fn role_of<'a>(policy: &'a Policy, request: &Request) -> Result<&'a Role, Refused> {
+    policy.roles.get(&request.role).ok_or_else(|| {
+        Refused::not_permitted(format!("the role {} no longer exists", request.role))
+            .next("nobody can decide it: withdraw it, or let it lapse")
+    })
+}
+
+fn still_pending(request: &Request) -> Result<(), Refused> {
+    if request.is_pending() {
+        return Ok(());
+    }
+    Err(Refused::no_change(format!(
+        "{} is {} already",
+        request.id,
+        request.state_name()
+    ))
+    .next(format!("see it: tpactl show {}", request.id)))
+}
+
+fn too_late(request: &Request, why: &str) -> Refused {
+    Refused::no_change(format!("too late to approve {}: {why}", request.id)).next(format!(
+        "ask anew: tpactl request {} --reason …",
+        request.role
+    ))
+}
+
+/// Only a person on the role's list decides, and never about themselves: neither the human nor
+/// the uid they act with may be the requester's or that of whom the request is for.
+fn may_decide(
+    role: &Role,
+    request: &Request,
+    caller: &Caller,
+    decision: &str,
+) -> Result<(), Refused> {
+    let own = caller.is(request.user.uid) || caller.is(request.requested_by.uid);
+    let why = if own {
+        format!("you cannot {decision} your own request ({})", request.id)
+    } else if !caller.is_listed(&role.approvers) {
+        format!(
+            "you may not {decision} requests for {} ({})",
+            role.name, request.id
+        )
+    } else {
+        return Ok(());
+    };
+    let record = Event::DecisionRefused {
+        id: request.id,
+        decision: decision.to_owned(),
+        why: if own { "self" } else { "not-allowed" }.to_owned(),
+    };
+    let mut refused = Refused::not_permitted(why).next(format!("ask one of {}", listed(role)));
+    refused.record = Some(Box::new(record));
+    Err(refused)
+}
+
+/// Whether this caller may decide this request as it stands: for lists of what waits for them.
+#[must_use]
+pub fn may_decide_now(policy: &Policy, request: &Request, caller: &Caller) -> bool {
+    let Some(role) = policy.roles.get(&request.role) else {
+        return false;
+    };
+    let open = request.is_pending() || request.awaits_review();
+    let said = request
+        .approvals
+        .iter()
+        .any(|approval| caller.is(approval.by.uid));
+    open && !said && may_decide(role, request, caller, "approve").is_ok()
+}

@@ -1,0 +1,100 @@
+//! Access that people end before its time, and requests they take back.
+
+use tpa_bus::id::Id;
+
+use super::asking::{TEXT_MAX, check_text};
+use super::deciding::known;
+use super::request::{Closed, Request, Stage};
+use super::{Caller, Event, Refused, State};
+use crate::policy::Policy;
+
+pub(super) fn withdraw(state: &State, caller: &Caller, id: Id) -> Result<Vec<Event>, Refused> {
+    let request = known(state, id)?;
+    if !caller.is(request.requested_by.uid) && !caller.is(request.user.uid) {
+        return Err(Refused::not_permitted(format!("{id} is not your request"))
+            .next("an approver can deny it: tpactl deny ID --reason …"));
+    }
+    match request.stage {
+        Stage::Pending => Ok(vec![Event::Closed {
+            id,
+            how: Closed::Withdrawn,
+            why: None,
+        }]),
+        Stage::Active { .. } | Stage::Waiting { .. } => Err(Refused::no_change(format!(
+            "{id} is {} already",
+            request.state_name()
+        ))
+        .next(format!("give the access back: tpactl end {id}"))),
+        Stage::Approved | Stage::Closed { .. } => Err(over(request)),
+    }
+}
+
+pub(super) fn end(state: &State, caller: &Caller, id: Id) -> Result<Vec<Event>, Refused> {
+    let request = known(state, id)?;
+    if caller.person.uid != request.user.uid {
+        return Err(
+            Refused::not_permitted(format!("{id} is not your grant")).next(format!(
+                "an approver of its role can: tpactl revoke {id} --reason …"
+            )),
+        );
+    }
+    match request.stage {
+        Stage::Active { .. } | Stage::Waiting { .. } => Ok(vec![Event::Closed {
+            id,
+            how: Closed::Ended,
+            why: None,
+        }]),
+        Stage::Pending => Err(
+            Refused::no_change(format!("{id} is pending: nothing to end"))
+                .next(format!("take it back: tpactl withdraw {id}")),
+        ),
+        Stage::Approved | Stage::Closed { .. } => Err(over(request)),
+    }
+}
+
+/// An approver of the role may revoke its grants; root may revoke any, and people their own.
+pub(super) fn revoke(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    id: Id,
+    reason: &str,
+) -> Result<Vec<Event>, Refused> {
+    let request = known(state, id)?;
+    let approver = policy
+        .roles
+        .get(&request.role)
+        .is_some_and(|role| caller.is_listed(&role.approvers));
+    if !caller.is_root() && !approver && caller.person.uid != request.user.uid {
+        let mut refused = Refused::not_permitted(format!("you may not revoke {id}"))
+            .next(format!("an approver of {} or root can", request.role));
+        refused.record = Some(Box::new(Event::DecisionRefused {
+            id,
+            decision: "revoke".to_owned(),
+            why: "not-allowed".to_owned(),
+        }));
+        return Err(refused);
+    }
+    check_text("reason", reason, 1, TEXT_MAX)?;
+    match request.stage {
+        Stage::Active { .. } | Stage::Waiting { .. } => Ok(vec![Event::Closed {
+            id,
+            how: Closed::Revoked,
+            why: Some(reason.to_owned()),
+        }]),
+        Stage::Pending => Err(
+            Refused::no_change(format!("{id} is pending: nothing to revoke"))
+                .next(format!("deny it: tpactl deny {id} --reason …")),
+        ),
+        Stage::Approved | Stage::Closed { .. } => Err(over(request)),
+    }
+}
+
+fn over(request: &Request) -> Refused {
+    Refused::no_change(format!(
+        "{} is {} already",
+        request.id,
+        request.state_name()
+    ))
+    .next(format!("see it: tpactl show {}", request.id))
+}

@@ -1,0 +1,306 @@
+//! What happened: the catalogue of events, in the order of their codes.
+
+use serde::{Deserialize, Serialize};
+use tpa_bus::id::Id;
+
+use super::{Approval, Closed, Deadline, Person, Request, Session, Stage};
+use crate::clock::Now;
+use crate::policy::Gives;
+
+/// An event with when it happened and who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Seconds since 1970.
+    pub at: i64,
+    /// The person who caused it; nobody when time did.
+    pub actor: Option<Person>,
+    /// Effective uid of the process that the person caused it with.
+    pub actor_uid: Option<u32>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// TPA1000: a request was filed.
+    RequestCreated(Box<Request>),
+    /// TPA1001: someone said yes. `next` is set by the yes that decides.
+    ApprovalRecorded {
+        /// The request.
+        id: Id,
+        /// Whose yes; nobody's when the role approves by itself.
+        approval: Option<Approval>,
+        /// Seconds of access from now on: the shortest that any approver gave.
+        duration_s: u64,
+        /// Yeses needed, by the role as it is now.
+        needed: u32,
+        /// Where the request stands after it, when it is decided.
+        next: Option<Stage>,
+        /// What is granted, when it is decided.
+        gives: Option<Gives>,
+    },
+    /// TPA1002, 1003, 1004, 2002, 2003, 2004: it is over.
+    Closed {
+        /// The request.
+        id: Id,
+        /// How.
+        how: Closed,
+        /// What was said about it.
+        why: Option<String>,
+    },
+    /// TPA1005: someone tried to decide what they may not.
+    DecisionRefused {
+        /// The request.
+        id: Id,
+        /// Which decision: `approve`, `deny`, `revoke`, `review`.
+        decision: String,
+        /// Why it was refused.
+        why: String,
+    },
+    /// TPA2000: access is on.
+    GrantActivated {
+        /// The grant.
+        id: Id,
+        /// Until when.
+        deadline: Deadline,
+    },
+    /// TPA2001: access goes on for longer.
+    GrantExtended {
+        /// The grant.
+        id: Id,
+        /// The request that asked for it.
+        by_request: Id,
+        /// Until when now.
+        deadline: Deadline,
+    },
+    /// TPA2005: something that the grant gave is still there.
+    RemovalFailed {
+        /// The grant.
+        id: Id,
+        /// Processes killed.
+        killed: u32,
+        /// What is left, one entry a process.
+        survivors: Vec<String>,
+    },
+    /// TPA2006: nothing that the grant gave is left.
+    RemovalConfirmed {
+        /// The grant.
+        id: Id,
+        /// Processes killed.
+        killed: u32,
+    },
+    /// TPA3000: let in.
+    LoginAllowed {
+        /// On which grant.
+        id: Id,
+        /// Where.
+        place: Place,
+    },
+    /// TPA3001: not let in.
+    LoginDenied {
+        /// Who.
+        user: Person,
+        /// Where.
+        place: Place,
+        /// Why not.
+        why: String,
+    },
+    /// TPA3002, 3005: a login or a sudo command began.
+    SessionOpened(Session),
+    /// TPA3003, 3006: it is over by itself.
+    SessionClosed(Session),
+    /// TPA3004: it was ended with its grant.
+    SessionKilled(Session),
+    /// TPA4000: access without approval.
+    BreakGlassUsed {
+        /// The grant.
+        id: Id,
+    },
+    /// TPA4001: an approver looked at it afterwards.
+    BreakGlassReviewed {
+        /// The grant.
+        id: Id,
+        /// Who, and what they said.
+        review: Approval,
+    },
+    /// TPA4002: let in whatever the ledger says.
+    ExemptLogin {
+        /// Who.
+        user: Person,
+        /// Where.
+        place: Place,
+    },
+    /// TPA5000: the daemon began.
+    DaemonStarted {
+        /// The moment, on every clock: deadlines of another boot are counted anew from it.
+        now: Now,
+        /// Version of the daemon.
+        version: String,
+    },
+    /// TPA5001: the daemon stopped in good order.
+    DaemonStopped,
+    /// TPA5002: a configuration came into force.
+    PolicyLoaded {
+        /// Its revision.
+        revision: String,
+    },
+    /// TPA5003: a configuration was refused; the one before stays.
+    PolicyRejected {
+        /// Its problems, one an entry.
+        problems: Vec<String>,
+    },
+    /// TPA5004: the wall clock went back.
+    ClockJump {
+        /// What the clock said.
+        clock: i64,
+        /// What it is taken for.
+        taken_for: i64,
+    },
+    /// TPA5005: the audit chain does not hold.
+    ChainBroken {
+        /// The first event that does not fit.
+        seq: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TPA5006: someone else changed what the daemon owns, and it was put right.
+    HostDrift {
+        /// The grant, where it is about one.
+        id: Option<Id>,
+        /// What.
+        what: String,
+    },
+}
+
+/// Where someone came to the gate.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// PAM service.
+    pub service: String,
+    /// Terminal.
+    pub tty: Option<String>,
+    /// Where from.
+    pub rhost: Option<String>,
+    /// Process.
+    pub pid: u32,
+}
+
+/// How loud an event is (syslog(3) priorities).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// `LOG_ALERT`
+    Alert,
+    /// `LOG_WARNING`
+    Warning,
+    /// `LOG_NOTICE`
+    Notice,
+    /// `LOG_INFO`
+    Info,
+}
+
+impl Event {
+    /// Code and name, as the catalogue has them.
+    #[must_use]
+    pub fn code(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::RequestCreated(_) => ("TPA1000", "request-created"),
+            Self::ApprovalRecorded { .. } => ("TPA1001", "approval-recorded"),
+            Self::Closed { how, .. } => match how {
+                Closed::Denied => ("TPA1002", "request-denied"),
+                Closed::Withdrawn => ("TPA1003", "request-withdrawn"),
+                Closed::Lapsed => ("TPA1004", "request-lapsed"),
+                Closed::Expired => ("TPA2002", "grant-expired"),
+                Closed::Revoked => ("TPA2003", "grant-revoked"),
+                Closed::Ended => ("TPA2004", "grant-ended"),
+            },
+            Self::DecisionRefused { .. } => ("TPA1005", "decision-refused"),
+            Self::GrantActivated { .. } => ("TPA2000", "grant-activated"),
+            Self::GrantExtended { .. } => ("TPA2001", "grant-extended"),
+            Self::RemovalFailed { .. } => ("TPA2005", "removal-failed"),
+            Self::RemovalConfirmed { .. } => ("TPA2006", "removal-confirmed"),
+            Self::LoginAllowed { .. } => ("TPA3000", "login-allowed"),
+            Self::LoginDenied { .. } => ("TPA3001", "login-denied"),
+            Self::SessionOpened(session) if session.is_sudo() => ("TPA3005", "sudo-opened"),
+            Self::SessionClosed(session) if session.is_sudo() => ("TPA3006", "sudo-closed"),
+            Self::SessionOpened(_) => ("TPA3002", "session-opened"),
+            Self::SessionClosed(_) => ("TPA3003", "session-closed"),
+            Self::SessionKilled(_) => ("TPA3004", "session-killed"),
+            Self::BreakGlassUsed { .. } => ("TPA4000", "break-glass-used"),
+            Self::BreakGlassReviewed { .. } => ("TPA4001", "break-glass-reviewed"),
+            Self::ExemptLogin { .. } => ("TPA4002", "exempt-login"),
+            Self::DaemonStarted { .. } => ("TPA5000", "daemon-started"),
+            Self::DaemonStopped => ("TPA5001", "daemon-stopped"),
+            Self::PolicyLoaded { .. } => ("TPA5002", "policy-loaded"),
+            Self::PolicyRejected { .. } => ("TPA5003", "policy-rejected"),
+            Self::ClockJump { .. } => ("TPA5004", "clock-jump"),
+            Self::ChainBroken { .. } => ("TPA5005", "chain-broken"),
+            Self::HostDrift { .. } => ("TPA5006", "host-drift"),
+        }
+    }
+
+    /// The request that it is about.
+    #[must_use]
+    pub fn request_id(&self) -> Option<Id> {
+        match self {
+            Self::RequestCreated(request) => Some(request.id),
+            Self::ApprovalRecorded { id, .. }
+            | Self::Closed { id, .. }
+            | Self::DecisionRefused { id, .. }
+            | Self::GrantActivated { id, .. }
+            | Self::GrantExtended { id, .. }
+            | Self::RemovalFailed { id, .. }
+            | Self::RemovalConfirmed { id, .. }
+            | Self::LoginAllowed { id, .. }
+            | Self::BreakGlassUsed { id }
+            | Self::BreakGlassReviewed { id, .. } => Some(*id),
+            Self::SessionOpened(session)
+            | Self::SessionClosed(session)
+            | Self::SessionKilled(session) => Some(session.grant),
+            Self::HostDrift { id, .. } => *id,
+            Self::LoginDenied { .. }
+            | Self::ExemptLogin { .. }
+            | Self::DaemonStarted { .. }
+            | Self::DaemonStopped
+            | Self::PolicyLoaded { .. }
+            | Self::PolicyRejected { .. }
+            | Self::ClockJump { .. }
+            | Self::ChainBroken { .. } => None,
+        }
+    }
+
+    /// How loud it is.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        match self {
+            Self::BreakGlassUsed { .. } | Self::ExemptLogin { .. } | Self::ChainBroken { .. } => {
+                Priority::Alert
+            }
+            Self::RemovalFailed { .. }
+            | Self::DecisionRefused { .. }
+            | Self::LoginDenied { .. }
+            | Self::PolicyRejected { .. }
+            | Self::ClockJump { .. }
+            | Self::HostDrift { .. } => Priority::Warning,
+            Self::SessionOpened(_) | Self::SessionClosed(_) | Self::LoginAllowed { .. } => {
+                Priority::Info
+            }
+            _ => Priority::Notice,
+        }
+    }
+
+    /// Whether it only takes access away or records that. Such an event takes effect even when it
+    /// cannot be written down at the moment.
+    #[must_use]
+    pub fn ends_access(&self) -> bool {
+        matches!(
+            self,
+            Self::Closed { .. }
+                | Self::RemovalFailed { .. }
+                | Self::RemovalConfirmed { .. }
+                | Self::SessionClosed(_)
+                | Self::SessionKilled(_)
+        )
+    }
+}

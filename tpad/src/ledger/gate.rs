@@ -1,0 +1,143 @@
+//! Who may come in.
+
+use tpa_bus::id::Id;
+use tpa_bus::offline::Class;
+
+use super::request::{Deadline, Request, Stage};
+use super::{Event, Person, State};
+use crate::clock::Now;
+
+/// Someone at the gate, as PAM and NSS know them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtGate {
+    /// Who.
+    pub user: Person,
+    /// To do what.
+    pub class: Class,
+}
+
+/// What the gate does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Judgement {
+    /// Let in, on this grant; the events are its start on first use, where that is what this is.
+    In {
+        /// The grant that lasts longest.
+        grant: Id,
+        /// Its end.
+        deadline: Deadline,
+        /// To be recorded first.
+        first_use: Option<Box<Event>>,
+    },
+    /// Refused.
+    Out(Why),
+}
+
+/// Why someone is refused; the request is the one that explains most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// They hold nothing.
+    NoGrant,
+    /// A request of theirs is undecided.
+    Pending(Id),
+    /// A grant of theirs starts later.
+    Scheduled(Id),
+    /// A grant of theirs has ended.
+    Ended(Id),
+    /// They hold a grant, which gives something else.
+    OtherUse(Id),
+}
+
+impl Why {
+    /// One word for the audit trail.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoGrant => "no-grant",
+            Self::Pending(_) => "pending",
+            Self::Scheduled(_) => "scheduled",
+            Self::Ended(_) => "ended",
+            Self::OtherUse(_) => "other-use",
+        }
+    }
+}
+
+/// Judges. The name and the uid must both be those of the grant: an account made anew under
+/// either one of them inherits nothing.
+pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
+    let theirs = || {
+        state
+            .requests
+            .values()
+            .filter(|r| r.user == at.user && r.extends.is_none())
+    };
+    let live = theirs()
+        .filter(|request| gives(request, at.class))
+        .filter_map(|request| Some((request, request.deadline()?)))
+        .filter(|(_, deadline)| !deadline.is_over(now))
+        .max_by_key(|(_, deadline)| deadline.remaining_ms(now));
+    if let Some((request, deadline)) = live {
+        return Judgement::In {
+            grant: request.id,
+            deadline: deadline.clone(),
+            first_use: None,
+        };
+    }
+    if let Some(request) = theirs().find(|request| gives(request, at.class) && usable(request, now))
+    {
+        let deadline = first_use_deadline(request, now);
+        let first_use = Some(Box::new(Event::GrantActivated {
+            id: request.id,
+            deadline: deadline.clone(),
+        }));
+        return Judgement::In {
+            grant: request.id,
+            deadline,
+            first_use,
+        };
+    }
+    Judgement::Out(why_not(theirs(), now))
+}
+
+fn gives(request: &Request, class: Class) -> bool {
+    match class {
+        Class::Login => request.gives.login,
+        Class::Sudo => request.gives.uses_sudo(),
+    }
+}
+
+/// Approved, its time has come, and first use starts its clock.
+fn usable(request: &Request, now: &Now) -> bool {
+    matches!(request.stage, Stage::Waiting { from, use_by: Some(use_by) }
+        if from <= now.wall_s && now.wall_s < use_by)
+        && request.until.is_none_or(|until| until > now.wall_s)
+}
+
+fn first_use_deadline(request: &Request, now: &Now) -> Deadline {
+    let seconds = super::deciding::duration_from(request, now.wall_s).unwrap_or(0);
+    Deadline::after(now, seconds)
+}
+
+fn why_not<'a>(theirs: impl Iterator<Item = &'a Request>, now: &Now) -> Why {
+    // The one that explains most: what lives, then what is to come, then the last that was.
+    let rank = |request: &Request| match request.stage {
+        Stage::Active { .. } if request.is_live(now) => Some((4, 0)),
+        Stage::Waiting { .. } => Some((3, 0)),
+        Stage::Pending => Some((2, request.requested_at)),
+        Stage::Active { .. } => Some((1, i64::MAX)),
+        Stage::Closed {
+            at, since: Some(_), ..
+        } => Some((1, at)),
+        Stage::Closed { .. } | Stage::Approved => None,
+    };
+    let best = theirs
+        .filter_map(|request| Some((rank(request)?, request)))
+        .max_by_key(|(r, _)| *r);
+    match best {
+        Some(((4, _), request)) => Why::OtherUse(request.id),
+        Some(((3, _), request)) => Why::Scheduled(request.id),
+        Some(((2, _), request)) => Why::Pending(request.id),
+        Some((_, request)) => Why::Ended(request.id),
+        None => Why::NoGrant,
+    }
+}

@@ -1,0 +1,31 @@
+//! PURE: what was decided.
+//!
+//! A [`Command`] and the [`State`], the policy and the time in, events out ([`decide`]); events
+//! folded into the state ([`State::apply`]). No clock, no I/O, no D-Bus: whoever calls has looked
+//! up who the people are and what time it is. Everything the product promises about who may have
+//! access, and for how long, is decided in this folder and nowhere else.
+#![forbid(unsafe_code)]
+
+mod asking;
+mod command;
+mod deciding;
+mod ending;
+mod event;
+mod gate;
+mod person;
+#[cfg(test)]
+pub(crate) mod properties;
+mod refused;
+mod request;
+mod state;
+mod time;
+
+pub use command::{Asked, Command, decide};
+pub use deciding::may_decide_now;
+pub use event::{Envelope, Event, Place, Priority};
+pub use gate::{AtGate, Judgement, Why, judge};
+pub use person::{Caller, Person};
+pub use refused::{Kind, Refused};
+pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
+pub use state::{Session, State};
+pub use time::{due, next_moment, ratchet};

@@ -1,0 +1,280 @@
+//! One request, and the grant it became.
+
+use serde::{Deserialize, Serialize};
+use tpa_bus::id::Id;
+
+use super::Person;
+use crate::clock::Now;
+use crate::policy::Gives;
+
+/// A request from its filing to the proof of its end. It changes through events alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Names the request, the grant, the drop-in and the log lines.
+    pub id: Id,
+    /// For whom.
+    pub user: Person,
+    /// Who asked.
+    pub requested_by: Person,
+    /// When, in seconds since 1970.
+    pub requested_at: i64,
+    /// The role's name.
+    pub role: String,
+    /// Why.
+    pub reason: String,
+    /// Reference to a ticket.
+    pub ticket: Option<String>,
+    /// Seconds of access asked for or, when an approver shortened it, to be granted.
+    pub duration_s: u64,
+    /// Do not start before this.
+    pub at: Option<i64>,
+    /// Do not go on after this.
+    pub until: Option<i64>,
+    /// Distinct approvers needed.
+    pub needed: u32,
+    /// When it lapses if nobody decides.
+    pub lapses_at: i64,
+    /// The grant that it would extend.
+    pub extends: Option<Id>,
+    /// What the role gives: as asked for, then as approved.
+    pub gives: Gives,
+    /// The yeses so far, each a person's.
+    pub approvals: Vec<Approval>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Who reviewed a break-glass grant, and what they said.
+    pub reviewed: Option<Approval>,
+    /// Whether its end is proven. Only a grant that was active has anything to remove.
+    pub removal: Removal,
+}
+
+/// One person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: Person,
+    /// When.
+    pub at: i64,
+    /// What they said about it.
+    pub comment: Option<String>,
+}
+
+/// Where a request stands. The arrows: `Pending` to `Closed`, `Waiting`, `Active` or, for an
+/// extension, `Approved`; `Waiting` to `Active` or `Closed`; `Active` to `Closed`. No way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Undecided.
+    Pending,
+    /// An extension that was approved: its effect is on the grant that it extends.
+    Approved,
+    /// Approved; access starts at a time, or on first use.
+    Waiting {
+        /// Start.
+        from: i64,
+        /// Set when the clock starts on first use, which must come before this.
+        use_by: Option<i64>,
+    },
+    /// Access is on.
+    Active {
+        /// Since when.
+        since: i64,
+        /// Until when.
+        deadline: Deadline,
+    },
+    /// It is over.
+    Closed {
+        /// How it ended.
+        how: Closed,
+        /// When.
+        at: i64,
+        /// Who ended it; nobody when time did.
+        by: Option<Person>,
+        /// What they said about it.
+        why: Option<String>,
+        /// Since when access had been on, if it ever was.
+        since: Option<i64>,
+        /// Until when access would have been on, if it ever was.
+        not_after: Option<i64>,
+    },
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// An approver said no.
+    Denied,
+    /// The requester took it back.
+    Withdrawn,
+    /// Nobody decided in time, or nobody used it in time.
+    Lapsed,
+    /// Time is up.
+    Expired,
+    /// Taken away.
+    Revoked,
+    /// Given back by the person.
+    Ended,
+}
+
+/// When a grant ends: whichever clock gets there first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// Wall clock, in seconds since 1970.
+    pub not_after: i64,
+    /// `CLOCK_BOOTTIME` in milliseconds, in the boot that `boot_id` names.
+    pub boottime_ms: u64,
+    /// The boot in which `boottime_ms` counts. In any other, the wall clock alone is left.
+    pub boot_id: String,
+}
+
+impl Deadline {
+    /// `seconds` from now on both clocks.
+    #[must_use]
+    pub fn after(now: &Now, seconds: u64) -> Self {
+        Self {
+            not_after: now.wall_s.saturating_add_unsigned(seconds),
+            boottime_ms: now
+                .boottime_ms
+                .saturating_add(seconds.saturating_mul(1_000)),
+            boot_id: now.boot_id.clone(),
+        }
+    }
+
+    /// Milliseconds left; 0 when it has passed.
+    #[must_use]
+    pub fn remaining_ms(&self, now: &Now) -> u64 {
+        let by_wall = u64::try_from(self.not_after.saturating_sub(now.wall_s)).unwrap_or(0);
+        let by_wall = by_wall.saturating_mul(1_000);
+        if self.boot_id == now.boot_id {
+            by_wall.min(self.boottime_ms.saturating_sub(now.boottime_ms))
+        } else {
+            by_wall
+        }
+    }
+
+    /// Whether it has passed.
+    #[must_use]
+    pub fn is_over(&self, now: &Now) -> bool {
+        self.remaining_ms(now) == 0
+    }
+
+    /// The same end in the boot that `now` is in: after a reboot the wall clock says how much is
+    /// left, and from there the boot's own clock holds it to that.
+    #[must_use]
+    pub fn in_boot_of(&self, now: &Now) -> Self {
+        if self.boot_id == now.boot_id {
+            return self.clone();
+        }
+        Self {
+            not_after: self.not_after,
+            boottime_ms: now.boottime_ms.saturating_add(self.remaining_ms(now)),
+            boot_id: now.boot_id.clone(),
+        }
+    }
+
+    /// So many seconds later on both clocks.
+    #[must_use]
+    pub fn extended(&self, seconds: u64) -> Self {
+        Self {
+            not_after: self.not_after.saturating_add_unsigned(seconds),
+            boottime_ms: self
+                .boottime_ms
+                .saturating_add(seconds.saturating_mul(1_000)),
+            boot_id: self.boot_id.clone(),
+        }
+    }
+}
+
+/// Whether what a grant gave is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// Nothing to remove: never active, or active still.
+    #[default]
+    None,
+    /// Access is over; its removal is not proven yet.
+    Due,
+    /// Tried, and something survived. It is tried again.
+    Failed,
+    /// Proven.
+    Confirmed,
+}
+
+impl Request {
+    /// The state by the name that people and scripts see.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match &self.stage {
+            Stage::Pending => "pending",
+            Stage::Approved
+            | Stage::Waiting {
+                use_by: Some(_), ..
+            } => "approved",
+            Stage::Waiting { use_by: None, .. } => "scheduled",
+            Stage::Active { .. } => "active",
+            Stage::Closed { how, .. } => match how {
+                Closed::Denied => "denied",
+                Closed::Withdrawn => "withdrawn",
+                Closed::Lapsed => "lapsed",
+                Closed::Expired => "expired",
+                Closed::Revoked => "revoked",
+                Closed::Ended => "ended",
+            },
+        }
+    }
+
+    /// Whether nobody has decided yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.stage, Stage::Pending)
+    }
+
+    /// The deadline, while access is on.
+    #[must_use]
+    pub fn deadline(&self) -> Option<&Deadline> {
+        match &self.stage {
+            Stage::Active { deadline, .. } => Some(deadline),
+            _ => None,
+        }
+    }
+
+    /// Whether access is on at this moment: active, and neither clock has passed the end.
+    #[must_use]
+    pub fn is_live(&self, now: &Now) -> bool {
+        self.deadline()
+            .is_some_and(|deadline| !deadline.is_over(now))
+    }
+
+    /// Whether anything can still happen to it: undecided, waiting, active, not proven gone, or
+    /// not yet reviewed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let decided = matches!(self.stage, Stage::Closed { .. } | Stage::Approved);
+        !decided || matches!(self.removal, Removal::Due | Removal::Failed) || self.awaits_review()
+    }
+
+    /// Whether a break-glass grant waits for its review.
+    #[must_use]
+    pub fn awaits_review(&self) -> bool {
+        self.gives.break_glass
+            && self.extends.is_none()
+            && self.reviewed.is_none()
+            && self.was_active()
+    }
+
+    /// Whether access was ever on.
+    #[must_use]
+    pub fn was_active(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Active { .. } | Stage::Closed { since: Some(_), .. }
+        )
+    }
+
+    /// Whether the person asked for it, or it is for them.
+    #[must_use]
+    pub fn is_of(&self, uid: u32) -> bool {
+        self.user.uid == uid || self.requested_by.uid == uid
+    }
+}

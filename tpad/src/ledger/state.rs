@@ -1,0 +1,158 @@
+//! The current state: a fold of events.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tpa_bus::id::Id;
+use tpa_bus::offline::Class;
+
+use super::{Envelope, Event, Person, Removal, Request, Stage};
+
+/// What the events so far amount to. Closed requests may be left out of it: they are in the
+/// store, and are laid back in when a command names one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Requests by id.
+    pub requests: BTreeMap<Id, Request>,
+    /// Open logins and sudo commands, by [`Session::key`].
+    pub sessions: BTreeMap<String, Session>,
+    /// Time of the newest event, in seconds since 1970.
+    pub newest: i64,
+}
+
+/// A login or a sudo command under a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The grant.
+    pub grant: Id,
+    /// Whose.
+    pub user: Person,
+    /// PAM service.
+    pub service: String,
+    /// `login` or `sudo`.
+    pub class: String,
+    /// Process that PAM ran in.
+    pub pid: u32,
+    /// Start time of that process in clock ticks since boot (proc(5), stat field 22), so that a
+    /// pid used again is not taken for it.
+    pub started: u64,
+    /// Terminal.
+    pub tty: Option<String>,
+    /// Where from.
+    pub rhost: Option<String>,
+    /// As whom a sudo command runs.
+    pub target: Option<String>,
+    /// Since when, in seconds since 1970.
+    pub opened_at: i64,
+}
+
+impl Session {
+    /// Names the session among all open ones.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}-{}-{}", self.pid, self.started, self.service)
+    }
+
+    /// Whether it is a sudo command rather than a login.
+    #[must_use]
+    pub fn is_sudo(&self) -> bool {
+        Class::from_name(&self.class) == Some(Class::Sudo)
+    }
+}
+
+impl State {
+    /// The state after one more event. An event about a request that is not here changes nothing.
+    pub fn apply(&mut self, envelope: &Envelope) {
+        self.newest = self.newest.max(envelope.at);
+        match &envelope.event {
+            Event::RequestCreated(request) => {
+                self.requests.insert(request.id, request.as_ref().clone());
+            }
+            Event::SessionOpened(session) => {
+                self.sessions.insert(session.key(), session.clone());
+            }
+            Event::SessionClosed(session) | Event::SessionKilled(session) => {
+                self.sessions.remove(&session.key());
+            }
+            Event::DaemonStarted { now, .. } => {
+                for request in self.requests.values_mut() {
+                    if let Stage::Active { deadline, .. } = &mut request.stage {
+                        *deadline = deadline.in_boot_of(now);
+                    }
+                }
+            }
+            event => {
+                if let Some(request) = event.request_id().and_then(|id| self.requests.get_mut(&id))
+                {
+                    advance(request, envelope);
+                }
+            }
+        }
+    }
+
+    /// Open sessions under a grant.
+    pub fn sessions_of(&self, id: Id) -> impl Iterator<Item = &Session> {
+        self.sessions
+            .values()
+            .filter(move |session| session.grant == id)
+    }
+}
+
+/// What an event does to the request that it is about.
+fn advance(request: &mut Request, envelope: &Envelope) {
+    match &envelope.event {
+        Event::ApprovalRecorded {
+            approval,
+            duration_s,
+            needed,
+            next,
+            gives,
+            ..
+        } => {
+            request.approvals.extend(approval.clone());
+            request.duration_s = *duration_s;
+            request.needed = *needed;
+            if let Some(gives) = gives {
+                request.gives = gives.clone();
+            }
+            if let Some(next) = next {
+                request.stage = next.clone();
+            }
+        }
+        Event::GrantActivated { deadline, .. } => {
+            request.stage = Stage::Active {
+                since: envelope.at,
+                deadline: deadline.clone(),
+            };
+        }
+        Event::GrantExtended { deadline, .. } => {
+            if let Stage::Active {
+                deadline: current, ..
+            } = &mut request.stage
+            {
+                *current = deadline.clone();
+            }
+        }
+        Event::Closed { how, why, .. } => {
+            let (since, not_after) = match &request.stage {
+                Stage::Active { since, deadline } => (Some(*since), Some(deadline.not_after)),
+                _ => (None, None),
+            };
+            if since.is_some() {
+                request.removal = Removal::Due;
+            }
+            request.stage = Stage::Closed {
+                how: *how,
+                at: envelope.at,
+                by: envelope.actor.clone(),
+                why: why.clone(),
+                since,
+                not_after,
+            };
+        }
+        Event::RemovalFailed { .. } => request.removal = Removal::Failed,
+        Event::RemovalConfirmed { .. } => request.removal = Removal::Confirmed,
+        Event::BreakGlassReviewed { review, .. } => request.reviewed = Some(review.clone()),
+        _ => {}
+    }
+}

@@ -1,0 +1,92 @@
+//! What time alone brings about.
+
+use super::request::{Closed, Deadline, Stage};
+use super::{Event, State};
+use crate::clock::Now;
+
+/// How far the wall clock may lag behind the newest event before it is taken for wrong, in
+/// seconds.
+const LAG_MAX: i64 = 60;
+
+/// The moment to go by, and the event that says so when the wall clock cannot be right: behind
+/// the newest recorded event by more than a minute, it is taken for that event's time.
+#[must_use]
+pub fn ratchet(state: &State, now: &Now) -> (Now, Option<Event>) {
+    if now.wall_s >= state.newest.saturating_sub(LAG_MAX) {
+        return (now.clone(), None);
+    }
+    let jump = Event::ClockJump {
+        clock: now.wall_s,
+        taken_for: state.newest,
+    };
+    (
+        Now {
+            wall_s: state.newest,
+            ..now.clone()
+        },
+        Some(jump),
+    )
+}
+
+/// The events that are due: requests lapse, grants start and end.
+#[must_use]
+pub fn due(state: &State, now: &Now) -> Vec<Event> {
+    let closed = |id, how| Event::Closed { id, how, why: None };
+    let mut events = Vec::new();
+    for request in state.requests.values() {
+        let id = request.id;
+        match &request.stage {
+            Stage::Pending if request.lapses_at <= now.wall_s => {
+                events.push(closed(id, Closed::Lapsed));
+            }
+            Stage::Waiting {
+                use_by: Some(use_by),
+                ..
+            } if *use_by <= now.wall_s => {
+                events.push(closed(id, Closed::Lapsed));
+            }
+            Stage::Waiting { from, use_by: None } if *from <= now.wall_s => {
+                // The window was fixed when it was approved: a late start does not move its end.
+                let end = from.saturating_add_unsigned(request.duration_s);
+                let left = u64::try_from(end.saturating_sub(now.wall_s)).unwrap_or(0);
+                events.push(if left == 0 {
+                    closed(id, Closed::Lapsed)
+                } else {
+                    Event::GrantActivated {
+                        id,
+                        deadline: Deadline::after(now, left),
+                    }
+                });
+            }
+            Stage::Active { deadline, .. } if deadline.is_over(now) => {
+                events.push(closed(id, Closed::Expired));
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
+/// Milliseconds until [`due`] next has something; `None` when time alone brings nothing.
+#[must_use]
+pub fn next_moment(state: &State, now: &Now) -> Option<u64> {
+    let until = |wall: i64| {
+        u64::try_from(wall.saturating_sub(now.wall_s))
+            .unwrap_or(0)
+            .saturating_mul(1_000)
+    };
+    state
+        .requests
+        .values()
+        .filter_map(|request| match &request.stage {
+            Stage::Pending => Some(until(request.lapses_at)),
+            Stage::Waiting {
+                use_by: Some(use_by),
+                ..
+            } => Some(until(*use_by)),
+            Stage::Waiting { from, use_by: None } => Some(until(*from)),
+            Stage::Active { deadline, .. } => Some(deadline.remaining_ms(now)),
+            Stage::Approved | Stage::Closed { .. } => None,
+        })
+        .min()
+}
