@@ -1,1 +1,20 @@
 //! A throwaway Debian host, booted.
+//!
+//! A host is three layers of overlayfs: [`base`] (Debian's own packages, kept between runs),
+//! [`installed`] (the package under test, and [`people`]), and one that goes with the host.
+//! [`host::Host::boot`] starts it with systemd-nspawn in a control group and a mount namespace of
+//! its own, so that what ends the rig ends the host, and nothing of it stays mounted.
+
+pub mod base;
+pub mod clock;
+pub mod debian;
+pub mod host;
+pub mod installed;
+pub mod layer;
+pub mod need;
+pub mod notify;
+pub mod people;
+pub mod running;
+pub mod said;
+pub mod scenario;
+pub mod store;

@@ -1,0 +1,68 @@
+//! The releases of Debian that TPA is tried on.
+
+use std::fmt;
+
+/// A release of Debian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Debian {
+    /// Debian 12: systemd 252, OpenSSH 9.2, sudo 1.9.13, dbus 1.14.
+    Bookworm,
+    /// Debian 13: systemd 257, OpenSSH 10.0, sudo 1.9.16, dbus 1.16.
+    Trixie,
+}
+
+/// What a server has: the login services, sudo, the log daemon, and tools that people leave
+/// running.
+const PACKAGES: [&str; 18] = [
+    "at",
+    "cron",
+    "dbus",
+    "iproute2",
+    "libpam-systemd",
+    "login",
+    "openssh-client",
+    "openssh-server",
+    "openssh-sftp-server",
+    "passwd",
+    "polkitd",
+    "procps",
+    "rsyslog",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "tmux",
+    "util-linux",
+];
+
+impl Debian {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
+
+    /// Its name in Debian's archive.
+    #[must_use]
+    pub const fn suite(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// The packages of its base image.
+    #[must_use]
+    pub fn packages(self) -> Vec<&'static str> {
+        let mut packages = PACKAGES.to_vec();
+        if self == Self::Trixie {
+            packages.push("sudo-rs");
+        }
+        packages
+    }
+}
+
+impl fmt::Display for Debian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bookworm => "Debian 12",
+            Self::Trixie => "Debian 13",
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! A booted host, and what people do on it.
+
+use std::fs::{self, File};
+use std::process::{Child, Command};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::debian::Debian;
+use crate::installed;
+use crate::layer::Layer;
+use crate::notify::Notify;
+use crate::people;
+use crate::running::Running;
+use crate::said::Said;
+
+/// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test.
+const COMMAND_LIMIT: &str = "60";
+
+/// A booted host. Gone when dropped.
+pub struct Host {
+    debian: Debian,
+    leader: Pid,
+    nspawn: Child,
+    layer: Layer,
+}
+
+impl Host {
+    /// Boots a host with the package installed as it comes: nobody is gated.
+    pub fn boot(debian: Debian) -> Result<Self> {
+        let layer = Layer::over(&installed::trees(debian)?)?;
+        let notify = Notify::open(layer.name())?;
+        let console = File::create(layer.beside("console"))?;
+        let nspawn = layer
+            .nspawn()
+            .args(["--boot", "--console=pipe", "--notify-ready=yes"])
+            .env("NOTIFY_SOCKET", notify.address())
+            .stdin(std::process::Stdio::null())
+            .stdout(console.try_clone()?)
+            .stderr(console)
+            .spawn()
+            .context("starting systemd-nspawn")?;
+        // From here on, dropping the host ends the process.
+        let mut host = Self {
+            debian,
+            leader: Pid::from_raw(0),
+            nspawn,
+            layer,
+        };
+        host.leader = notify.booted().with_context(|| {
+            let console = fs::read_to_string(host.layer.beside("console")).unwrap_or_default();
+            format!("booting {debian}; its console says:\n{console}")
+        })?;
+        Ok(host)
+    }
+
+    /// Boots a host that gates the engineers, as an administrator would set it up.
+    pub fn boot_gated(debian: Debian) -> Result<Self> {
+        let host = Self::boot(debian)?;
+        host.write("/etc/tpa/tpad.toml", people::TPAD_TOML)?;
+        host.write("/etc/tpa/roles.d/web-ops.toml", people::WEB_OPS)?;
+        host.write("/etc/tpa/roles.d/db-admin.toml", people::DB_ADMIN)?;
+        host.root("tpactl check").ok()?;
+        host.root("systemctl reload tpad").ok()?;
+        host.root("pam-auth-update --enable tpa").ok()?;
+        Ok(host)
+    }
+
+    /// Which release it is.
+    #[must_use]
+    pub fn debian(&self) -> Debian {
+        self.debian
+    }
+
+    /// Runs a line of shell as root, on no login.
+    pub fn root(&self, line: &str) -> Said {
+        self.run(&["/bin/sh", "-c", line], format!("# {line}"))
+    }
+
+    /// Runs a line of shell as a person who got in some other way: no PAM, no login.
+    pub fn console(&self, user: &str, line: &str) -> Said {
+        let id = format!("--reuid={user}");
+        let group = format!("--regid={user}");
+        let home = format!("HOME=/home/{user}");
+        let argv = [
+            "/usr/bin/setpriv",
+            &id,
+            &group,
+            "--init-groups",
+            "/usr/bin/env",
+            &home,
+            "/bin/sh",
+            "-c",
+            line,
+        ];
+        self.run(&argv, format!("{user}$ {line}"))
+    }
+
+    /// Logs in over ssh with the person's key and runs a line of shell.
+    pub fn ssh(&self, user: &str, line: &str) -> Said {
+        let destination = format!("{user}@127.0.0.1");
+        let argv = ["/usr/bin/ssh", "-T", &destination, line];
+        self.run(&argv, format!("ssh {destination} {line}"))
+    }
+
+    /// The same, going on in the background.
+    pub fn start_ssh(&self, user: &str, arguments: &[&str]) -> Result<Running> {
+        let destination = format!("{user}@127.0.0.1");
+        let mut argv = vec!["/usr/bin/ssh"];
+        argv.extend(arguments.first());
+        argv.push(&destination);
+        argv.extend(arguments.iter().skip(1));
+        Running::start(argv.join(" "), &mut self.command(&argv))
+    }
+
+    /// Starts a line of shell as root.
+    pub fn start(&self, line: &str) -> Result<Running> {
+        let argv = ["/bin/sh", "-c", line];
+        Running::start(format!("# {line}"), &mut self.command(&argv))
+    }
+
+    /// Waits for a line with this text in a file, which may stand there already, and gives it.
+    pub fn line_in(&self, file: &str, text: &str) -> Result<String> {
+        let argv = [
+            "/usr/bin/tail",
+            "--lines=+1",
+            "--follow=name",
+            "--retry",
+            file,
+        ];
+        Running::start(argv.join(" "), &mut self.command(&argv))?.line_with(text)
+    }
+
+    /// Waits for a line with this text in `/var/log/auth.log`.
+    pub fn logged(&self, text: &str) -> Result<String> {
+        self.line_in("/var/log/auth.log", text)
+    }
+
+    /// Writes a file of root's that all may read.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        let inside = format!("/proc/{}/root{path}", self.leader);
+        fs::write(&inside, text).with_context(|| format!("writing {path}"))
+    }
+
+    /// What the host's journal says, for a person who looks into a failure.
+    #[must_use]
+    pub fn journal(&self) -> String {
+        self.root("journalctl --no-pager --lines=120 --output=short-precise")
+            .out
+    }
+
+    /// A root shell on the host, on this terminal.
+    pub fn shell(&self) -> Result<()> {
+        let mut shell = Command::new("/usr/bin/nsenter");
+        shell
+            .args(["--target", &self.leader.to_string(), "--mount", "--uts"])
+            .args([
+                "--ipc",
+                "--net",
+                "--pid",
+                "--cgroup",
+                "--",
+                "/bin/bash",
+                "-l",
+            ]);
+        shell.status()?;
+        Ok(())
+    }
+
+    fn run(&self, argv: &[&str], shown: String) -> Said {
+        let running = Running::start(shown.clone(), &mut self.command(argv));
+        running
+            .and_then(Running::finish)
+            .unwrap_or_else(|error| Said {
+                command: shown,
+                code: -1,
+                out: String::new(),
+                err: format!("{error:#}"),
+                took: std::time::Duration::ZERO,
+            })
+    }
+
+    /// A command in the host's namespaces, with a clean environment and a time limit. It ends
+    /// when the one that watches it does.
+    fn command(&self, argv: &[&str]) -> Command {
+        let mut command = Command::new("/usr/bin/nsenter");
+        command
+            .args(["--target", &self.leader.to_string(), "--mount", "--uts"])
+            .args(["--ipc", "--net", "--pid", "--cgroup", "--"])
+            .args(["/usr/bin/setpriv", "--pdeathsig", "TERM"])
+            .args(["/usr/bin/timeout", "--kill-after=2", COMMAND_LIMIT])
+            .args(argv)
+            .env_clear()
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .env("HOME", "/root")
+            .env("LANG", "C.UTF-8")
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Killing init ends every process of the host, and then systemd-nspawn, which is waited
+        // for. Each fails only for a process that is gone.
+        if self.leader.as_raw() > 1 {
+            let _ = kill(self.leader, Signal::SIGKILL);
+        } else {
+            let _ = self.nspawn.kill();
+        }
+        let _ = self.nspawn.wait();
+    }
+}

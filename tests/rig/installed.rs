@@ -1,0 +1,100 @@
+//! The layer with the package under test, and the people of the stories.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use crate::debian::Debian;
+use crate::layer::Layer;
+use crate::people::PEOPLE;
+use crate::store::{self, Image};
+use crate::{base, need};
+
+/// Run in the host before its first boot.
+const SETUP: &str = include_str!("setup");
+
+/// What this process has made sure of already.
+static READY: Mutex<Vec<(Debian, Vec<PathBuf>)>> = Mutex::new(Vec::new());
+
+/// The trees that a host stands on, the uppermost first: made or found good once in a process.
+pub fn trees(debian: Debian) -> Result<Vec<PathBuf>> {
+    let mut ready = READY.lock().map_err(|error| anyhow!("{error}"))?;
+    if let Some((_, trees)) = ready.iter().find(|(known, _)| *known == debian) {
+        return Ok(trees.clone());
+    }
+    need::check()?;
+    let lock = store::lock()?;
+    let base = base::ensure_tree(debian)?;
+    let trees = vec![ensure_tree(debian, &base)?, base];
+    drop(lock);
+    ready.push((debian, trees.clone()));
+    Ok(trees)
+}
+
+fn ensure_tree(debian: Debian, base: &Path) -> Result<PathBuf> {
+    let package = package()?;
+    let image = Image::named(&format!("installed-{}", debian.suite()));
+    let people: Vec<_> = PEOPLE
+        .iter()
+        .map(|person| format!("{}:{}", person.name, person.groups))
+        .collect();
+    let key = format!(
+        "{}\n{}\n{}\n{SETUP}",
+        fs::read_to_string(base.with_file_name("manifest"))?,
+        checksum(&package)?,
+        people.join(" "),
+    );
+    if !image.is_good(&key, Duration::MAX)? {
+        eprintln!("rig: installing the package on {debian}");
+        image.clear()?;
+        let layer = Layer::over(&[base.to_path_buf()])?;
+        let output = layer
+            .nspawn()
+            .arg("--pipe")
+            .arg(format!("--bind-ro={}:/rig/tpa.deb", package.display()))
+            .args(["/bin/sh", "-c", SETUP, "setup"])
+            .args(&people)
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "setting up {debian} failed:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fs::rename(layer.upper(), image.tree())?;
+        image.seal(&key)?;
+    }
+    Ok(image.tree())
+}
+
+/// The .deb that `packaging/build` made last.
+pub fn package() -> Result<PathBuf> {
+    let folder = store::workspace().join("target/packages");
+    let missing = || {
+        format!(
+            "no .deb in {}\n  next: run packaging/build",
+            folder.display()
+        )
+    };
+    fs::read_dir(&folder)
+        .with_context(missing)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .with_context(missing)
+}
+
+fn checksum(file: &Path) -> Result<String> {
+    let output = Command::new("/usr/bin/sha256sum").arg(file).output()?;
+    ensure!(
+        output.status.success(),
+        "reading {} failed: {}",
+        file.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

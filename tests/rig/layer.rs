@@ -1,0 +1,141 @@
+//! A writable layer over images, with the control group that its processes live in.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::store;
+
+/// What stands before the name of each layer, in front of the pid of the process it belongs to.
+const PREFIX: &str = "tpa-rig";
+
+/// Names differ within one process too.
+static COUNT: AtomicU32 = AtomicU32::new(1);
+
+/// A layer. Gone when dropped.
+pub struct Layer {
+    name: String,
+    folder: PathBuf,
+    lowers: String,
+}
+
+impl Layer {
+    /// An empty layer over these trees, the uppermost first.
+    pub fn over(lowers: &[PathBuf]) -> Result<Self> {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}-{}-{count}", std::process::id());
+        let folder = layers().join(&name);
+        for part in ["upper", "work", "root"] {
+            let path = folder.join(part);
+            fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
+        }
+        let lowers: Vec<_> = lowers.iter().map(|path| path.to_string_lossy()).collect();
+        Ok(Self {
+            name,
+            folder,
+            lowers: lowers.join(":"),
+        })
+    }
+
+    /// Its name, unique on this machine.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is written to the layer.
+    #[must_use]
+    pub fn upper(&self) -> PathBuf {
+        self.folder.join("upper")
+    }
+
+    /// A file beside the layer.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// systemd-nspawn on the layer's root, in a mount namespace and a control group of its own.
+    /// It is killed when the thread that spawned it ends, and takes the host with it
+    /// (prctl(2), `PR_SET_PDEATHSIG`).
+    #[must_use]
+    pub fn nspawn(&self) -> Command {
+        let mut command = Command::new("/usr/bin/setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "/usr/bin/unshare", "--mount"])
+            .args(["--propagation", "private", "--"])
+            .arg(store::workspace().join("tests/rig/start"))
+            .args([&self.name, &self.lowers])
+            .arg(&self.folder)
+            .args(["/usr/bin/systemd-nspawn", "--quiet", "--keep-unit"])
+            .args(["--register=no", "--private-network", "--machine"])
+            .args([&self.name, "--directory"])
+            .arg(self.folder.join("root"))
+            .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
+        command
+    }
+}
+
+impl Drop for Layer {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.name) {
+            eprintln!("rig: {} was not removed: {error:#}", self.name);
+        }
+    }
+}
+
+/// Removes the layers of processes that are gone: what an interrupt left behind.
+pub fn sweep() -> Result<()> {
+    let Ok(entries) = fs::read_dir(layers()) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').nth(1));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            remove(&name)?;
+        }
+    }
+    Ok(())
+}
+
+fn layers() -> PathBuf {
+    store::folder().join("hosts")
+}
+
+/// Removes the control groups and the folder of a layer whose processes are gone.
+fn remove(name: &str) -> Result<()> {
+    for group in groups(name)? {
+        remove_group(&group).with_context(|| format!("removing {}", group.display()))?;
+    }
+    let folder = layers().join(name);
+    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
+}
+
+/// The layer's control group in each hierarchy.
+fn groups(name: &str) -> io::Result<Vec<PathBuf>> {
+    let top = Path::new("/sys/fs/cgroup");
+    let mut groups = vec![top.join(name)];
+    for hierarchy in fs::read_dir(top)? {
+        groups.push(hierarchy?.path().join(name));
+    }
+    groups.retain(|group| group.is_dir());
+    Ok(groups)
+}
+
+/// Control groups are removed from the innermost out.
+fn remove_group(group: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_group(&entry.path())?;
+        }
+    }
+    fs::remove_dir(group)
+}

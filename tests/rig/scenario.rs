@@ -1,0 +1,48 @@
+//! A story that is played on a host of each release.
+
+use anyhow::Result;
+
+use crate::debian::Debian;
+use crate::host::Host;
+
+/// Plays a story on a fresh host that gates the engineers; tells the journal when it goes wrong.
+pub fn play(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
+    tell(&Host::boot_gated(debian)?, story)
+}
+
+/// Plays a story on a fresh host with the package as it comes.
+pub fn play_stock(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
+    tell(&Host::boot(debian)?, story)
+}
+
+fn tell(host: &Host, story: fn(&Host) -> Result<()>) -> Result<()> {
+    story(host).inspect_err(|_| {
+        eprintln!("--- journal of {}\n{}---", host.debian(), host.journal());
+    })
+}
+
+/// Makes of each story two tests, one a release: `NAME::on_debian_12`, `NAME::on_debian_13`.
+/// `with` names how the host is set up: [`play`] or [`play_stock`].
+#[macro_export]
+macro_rules! on_both_debians {
+    (with $play:path; $(fn $name:ident($host:ident) $story:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            fn story($host: &$crate::host::Host) -> anyhow::Result<()> {
+                $story
+                Ok(())
+            }
+
+            #[test]
+            fn on_debian_12() -> anyhow::Result<()> {
+                $play($crate::debian::Debian::Bookworm, story)
+            }
+
+            #[test]
+            fn on_debian_13() -> anyhow::Result<()> {
+                $play($crate::debian::Debian::Trixie, story)
+            }
+        }
+    )+};
+}
