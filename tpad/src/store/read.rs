@@ -1,0 +1,248 @@
+//! Reading.
+
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+use tpa_bus::id::Id;
+
+use super::{Body, Error, Record, Store, chain};
+use crate::ledger::{Request, State};
+
+/// Which requests to read. All conditions set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct RequestQuery {
+    /// For or by this uid.
+    pub of: Option<u32>,
+    /// For the user of this name.
+    pub user: Option<String>,
+    /// For this role.
+    pub role: Option<String>,
+    /// Asked at this time or later.
+    pub since: Option<i64>,
+    /// In one of these states.
+    pub states: Option<Vec<String>>,
+}
+
+/// Which events to read. All conditions set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// Of this grant.
+    pub id: Option<Id>,
+    /// At this time or later.
+    pub since: Option<i64>,
+    /// Before this time.
+    pub until: Option<i64>,
+    /// With a greater sequence number.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What a walk along the chain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walk {
+    /// Events that fit.
+    pub events: u64,
+    /// Hash of the last one that fits.
+    pub head: String,
+    /// The first event that does not fit, and why.
+    pub broken: Option<(u64, String)>,
+}
+
+impl Store {
+    pub(super) fn read_head(&self) -> Result<chain::Head, Error> {
+        self.connection
+            .query_row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", [], |row| {
+                Ok(chain::Head { seq: seq(row, 0)?, hash: row.get(1)? })
+            })
+            .optional()
+            .map(|head| head.unwrap_or_else(chain::Head::genesis))
+            .map_err(self.sqlite("read"))
+    }
+
+    /// The state that the daemon goes on from: everything open, and what closed since `recent`.
+    ///
+    /// # Errors
+    /// When a row cannot be read: better no daemon than one that forgot a grant.
+    pub fn state(&self, recent: i64) -> Result<State, Error> {
+        let mut state = State::default();
+        let open = self.requests_where("open = 1 OR changed_at >= ?1", &[&recent])?;
+        state.requests.extend(open.into_iter().map(|request| (request.id, request)));
+        let error = self.sqlite("read");
+        let mut statement =
+            self.connection.prepare("SELECT key, body FROM sessions").map_err(&error)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .map_err(&error)?;
+        for row in rows {
+            let (key, body) = row.map_err(&error)?;
+            let session = serde_json::from_str(&body).map_err(self.record_error(&key))?;
+            state.sessions.insert(key, session);
+        }
+        state.newest = self
+            .connection
+            .query_row("SELECT max(at) FROM events", [], |row| row.get::<_, Option<i64>>(0))
+            .map_err(&error)?
+            .unwrap_or(0);
+        Ok(state)
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    pub fn request(&self, id: Id) -> Result<Option<Request>, Error> {
+        Ok(self.requests_where("id = ?1", &[&id.as_str()])?.pop())
+    }
+
+    /// The requests whose id begins with this, at most 20. `prefix` is a normal form
+    /// ([`tpa_bus::id::normalize`]).
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub fn requests_by_prefix(&self, prefix: &str) -> Result<Vec<Request>, Error> {
+        // The alphabet ends with Z: `~` comes after every id that begins so.
+        let end = format!("{prefix}~");
+        self.requests_where("id >= ?1 AND id < ?2 ORDER BY id LIMIT 20", &[&prefix, &end])
+    }
+
+    /// Requests, the newest first.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub fn requests(&self, query: &RequestQuery) -> Result<Vec<Request>, Error> {
+        let states = serde_json::to_string(&query.states.clone().unwrap_or_default())
+            .map_err(self.record_error("states"))?;
+        self.requests_where(
+            "(?1 IS NULL OR uid = ?1 OR requested_by = ?1)
+             AND (?2 IS NULL OR user = ?2)
+             AND (?3 IS NULL OR role = ?3)
+             AND (?4 IS NULL OR requested_at >= ?4)
+             AND (?5 = 0 OR state IN (SELECT value FROM json_each(?6)))
+             ORDER BY requested_at DESC, id",
+            &[&query.of, &query.user, &query.role, &query.since, &query.states.is_some(), &states],
+        )
+    }
+
+    fn requests_where(
+        &self,
+        condition: &str,
+        values: &[&dyn ToSql],
+    ) -> Result<Vec<Request>, Error> {
+        let error = self.sqlite("read");
+        let sql = format!("SELECT id, body FROM requests WHERE {condition}");
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
+        let rows = statement
+            .query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .map_err(&error)?;
+        rows.map(|row| {
+            let (id, body) = row.map_err(&error)?;
+            serde_json::from_str(&body).map_err(self.record_error(&id))
+        })
+        .collect()
+    }
+
+    /// Events in the order of the chain.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub fn events(&self, query: &EventQuery) -> Result<Vec<Record>, Error> {
+        let error = self.sqlite("read");
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT seq, at, code, body, hash FROM events
+                 WHERE seq > ?1
+                   AND (?2 IS NULL OR grant_id = ?2)
+                   AND (?3 IS NULL OR at >= ?3)
+                   AND (?4 IS NULL OR at < ?4)
+                 ORDER BY seq LIMIT ?5",
+            )
+            .map_err(&error)?;
+        let after = i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX);
+        let id = query.id.as_ref().map(Id::as_str);
+        let rows = statement
+            .query_map(params![after, id, query.since, query.until, query.limit], raw)
+            .map_err(&error)?;
+        rows.map(|row| self.record(row.map_err(&error)?)).collect()
+    }
+
+    /// Walks the whole chain and stops at the first event that does not fit.
+    ///
+    /// # Errors
+    /// When the database cannot be read at all; an event that cannot be read is a break.
+    pub fn verify(&self) -> Result<Walk, Error> {
+        let error = self.sqlite("read");
+        let mut statement = self
+            .connection
+            .prepare("SELECT seq, at, code, body, hash FROM events ORDER BY seq")
+            .map_err(&error)?;
+        let mut rows = statement.query([]).map_err(&error)?;
+        let mut head = chain::Head::genesis();
+        let walk = |head: &chain::Head, broken| Walk {
+            events: head.seq,
+            head: head.hash.clone(),
+            broken,
+        };
+        while let Some(row) = rows.next().map_err(&error)? {
+            let next = head.seq.saturating_add(1);
+            let Ok(raw) = raw(row) else {
+                return Ok(walk(&head, Some((next, "it cannot be read".to_owned()))));
+            };
+            if raw.seq != next {
+                let problem = format!("event {next} is missing; {} follows", raw.seq);
+                return Ok(walk(&head, Some((next, problem))));
+            }
+            if chain::link(&head.hash, raw.seq, raw.at, &raw.code, &raw.body) != raw.hash {
+                let problem = "its content does not have its hash".to_owned();
+                return Ok(walk(&head, Some((next, problem))));
+            }
+            head = chain::Head { seq: raw.seq, hash: raw.hash };
+        }
+        if head != self.head {
+            let next = head.seq.saturating_add(1);
+            let problem = format!("events {next} to {} are cut off", self.head.seq);
+            return Ok(walk(&head, Some((next, problem))));
+        }
+        Ok(walk(&head, None))
+    }
+
+    /// A fact kept under a name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn fact(&self, name: &str) -> Result<Option<String>, Error> {
+        self.connection
+            .query_row("SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0))
+            .optional()
+            .map_err(self.sqlite("read"))
+    }
+
+    fn record(&self, raw: Raw) -> Result<Record, Error> {
+        let body: Body = serde_json::from_str(&raw.body)
+            .map_err(self.record_error(&format!("event {}", raw.seq)))?;
+        Ok(Record { seq: raw.seq, at: raw.at, code: raw.code, body, hash: raw.hash })
+    }
+}
+
+/// A row of `events` as it stands.
+struct Raw {
+    seq: u64,
+    at: i64,
+    code: String,
+    body: String,
+    hash: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok(Raw {
+        seq: seq(row, 0)?,
+        at: row.get(1)?,
+        code: row.get(2)?,
+        body: row.get(3)?,
+        hash: row.get(4)?,
+    })
+}
+
+fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let seq: i64 = row.get(column)?;
+    u64::try_from(seq).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, seq))
+}

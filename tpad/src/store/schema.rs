@@ -1,0 +1,74 @@
+//! The tables, and how an older database becomes today's.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Error;
+
+/// Version of the tables below, kept in `PRAGMA user_version`.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE events (
+    seq      INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    code     TEXT NOT NULL,
+    grant_id TEXT,
+    body     TEXT NOT NULL,
+    hash     TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_at ON events (at);
+CREATE INDEX events_grant ON events (grant_id, seq) WHERE grant_id IS NOT NULL;
+CREATE TABLE requests (
+    id           TEXT PRIMARY KEY,
+    state        TEXT NOT NULL,
+    open         INTEGER NOT NULL,
+    uid          INTEGER NOT NULL,
+    user         TEXT NOT NULL,
+    requested_by INTEGER NOT NULL,
+    role         TEXT NOT NULL,
+    requested_at INTEGER NOT NULL,
+    changed_at   INTEGER NOT NULL,
+    body         TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_open ON requests (open) WHERE open = 1;
+CREATE INDEX requests_at ON requests (requested_at);
+CREATE INDEX requests_changed ON requests (changed_at);
+CREATE TABLE sessions (
+    key  TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Opens the file with the pragmas that everything else relies on.
+pub(super) fn open(path: &Path) -> Result<Connection, Error> {
+    let error = |what| {
+        move |source| Error::Sqlite { what, path: path.to_owned(), source }
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags).map_err(error("open"))?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(error("open"))?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(error("open"))?;
+    connection.pragma_update(None, "trusted_schema", "OFF").map_err(error("open"))?;
+    connection.busy_timeout(std::time::Duration::from_secs(1)).map_err(error("open"))?;
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(error("read"))?;
+    match found {
+        VERSION => {}
+        0 => {
+            let script = format!("BEGIN;{TABLES}PRAGMA user_version = {VERSION};COMMIT;");
+            connection.execute_batch(&script).map_err(error("create"))?;
+        }
+        found => return Err(Error::Version { path: path.to_owned(), found, known: VERSION }),
+    }
+    Ok(connection)
+}

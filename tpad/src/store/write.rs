@@ -1,0 +1,121 @@
+//! Writing: events and what they come to, in one transaction.
+
+use rusqlite::params;
+
+use super::{Body, Error, Record, Store, chain};
+use crate::ledger::{Request, Session};
+
+/// An event to be added.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The event and its fields; their place in the chain is added here.
+    pub body: Body,
+}
+
+/// What the projections hold after a transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Requests as they are now.
+    pub requests: Vec<Request>,
+    /// Sessions that are open now.
+    pub opened: Vec<Session>,
+    /// Sessions that are over, by key.
+    pub closed: Vec<String>,
+}
+
+impl Store {
+    /// Adds events and updates the projections: all of it or nothing. When this returns, it is
+    /// on the disk.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub fn commit(&mut self, entries: &[Entry], change: &Change) -> Result<Vec<Record>, Error> {
+        let error = self.sqlite("write");
+        let mut head = self.head.clone();
+        let mut records = Vec::with_capacity(entries.len());
+        let path = self.path.clone();
+        let json = move |what: &str| {
+            let (path, what) = (path.clone(), what.to_owned());
+            move |source| Error::Record { what, path, source }
+        };
+        let transaction = self.connection.transaction().map_err(&error)?;
+        for entry in entries {
+            let envelope = &entry.body.envelope;
+            let (code, name) = envelope.event.code();
+            let body = serde_json::to_string(&entry.body).map_err(json(name))?;
+            let seq = head.seq.saturating_add(1);
+            let hash = chain::link(&head.hash, seq, envelope.at, code, &body);
+            let id = envelope.event.request_id();
+            transaction
+                .prepare_cached(
+                    "INSERT INTO events (seq, at, code, grant_id, body, hash)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )
+                .and_then(|mut insert| {
+                    let id = id.as_ref().map(tpa_bus::id::Id::as_str);
+                    insert.execute(params![i64::try_from(seq).unwrap_or(i64::MAX), envelope.at, code, id, body, hash])
+                })
+                .map_err(&error)?;
+            head = chain::Head { seq, hash: hash.clone() };
+            records.push(Record {
+                seq,
+                at: envelope.at,
+                code: code.to_owned(),
+                body: entry.body.clone(),
+                hash,
+            });
+        }
+        let now = records.last().map_or(0, |record| record.at);
+        for request in &change.requests {
+            let body = serde_json::to_string(request).map_err(json("request"))?;
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO requests
+                     (id, state, open, uid, user, requested_by, role, requested_at, changed_at, body)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )
+                .and_then(|mut insert| {
+                    insert.execute(params![
+                        request.id.as_str(),
+                        request.state_name(),
+                        request.is_open(),
+                        request.user.uid,
+                        request.user.name,
+                        request.requested_by.uid,
+                        request.role,
+                        request.requested_at,
+                        now,
+                        body
+                    ])
+                })
+                .map_err(&error)?;
+        }
+        for session in &change.opened {
+            let body = serde_json::to_string(session).map_err(json("session"))?;
+            transaction
+                .execute(
+                    "INSERT OR REPLACE INTO sessions (key, body) VALUES (?1, ?2)",
+                    params![session.key(), body],
+                )
+                .map_err(&error)?;
+        }
+        for key in &change.closed {
+            transaction.execute("DELETE FROM sessions WHERE key = ?1", [key]).map_err(&error)?;
+        }
+        transaction.commit().map_err(&error)?;
+        self.head = head;
+        Ok(records)
+    }
+
+    /// Keeps a fact under a name.
+    ///
+    /// # Errors
+    /// When it was not written.
+    pub fn set_fact(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO facts (name, value) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute([name, value]))
+            .map(|_| ())
+            .map_err(self.sqlite("write"))
+    }
+}
