@@ -1,1 +1,234 @@
 //! Reads the configuration, whole or not at all.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::files::Folder;
+use super::people::People;
+use super::problem::Problem;
+use super::settings::{self, Settings};
+use super::{Policy, Role, login_defs, role};
+
+/// Where a configuration is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Folder that the path to the configuration begins at; taken as it is.
+    anchor: PathBuf,
+    /// Folders from there to the configuration, none of them a link.
+    below: PathBuf,
+    /// Folder of login.defs(5).
+    login_defs: PathBuf,
+    /// Who may own the files, by uid.
+    owners: Vec<u32>,
+}
+
+impl Source {
+    /// The host's own: `/etc/tpa`, root's all the way down.
+    #[must_use]
+    pub fn installed() -> Self {
+        Self {
+            anchor: PathBuf::from("/"),
+            below: PathBuf::from("etc/tpa"),
+            login_defs: PathBuf::from("/etc"),
+            owners: vec![0],
+        }
+    }
+
+    /// One that is not installed, to be looked at: `tpad.toml` and `roles.d` in a folder, which
+    /// may be root's or those of `owner`.
+    #[must_use]
+    pub fn in_folder(folder: &Path, owner: u32) -> Self {
+        Self {
+            anchor: folder.to_owned(),
+            below: PathBuf::new(),
+            login_defs: PathBuf::from("/etc"),
+            owners: vec![0, owner],
+        }
+    }
+
+    /// The folder's path, for people.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.anchor.join(&self.below)
+    }
+}
+
+/// Reads and checks everything.
+///
+/// A folder or file that is not there is an empty one: without a configuration nobody is gated,
+/// and there are no roles. Anything else that is not as it should be is an error.
+///
+/// # Errors
+/// All that is wrong, not only the first.
+pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>> {
+    let files = Files::read(source)?;
+    let uid_min = login_defs::uid_min(&source.login_defs, &source.owners);
+    let mut problems = Vec::new();
+    let uid_min = uid_min.unwrap_or_else(|problem| {
+        problems.push(problem);
+        login_defs::UID_MIN
+    });
+    let settings = read_settings(&files, source, uid_min, people, &mut problems);
+    let roles = read_roles(&files, source, people, &mut problems);
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(Policy {
+            revision: files.revision(),
+            gate: settings.gate,
+            pending_per_user: settings.pending_per_user,
+            warn_before: settings.warn_before,
+            audit_format: settings.audit_format,
+            notify: settings.notify,
+            roles,
+        }),
+        _ => Err(problems),
+    }
+}
+
+const SETTINGS: &str = "tpad.toml";
+const ROLES: &str = "roles.d";
+
+fn read_settings(
+    files: &Files,
+    source: &Source,
+    uid_min: u32,
+    people: &dyn People,
+    problems: &mut Vec<Problem>,
+) -> Option<Settings> {
+    let path = source.folder().join(SETTINGS);
+    let text = files.settings.as_deref().unwrap_or_default();
+    settings::read(&path, text, uid_min, people)
+        .map_err(|found| problems.extend(found))
+        .ok()
+}
+
+fn read_roles(
+    files: &Files,
+    source: &Source,
+    people: &dyn People,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Role> {
+    let folder = source.folder().join(ROLES);
+    let mut roles = BTreeMap::new();
+    for (name, text) in &files.roles {
+        let path = folder.join(format!("{name}.toml"));
+        match role::read(name, &path, text, people) {
+            Ok(role) => drop(roles.insert(name.clone(), role)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    roles
+}
+
+/// The texts of all files, read once.
+#[derive(Default)]
+struct Files {
+    settings: Option<String>,
+    roles: BTreeMap<String, String>,
+}
+
+impl Files {
+    fn read(source: &Source) -> Result<Self, Vec<Problem>> {
+        let one = |problem| vec![problem];
+        let mut folder = Folder::anchor(&source.anchor, &source.owners).map_err(one)?;
+        for part in &source.below {
+            match folder.folder(part).map_err(one)? {
+                Some(next) => folder = next,
+                None => return Ok(Self::default()),
+            }
+        }
+        let mut files = Self::default();
+        let mut problems = Vec::new();
+        match folder.read(OsStr::new(SETTINGS)) {
+            Ok(text) => files.settings = text,
+            Err(problem) => problems.push(problem),
+        }
+        match folder.folder(OsStr::new(ROLES)) {
+            Ok(None) => {}
+            Ok(Some(folder)) => files.read_roles(&folder, &mut problems),
+            Err(problem) => problems.push(problem),
+        }
+        if problems.is_empty() {
+            Ok(files)
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn read_roles(&mut self, folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+        let names = folder.names().unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        for file in names {
+            match role_name(&file) {
+                Named::Other => {}
+                Named::Role(name) => match folder.read(&file) {
+                    Ok(text) => drop(self.roles.insert(name, text.unwrap_or_default())),
+                    Err(problem) => problems.push(problem),
+                },
+                Named::Unfit => problems.push(
+                    Problem::of_file(&folder.path().join(&file), "is not named as a role can be")
+                        .next("use up to 32 of a-z, 0-9 and -, not beginning with -, then .toml"),
+                ),
+            }
+        }
+    }
+
+    /// See [`Policy::revision`]. Lengths stand between the parts, so that no two configurations
+    /// read alike.
+    fn revision(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |name: &str, text: &str| {
+            for part in [name, text] {
+                hash.update(part.len().to_be_bytes());
+                hash.update(part);
+            }
+        };
+        for (name, text) in &self.roles {
+            add(&format!("{ROLES}/{name}.toml"), text);
+        }
+        if let Some(text) = &self.settings {
+            add(SETTINGS, text);
+        }
+        hash.finalize()
+            .iter()
+            .take(6)
+            .fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+    }
+}
+
+/// What a file's name in `roles.d` makes it.
+enum Named {
+    /// A role of this name.
+    Role(String),
+    /// Meant as a role, but not fit to name one.
+    Unfit,
+    /// Something else: hidden, or what editors and package managers leave behind.
+    Other,
+}
+
+fn role_name(file: &OsStr) -> Named {
+    let lossy = file.to_string_lossy();
+    let Some(name) = lossy
+        .strip_suffix(".toml")
+        .filter(|_| !lossy.starts_with('.'))
+    else {
+        return Named::Other;
+    };
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=32).contains(&name.len()) && !name.starts_with('-') && name.chars().all(fits) {
+        Named::Role(name.to_owned())
+    } else {
+        Named::Unfit
+    }
+}
+
+#[cfg(test)]
+mod tests;

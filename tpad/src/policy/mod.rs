@@ -3,7 +3,20 @@
 //! These are the values after reading and checking; [`load`] makes them, whole or not at all.
 //! Names stand here as written: who is in a group is asked at the time of a decision.
 
+mod command;
+pub mod danger;
+mod document;
+pub mod explain;
+mod explain_json;
+mod files;
 pub mod load;
+mod login_defs;
+pub mod people;
+pub mod problem;
+mod role;
+mod settings;
+mod sudo;
+mod who;
 
 use std::collections::BTreeMap;
 

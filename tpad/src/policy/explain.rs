@@ -1,0 +1,269 @@
+//! `tpad check`: what is wrong with the configuration, or what it means in plain words.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::unistd::geteuid;
+use tpa_bus::offline::{Class, Concern, Who};
+use tpa_bus::span::Span;
+
+use super::danger::{self, Warning};
+use super::load::{Source, load};
+use super::people::{Nss, People, Person};
+use super::problem::Problem;
+use super::{OnEnd, Policy, Role, explain_json};
+
+/// A person of whom to tell what the configuration means to them.
+pub(super) struct Subject<'p> {
+    pub(super) name: &'p str,
+    pub(super) person: Person,
+}
+
+/// Loads the configuration in `folder` (`/etc/tpa` when none is given) and prints what is wrong
+/// with it, or what it means; with `user`, what it means to one person. Fails (1) when something
+/// is wrong, and when there is no such user.
+#[must_use]
+pub fn check_command(folder: Option<&Path>, json: bool, user: Option<&str>) -> ExitCode {
+    let source = folder.map_or_else(Source::installed, |folder| {
+        Source::in_folder(folder, geteuid().as_raw())
+    });
+    let subject = match user.map(|name| subject(name, &Nss)).transpose() {
+        Ok(subject) => subject,
+        Err(problem) => {
+            // Nothing is left to tell when stderr is gone.
+            let _ = writeln!(std::io::stderr(), "error: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = load(&source, &Nss);
+    let text = match (&result, json) {
+        (Ok(policy), false) => summary(&source.folder(), policy, subject.as_ref()),
+        (Err(problems), false) => complaint(problems),
+        (Ok(policy), true) => explain_json::good(policy, subject.as_ref()),
+        (Err(problems), true) => explain_json::bad(problems),
+    };
+    // A closed pipe ends the command quietly; the exit code says the rest.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    match result {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn subject<'p>(name: &'p str, people: &dyn People) -> Result<Subject<'p>, String> {
+    let shown = tpa_bus::text::one_line(name, 64);
+    match people.person(name) {
+        Ok(Some(person)) => Ok(Subject { name, person }),
+        Ok(None) => Err(format!(
+            "no such user on this host: {shown}\n  next: see getent passwd"
+        )),
+        Err(why) => Err(format!(
+            "cannot look up the user {shown}: {why}\n  next: see that the sources in \
+             /etc/nsswitch.conf answer"
+        )),
+    }
+}
+
+fn complaint(problems: &[Problem]) -> String {
+    let mut out = String::new();
+    for problem in problems {
+        let _ = writeln!(out, "{problem}");
+        if let Some(next) = &problem.next {
+            let _ = writeln!(out, "  next: {next}");
+        }
+    }
+    let count = problems.len();
+    let things = if count == 1 { "problem" } else { "problems" };
+    let _ = writeln!(
+        out,
+        "{count} {things}: this configuration would not be loaded"
+    );
+    out
+}
+
+fn summary(folder: &Path, policy: &Policy, subject: Option<&Subject<'_>>) -> String {
+    let folder = tpa_bus::text::one_line(&folder.to_string_lossy(), 4096);
+    let mut out = format!("{folder}: good, revision {}\n", policy.revision);
+    match subject {
+        Some(subject) => explain_person(&mut out, policy, subject),
+        None => explain_all(&mut out, policy),
+    }
+    out
+}
+
+fn explain_all(out: &mut String, policy: &Policy) {
+    let gate = &policy.gate;
+    let gated = |list: &[Who]| match list {
+        [] => "nobody needs a grant".to_owned(),
+        list => format!("{} need a grant", names(list)),
+    };
+    let _ = writeln!(out, "\ngate");
+    line(out, "login", &gated(&gate.login));
+    line(out, "sudo", &gated(&gate.sudo));
+    match gate.exempt.as_slice() {
+        [] => line(out, "exempt", "nobody"),
+        list => line(
+            out,
+            "exempt",
+            &format!("{}, every use logged loudly", names(list)),
+        ),
+    }
+    for role in policy.roles.values() {
+        explain_role(out, role);
+    }
+    for warning in all_warnings(policy) {
+        let _ = writeln!(out, "\nwarning: {}", sentence(&warning));
+        let _ = writeln!(out, "  next: {}", warning.instead);
+    }
+}
+
+fn explain_role(out: &mut String, role: &Role) {
+    let colon = if role.description.is_empty() {
+        ""
+    } else {
+        ": "
+    };
+    let _ = writeln!(out, "\nrole {}{colon}{}", role.name, role.description);
+    let _ = writeln!(out, "  may ask  {}", names(&role.requesters));
+    line(out, "for", &lengths(role));
+    line(out, "with", &reason(role));
+    line(out, "decides", &decides(role));
+    for (index, gives) in role.gives.describe().iter().enumerate() {
+        line(out, if index == 0 { "gives" } else { "" }, gives);
+    }
+    line(
+        out,
+        "the end",
+        match role.gives.on_end {
+            OnEnd::Kill => "kills what the grant started, logins included",
+            OnEnd::Keep => "kills the sudo commands and leaves the login",
+        },
+    );
+}
+
+fn line(out: &mut String, head: &str, text: &str) {
+    let _ = writeln!(out, "  {head:<8} {text}");
+}
+
+fn lengths(role: &Role) -> String {
+    let span = |seconds| Span::from_secs(seconds).to_string();
+    let mut text = format!(
+        "up to {}, {} unless said",
+        span(role.max_s),
+        span(role.default_s)
+    );
+    if let Some(within) = role.use_within_s {
+        let _ = write!(text, ", from first use within {}", span(within));
+    }
+    text
+}
+
+fn reason(role: &Role) -> String {
+    let mut text = match role.reason_min {
+        0 => "any reason or none".to_owned(),
+        1 => "a reason".to_owned(),
+        least => format!("a reason of {least} characters or more"),
+    };
+    match (&role.ticket_pattern, role.ticket_required) {
+        (Some(pattern), true) => drop(write!(text, " and a ticket like {pattern}")),
+        (Some(pattern), false) => drop(write!(text, "; a ticket, if any, like {pattern}")),
+        (None, true) => text.push_str(" and a ticket"),
+        (None, false) => {}
+    }
+    text
+}
+
+fn decides(role: &Role) -> String {
+    if role.gives.break_glass {
+        return match role.approvers.as_slice() {
+            [] => "nobody: active at once, and nobody can review it".to_owned(),
+            list => format!("nobody: active at once; reviewed by one of {}", names(list)),
+        };
+    }
+    let approvers = match role.approvers.as_slice() {
+        [] => "nobody".to_owned(),
+        list => format!("{} of {}", role.needed, names(list)),
+    };
+    let lapse = Span::from_secs(role.lapse_s);
+    let auto = match role.auto.as_slice() {
+        [] => String::new(),
+        list => format!("; approved at once when asked by {}", names(list)),
+    };
+    format!("{approvers} within {lapse}, never for themselves{auto}")
+}
+
+fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
+    let Person { uid, groups } = &subject.person;
+    let _ = writeln!(
+        out,
+        "\n{} (uid {uid}; groups {})",
+        subject.name,
+        groups.join(", ")
+    );
+    line(out, "login", concern(policy, Class::Login, subject).1);
+    line(out, "sudo", concern(policy, Class::Sudo, subject).1);
+    for role in policy.roles.values() {
+        if subject.is_among(&role.requesters) {
+            line(out, "may ask", &format!("{}: {}", role.name, lengths(role)));
+        }
+        if subject.is_among(&role.auto) {
+            line(out, "", &format!("{} is approved at once", role.name));
+        }
+    }
+    for role in policy.roles.values() {
+        if subject.is_among(&role.approvers) {
+            line(out, "decides", &format!("{}, for others", role.name));
+        }
+    }
+}
+
+/// What the gate is to a person, as a word and as a sentence.
+pub(super) fn concern(
+    policy: &Policy,
+    class: Class,
+    subject: &Subject<'_>,
+) -> (&'static str, &'static str) {
+    let Person { uid, groups } = &subject.person;
+    match policy.gate.concern(class, subject.name, *uid, groups) {
+        Concern::None => ("free", "passes without a grant"),
+        Concern::Gated => ("gated", "needs a grant"),
+        Concern::Exempt => ("exempt", "let in without a grant, logged loudly"),
+    }
+}
+
+impl Subject<'_> {
+    /// Whether a list means this person.
+    pub(super) fn is_among(&self, list: &[Who]) -> bool {
+        list.iter()
+            .any(|who| who.includes(self.name, &self.person.groups))
+    }
+}
+
+/// The warnings of all roles.
+pub(super) fn all_warnings(policy: &Policy) -> Vec<Warning> {
+    policy.roles.values().flat_map(danger::warnings).collect()
+}
+
+fn sentence(warning: &Warning) -> String {
+    let Warning {
+        role,
+        rule,
+        message,
+        ..
+    } = warning;
+    if rule.is_empty() {
+        format!("role {role}: {message}")
+    } else {
+        format!("role {role}: {message}: \"{rule}\"")
+    }
+}
+
+fn names(list: &[Who]) -> String {
+    let names: Vec<String> = list.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tpa_bus::offline::GateFile;
+
+use super::*;
+use crate::policy::people::fake::Host;
+use crate::policy::{AuditFormat, Gives, SudoRule};
+
+fn policy() -> Policy {
+    let group = |name: &str| vec![Who::Group(name.into())];
+    let role = Role {
+        name: "web-ops".into(),
+        description: "Restart the web tier".into(),
+        requesters: group("engineers"),
+        default_s: 3_600,
+        max_s: 14_400,
+        reason_min: 10,
+        ticket_required: true,
+        ticket_pattern: Some("OPS-[0-9]+".into()),
+        lapse_s: 3_600,
+        approvers: group("oncall"),
+        needed: 1,
+        auto: group("oncall"),
+        use_within_s: None,
+        gives: Gives {
+            login: true,
+            record: false,
+            break_glass: false,
+            on_end: OnEnd::Kill,
+            sudo: vec![SudoRule {
+                run_as: "root".into(),
+                run_as_group: None,
+                run: vec!["/bin/bash".into()],
+                edit: Vec::new(),
+                password: true,
+            }],
+        },
+    };
+    Policy {
+        revision: "0123456789ab".into(),
+        gate: GateFile {
+            login: group("engineers"),
+            sudo: Vec::new(),
+            exempt: group("tpa-emergency"),
+            ..GateFile::default()
+        },
+        pending_per_user: 5,
+        warn_before: vec![60],
+        audit_format: AuditFormat::Kv,
+        notify: None,
+        roles: BTreeMap::from([("web-ops".into(), role)]),
+    }
+}
+
+#[test]
+fn a_good_configuration_is_told_in_plain_words() {
+    let expected = "\
+/etc/tpa: good, revision 0123456789ab
+
+gate
+  login    @engineers need a grant
+  sudo     nobody needs a grant
+  exempt   @tpa-emergency, every use logged loudly
+
+role web-ops: Restart the web tier
+  may ask  @engineers
+  for      up to 4h, 1h unless said
+  with     a reason of 10 characters or more and a ticket like OPS-[0-9]+
+  decides  1 of @oncall within 1h, never for themselves; approved at once when asked by @oncall
+  gives    login
+           sudo as root: /bin/bash
+  the end  kills what the grant started, logins included
+
+warning: role web-ops: a shell: this amounts to being root: \"/bin/bash\"
+  next: give the commands that are run in it
+";
+    assert_eq!(summary(Path::new("/etc/tpa"), &policy(), None), expected);
+}
+
+#[test]
+fn one_person_reads_what_it_means_to_them() {
+    for (name, expected) in [
+        (
+            "alice",
+            "alice (uid 1001; groups alice, engineers)\n  login    needs a grant\n  sudo     \
+             passes without a grant\n  may ask  web-ops: up to 4h, 1h unless said\n",
+        ),
+        (
+            "dave",
+            "dave (uid 1004; groups dave, oncall)\n  login    passes without a grant\n  sudo     \
+             passes without a grant\n           web-ops is approved at once\n  decides  web-ops, \
+             for others\n",
+        ),
+    ] {
+        let subject = subject(name, &Host).unwrap();
+        let text = summary(Path::new("x"), &policy(), Some(&subject));
+        let (_, told) = text.split_once("\n\n").unwrap();
+        assert_eq!(told, expected);
+    }
+    let eve = subject("eve", &Host).unwrap();
+    assert_eq!(concern(&policy(), Class::Login, &eve).0, "exempt");
+    let error = subject("mallory", &Host).err().unwrap();
+    assert!(
+        error.starts_with("no such user on this host: mallory"),
+        "{error}"
+    );
+}
+
+#[test]
+fn problems_are_told_each_with_its_next_step() {
+    let problem = Problem::at_line("x.toml", 3, "maxx", "unknown key").next("known here: max");
+    assert_eq!(
+        complaint(&[problem]),
+        "x.toml:3: unknown key: \"maxx\"\n  next: known here: max\n1 problem: this configuration \
+         would not be loaded\n"
+    );
+}
+
+#[test]
+fn json_carries_the_same() {
+    let alice = subject("alice", &Host).unwrap();
+    let good: Value = serde_json::from_str(&explain_json::good(&policy(), Some(&alice))).unwrap();
+    assert_eq!(good["apiVersion"], "tpa/v1");
+    assert_eq!(good["kind"], "CheckResult");
+    assert_eq!(good["ok"], true);
+    assert_eq!(good["roles"][0]["max_s"], 14_400);
+    assert_eq!(good["warnings"][0]["rule"], "/bin/bash");
+    assert_eq!(good["user"]["login"], "gated");
+    assert_eq!(good["user"]["may_request"][0], "web-ops");
+    assert_eq!(good["user"]["may_approve"], Value::Array(Vec::new()));
+
+    let problem = Problem::at_line("x.toml", 3, "maxx", "unknown key");
+    let bad: Value = serde_json::from_str(&explain_json::bad(&[problem])).unwrap();
+    assert_eq!(bad["ok"], false);
+    assert_eq!(bad["problems"][0]["line"], 3);
+    assert_eq!(bad["problems"][0]["next"], Value::Null);
+}

@@ -1,0 +1,105 @@
+//! `tpad check --json`. Fields are only ever added.
+
+use serde_json::{Value, json};
+use tpa_bus::offline::{Class, Who};
+
+use super::explain::{Subject, all_warnings, concern};
+use super::problem::Problem;
+use super::{AuditFormat, Policy, Role};
+
+/// A configuration that would be loaded.
+pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
+    let warnings: Vec<Value> = all_warnings(policy)
+        .iter()
+        .map(|warning| {
+            json!({
+                "role": warning.role,
+                "rule": warning.rule,
+                "message": warning.message,
+                "next": warning.instead,
+            })
+        })
+        .collect();
+    let roles: Vec<Value> = policy.roles.values().map(role).collect();
+    let format = match policy.audit_format {
+        AuditFormat::Kv => "kv",
+        AuditFormat::Cee => "cee",
+    };
+    result(json!({
+        "ok": true,
+        "problems": [],
+        "warnings": warnings,
+        "revision": policy.revision,
+        "gate": {
+            "login": names(&policy.gate.login),
+            "sudo": names(&policy.gate.sudo),
+            "exempt": names(&policy.gate.exempt),
+            "help": policy.gate.help,
+            "uid_min": policy.gate.uid_min,
+        },
+        "pending_per_user": policy.pending_per_user,
+        "warn_before_s": policy.warn_before,
+        "audit_format": format,
+        "notify": policy.notify,
+        "roles": roles,
+        "user": subject.map(|subject| person(policy, subject)),
+    }))
+}
+
+/// One that would not.
+pub(super) fn bad(problems: &[Problem]) -> String {
+    result(json!({ "ok": false, "problems": problems, "warnings": [] }))
+}
+
+fn result(mut fields: Value) -> String {
+    if let Some(object) = fields.as_object_mut() {
+        object.insert("apiVersion".to_owned(), json!("tpa/v1"));
+        object.insert("kind".to_owned(), json!("CheckResult"));
+    }
+    format!("{fields}\n")
+}
+
+fn role(role: &Role) -> Value {
+    json!({
+        "name": role.name,
+        "description": role.description,
+        "requesters": names(&role.requesters),
+        "default_s": role.default_s,
+        "max_s": role.max_s,
+        "reason_min": role.reason_min,
+        "ticket_required": role.ticket_required,
+        "ticket_pattern": role.ticket_pattern,
+        "lapse_s": role.lapse_s,
+        "approvers": names(&role.approvers),
+        "needed": role.needed,
+        "auto": names(&role.auto),
+        "use_within_s": role.use_within_s,
+        "login": role.gives.login,
+        "record": role.gives.record,
+        "break_glass": role.gives.break_glass,
+        "on_end": role.gives.on_end,
+        "gives": role.gives.describe(),
+    })
+}
+
+fn person(policy: &Policy, subject: &Subject<'_>) -> Value {
+    let roles_with = |list: fn(&Role) -> &[Who]| -> Vec<&str> {
+        let roles = policy.roles.values();
+        let those = roles.filter(|role| subject.is_among(list(role)));
+        those.map(|role| role.name.as_str()).collect()
+    };
+    json!({
+        "name": subject.name,
+        "uid": subject.person.uid,
+        "groups": subject.person.groups,
+        "login": concern(policy, Class::Login, subject).0,
+        "sudo": concern(policy, Class::Sudo, subject).0,
+        "may_request": roles_with(|role| &role.requesters),
+        "may_approve": roles_with(|role| &role.approvers),
+        "approved_at_once": roles_with(|role| &role.auto),
+    })
+}
+
+fn names(list: &[Who]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,167 @@
+//! Names of people and groups, and whether there are such.
+
+#[cfg(test)]
+pub(super) mod fake;
+
+use nix::unistd::{Group, Uid, User, getgrouplist};
+use tpa_bus::text;
+
+/// Whether there is a user or group of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Lookup {
+    /// There is.
+    Found,
+    /// There is none.
+    Missing,
+    /// Nobody can tell just now, and why: a directory server that does not answer. This is not
+    /// the same as none.
+    Failed(String),
+}
+
+/// A person as the host knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their uid.
+    pub uid: u32,
+    /// Names of all groups they are in.
+    pub groups: Vec<String>,
+}
+
+/// Knows who there is on this host.
+pub trait People {
+    /// Whether there is such a user.
+    fn user_exists(&self, name: &str) -> Lookup;
+    /// Whether there is such a group.
+    fn group_exists(&self, name: &str) -> Lookup;
+    /// Uid and groups of a user; `None` when there is no such user.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    fn person(&self, name: &str) -> Result<Option<Person>, String>;
+}
+
+/// The host's own users and groups, through nsswitch.conf(5).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nss;
+
+impl People for Nss {
+    fn user_exists(&self, name: &str) -> Lookup {
+        outcome(User::from_name(name))
+    }
+
+    fn group_exists(&self, name: &str) -> Lookup {
+        outcome(Group::from_name(name))
+    }
+
+    fn person(&self, name: &str) -> Result<Option<Person>, String> {
+        let failed = |errno: nix::Error| errno.desc().to_owned();
+        let Some(user) = User::from_name(name).map_err(failed)? else {
+            return Ok(None);
+        };
+        let c_name = std::ffi::CString::new(user.name).map_err(|error| error.to_string())?;
+        let mut groups = Vec::new();
+        for gid in getgrouplist(&c_name, user.gid).map_err(failed)? {
+            // A gid without a name is no group that a configuration could mean.
+            groups.extend(
+                Group::from_gid(gid)
+                    .map_err(failed)?
+                    .map(|group| group.name),
+            );
+        }
+        let uid = Uid::as_raw(user.uid);
+        Ok(Some(Person { uid, groups }))
+    }
+}
+
+fn outcome<T>(answer: nix::Result<Option<T>>) -> Lookup {
+    answer.map_or_else(
+        |errno| Lookup::Failed(errno.desc().to_owned()),
+        |found| found.map_or(Lookup::Missing, |_| Lookup::Found),
+    )
+}
+
+/// Why a text is not fit to be the name of a user or group, when it is not. sudoers(5) gives some
+/// names a meaning of their own, and a number may be -1.
+pub(super) fn unfit_name(name: &str) -> Option<&'static str> {
+    let first = name.chars().next();
+    match first {
+        None => Some("a name is missing"),
+        Some('%') => Some("write a group as \"@name\", not in sudo's way"),
+        Some('#') => Some("names are wanted, not numbers"),
+        Some('!') => Some("nobody can be taken out of a list"),
+        Some('-' | '+') => Some("no name begins with this sign"),
+        _ if name.chars().all(|c| c.is_ascii_digit()) => Some("names are wanted, not numbers"),
+        _ if name == "ALL" => Some("\"ALL\" is a word of sudo, not a name"),
+        _ if name.chars().any(is_foreign) => Some("a character that no name has"),
+        _ => None,
+    }
+}
+
+fn is_foreign(c: char) -> bool {
+    text::is_unsafe(c) || c.is_whitespace() || "/,:=*?[]\"'();&|<>{}$`".contains(c)
+}
+
+/// Whether a name can stand as a run-as user or group in sudoers(5) as it is.
+pub(super) fn is_sudoers_name(name: &str) -> bool {
+    unfit_name(name).is_none()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_else_to_sudo_are_refused() {
+        for name in [
+            "",
+            "%wheel",
+            "#0",
+            "#-1",
+            "-1",
+            "4294967295",
+            "0",
+            "ALL",
+            "!root",
+            "a,b",
+            "a b",
+            "../x",
+            "a\nb",
+            "+net",
+            "*",
+            "a\u{202e}b",
+        ] {
+            assert!(unfit_name(name).is_some(), "{name:?}");
+            assert!(!is_sudoers_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn odd_but_real_names_are_taken() {
+        for name in [
+            "alice",
+            "a.b",
+            "a~",
+            "alice@corp.example",
+            "CORP\\alice",
+            "grün",
+        ] {
+            assert_eq!(unfit_name(name), None, "{name:?}");
+        }
+        assert!(is_sudoers_name("www-data"));
+        assert!(!is_sudoers_name("CORP\\alice"));
+    }
+
+    #[test]
+    fn root_is_found_and_nobody_of_an_unlikely_name() {
+        assert_eq!(Nss.user_exists("root"), Lookup::Found);
+        assert_eq!(Nss.group_exists("no-such-group-here"), Lookup::Missing);
+        assert_eq!(Nss.person("no-such-user-here"), Ok(None));
+        let root = Nss.person("root").unwrap().unwrap();
+        assert_eq!(root.uid, 0);
+        assert!(root.groups.contains(&"root".to_owned()));
+    }
+}

@@ -1,0 +1,46 @@
+//! A small made-up host, for tests.
+
+use super::{Lookup, People, Person};
+
+/// Knows a few people. The group `unreachable` is on a server that does not answer.
+pub(in crate::policy) struct Host;
+
+const USERS: &[(&str, u32, &[&str])] = &[
+    ("root", 0, &["root"]),
+    ("alice", 1001, &["alice", "engineers"]),
+    ("bob", 1002, &["bob"]),
+    ("carol", 1003, &["carol"]),
+    ("dave", 1004, &["dave", "oncall"]),
+    ("eve", 1005, &["eve", "engineers", "tpa-emergency"]),
+    ("postgres", 105, &["postgres"]),
+    ("www-data", 33, &["www-data"]),
+];
+
+impl People for Host {
+    fn user_exists(&self, name: &str) -> Lookup {
+        found(USERS.iter().any(|(user, ..)| *user == name))
+    }
+
+    fn group_exists(&self, name: &str) -> Lookup {
+        if name == "unreachable" {
+            return Lookup::Failed("Connection refused".into());
+        }
+        found(USERS.iter().any(|(_, _, groups)| groups.contains(&name)))
+    }
+
+    fn person(&self, name: &str) -> Result<Option<Person>, String> {
+        let user = USERS.iter().find(|(user, ..)| *user == name);
+        Ok(user.map(|(_, uid, groups)| Person {
+            uid: *uid,
+            groups: groups.iter().map(ToString::to_string).collect(),
+        }))
+    }
+}
+
+fn found(found: bool) -> Lookup {
+    if found {
+        Lookup::Found
+    } else {
+        Lookup::Missing
+    }
+}

@@ -1,0 +1,164 @@
+//! Reads `tpad.toml`.
+
+use std::path::Path;
+
+use toml::Spanned;
+use tpa_bus::offline::{Class, GateFile, LOGIN_SERVICES, SUDO_SERVICES, Who};
+use tpa_bus::text;
+
+use super::AuditFormat;
+use super::command::unfit_path;
+use super::document::{Document, Section};
+use super::people::People;
+use super::problem::Problem;
+use super::who::{self, Everyone};
+
+/// Undecided requests one person may have, unless the configuration says otherwise.
+const PENDING_PER_USER: u32 = 5;
+/// Seconds before the end at which people are warned, unless the configuration says otherwise.
+const WARN_BEFORE: [u64; 3] = [900, 300, 60];
+/// Longest help, in characters: it ends one line.
+const MOST_HELP: usize = 200;
+
+/// `tpad.toml`, checked.
+pub(super) struct Settings {
+    pub(super) gate: GateFile,
+    pub(super) pending_per_user: u32,
+    pub(super) warn_before: Vec<u64>,
+    pub(super) audit_format: AuditFormat,
+    pub(super) notify: Option<String>,
+}
+
+/// Reads the file's text. An empty one is that of a host without a configuration: it gates nobody.
+pub(super) fn read(
+    path: &Path,
+    contents: &str,
+    uid_min: u32,
+    people: &dyn People,
+) -> Result<Settings, Vec<Problem>> {
+    let document = Document::new(path, contents);
+    let settings = document.top().map(|top| settings(top, uid_min, people));
+    match (settings, document.into_problems()) {
+        (Some(settings), problems) if problems.is_empty() => Ok(settings),
+        (_, problems) => Err(problems),
+    }
+}
+
+fn settings(mut top: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Settings {
+    let gate = gate(top.section("gate"), uid_min, people);
+    let pending = top.section("limits").number("pending_per_user", 1_000);
+    let warn_before = top.section("warn").seconds_list("before");
+    Settings {
+        gate,
+        pending_per_user: pending.map_or(PENDING_PER_USER, Spanned::into_inner),
+        warn_before: longest_first(warn_before.unwrap_or_else(|| WARN_BEFORE.to_vec())),
+        audit_format: audit_format(&mut top.section("audit")),
+        notify: notify(&mut top.section("notify")),
+    }
+}
+
+fn longest_first(mut spans: Vec<u64>) -> Vec<u64> {
+    spans.sort_unstable_by(|a, b| b.cmp(a));
+    spans.dedup();
+    spans
+}
+
+fn gate(mut section: Section<'_, '_>, uid_min: u32, people: &dyn People) -> GateFile {
+    const NO_GATE: Everyone = Everyone::MayNot("with everyone exempt there is no gate");
+    let login = who::list(&mut section, "login", Everyone::May, people).unwrap_or_default();
+    let sudo = who::list(&mut section, "sudo", Everyone::May, people);
+    let exempt = who::list(&mut section, "exempt", NO_GATE, people).unwrap_or_default();
+    let sudo = sudo.unwrap_or_else(|| login.clone());
+    GateFile {
+        uid_min,
+        exempt,
+        services: services(section.section("services"), &login, &sudo),
+        help: help(&mut section),
+        login,
+        sudo,
+    }
+}
+
+fn help(section: &mut Section<'_, '_>) -> String {
+    let Some(help) = section.string("help") else {
+        return String::new();
+    };
+    let text = help.get_ref();
+    if text.contains(text::is_unsafe) || text.chars().count() > MOST_HELP {
+        let message = format!("must be one line of at most {MOST_HELP} characters");
+        section.document().report(&help.span(), message);
+    }
+    help.into_inner()
+}
+
+fn services(mut section: Section<'_, '_>, login: &[Who], sudo: &[Who]) -> Vec<(Class, String)> {
+    let mut services = Vec::new();
+    let mut given = Vec::new();
+    for (class, key, gated, otherwise) in [
+        (Class::Login, "login", login, LOGIN_SERVICES.as_slice()),
+        (Class::Sudo, "sudo", sudo, SUDO_SERVICES.as_slice()),
+    ] {
+        let place = section.place_of(key);
+        match section.strings(key) {
+            None => services.extend(otherwise.iter().map(|name| (class, (*name).to_owned()))),
+            Some(names) if names.is_empty() && !gated.is_empty() => {
+                let message = "a gate that stands nowhere: people are gated, but no service is";
+                section.document().report(&place, message);
+            }
+            Some(names) => given.extend(names.into_iter().map(|name| (class, name))),
+        }
+    }
+    for (class, name) in given {
+        add_service(section.document(), &mut services, class, name);
+    }
+    services
+}
+
+/// A PAM service is a file's name in `/etc/pam.d` (pam.conf(5)).
+fn add_service(
+    document: &Document<'_>,
+    services: &mut Vec<(Class, String)>,
+    class: Class,
+    name: Spanned<String>,
+) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let text = name.get_ref();
+    if text.is_empty() || text.starts_with('.') || !text.chars().all(fits) {
+        document.report(&name.span(), "not the name of a PAM service");
+    } else if services.iter().any(|(_, known)| known == text) {
+        document.report(&name.span(), "a service stands in one list, once");
+    } else {
+        services.push((class, name.into_inner()));
+    }
+}
+
+fn audit_format(section: &mut Section<'_, '_>) -> AuditFormat {
+    let Some(format) = section.string("format") else {
+        return AuditFormat::default();
+    };
+    match format.get_ref().as_str() {
+        "kv" => AuditFormat::Kv,
+        "cee" => AuditFormat::Cee,
+        _ => {
+            let message = "must be \"kv\" or \"cee\"";
+            section.document().report(&format.span(), message);
+            AuditFormat::default()
+        }
+    }
+}
+
+fn notify(section: &mut Section<'_, '_>) -> Option<String> {
+    let run = section.string("run")?;
+    let path = run.get_ref();
+    let unfit = match unfit_path(path) {
+        None if path.contains(|c: char| text::is_unsafe(c) || c.is_whitespace()) => {
+            Some("a path without spaces, and no arguments")
+        }
+        unfit => unfit,
+    };
+    if let Some(why) = unfit {
+        let message = format!("not the path of a program ({why})");
+        section.document().report(&run.span(), message);
+    }
+    Some(run.into_inner())
+}

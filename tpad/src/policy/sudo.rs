@@ -1,0 +1,97 @@
+//! Reads what a role gives under sudo: `[[gives.sudo]]`, and what the end does to it.
+
+use toml::Spanned;
+
+use super::command::{unfit_command, unfit_file};
+use super::document::{Document, Section};
+use super::people::{People, is_sudoers_name};
+use super::who;
+use super::{OnEnd, SudoRule};
+
+/// One `[[gives.sudo]]`.
+pub(super) fn rule(mut section: Section<'_, '_>, people: &dyn People) -> SudoRule {
+    let document = section.document();
+    let before = document.problem_count();
+    let (run_as, run_as_group) = run_as(&mut section, people);
+    let rule = SudoRule {
+        run_as,
+        run_as_group,
+        run: fit(&mut section, "run", unfit_command),
+        edit: fit(&mut section, "edit", unfit_file),
+        password: section.boolean("password").is_none_or(Spanned::into_inner),
+    };
+    if rule.run.is_empty() && rule.edit.is_empty() && document.problem_count() == before {
+        let next = "name commands under run, or files under edit";
+        document.report_next(section.place(), "a rule that gives nothing", next);
+    }
+    rule
+}
+
+/// `on_end`; `kill` unless it says otherwise.
+pub(super) fn on_end(section: &mut Section<'_, '_>) -> OnEnd {
+    let Some(given) = section.string("on_end") else {
+        return OnEnd::default();
+    };
+    match given.get_ref().as_str() {
+        "kill" => OnEnd::Kill,
+        "keep" => OnEnd::Keep,
+        _ => {
+            let message = "must be \"kill\" or \"keep\"";
+            section.document().report(&given.span(), message);
+            OnEnd::default()
+        }
+    }
+}
+
+/// `as`, which has no default: what is left out must never mean root.
+fn run_as(section: &mut Section<'_, '_>, people: &dyn People) -> (String, Option<String>) {
+    let document = section.document();
+    let place = section.place_of("as");
+    let Some(given) = section.string("as") else {
+        if place == *section.place() {
+            let next = "add as = \"user\" or as = \"user:group\"";
+            document.report_next(section.place(), "a rule without as", next);
+        }
+        return (String::new(), None);
+    };
+    let (user, group) = match given.get_ref().split_once(':') {
+        Some((user, group)) => (user.to_owned(), Some(group.to_owned())),
+        None => (given.get_ref().clone(), None),
+    };
+    if named(document, &given, &user) {
+        who::user(document, &given, &user, people);
+    }
+    if let Some(group) = &group
+        && named(document, &given, group)
+    {
+        who::group(document, &given, group, people);
+    }
+    (user, group)
+}
+
+fn named(document: &Document<'_>, given: &Spanned<String>, name: &str) -> bool {
+    let fit = is_sudoers_name(name);
+    if !fit {
+        let message = "must be \"user\" or \"user:group\", in names, not numbers";
+        document.report(&given.span(), message);
+    }
+    fit
+}
+
+/// A list of texts, each of which must be fit.
+fn fit(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    unfit: fn(&str) -> Option<&'static str>,
+) -> Vec<String> {
+    let mut good = Vec::new();
+    for text in section.strings(key).unwrap_or_default() {
+        match unfit(text.get_ref()) {
+            Some(why) => section
+                .document()
+                .report(&text.span(), format!("cannot be given ({why})")),
+            None => good.push(text.into_inner()),
+        }
+    }
+    good
+}
