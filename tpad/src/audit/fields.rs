@@ -1,0 +1,225 @@
+//! The fields of an event: its grant's whole context, so that a line can be read alone.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use tpa_bus::offline::Who;
+
+use crate::ledger::{Envelope, Event, Place, Request, Session, Stage};
+
+/// What the event itself does not know.
+#[derive(Debug, Clone)]
+pub struct Context<'a> {
+    /// Name of this host.
+    pub host: &'a str,
+    /// Revision of the configuration in force.
+    pub policy: &'a str,
+    /// The request that the event is about, as it is after the event.
+    pub request: Option<&'a Request>,
+    /// Who may decide it, by the role as it is now.
+    pub approvers: &'a [Who],
+}
+
+/// The fields, in the order in which they stand in the line. Values are whole, as typed: making
+/// them fit for one line is the line's affair.
+#[must_use]
+pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
+    let mut fields = Fields::default();
+    let (code, name) = envelope.event.code();
+    fields.add("code", code);
+    fields.add("event", name);
+    fields.add("outcome", outcome(&envelope.event));
+    fields.add("time", time(envelope.at));
+    if let Some(request) = context.request {
+        of_request(&mut fields, request, context.approvers);
+    }
+    of_event(&mut fields, &envelope.event);
+    if let Some(actor) = &envelope.actor {
+        fields.add("actor", &actor.name);
+        fields.add("actor_uid", actor.uid);
+        fields.maybe("actor_euid", envelope.actor_uid.filter(|uid| *uid != actor.uid));
+    }
+    fields.add("policy", context.policy);
+    fields.add("host", context.host);
+    fields.0
+}
+
+/// A moment as it stands in lines and in JSON: RFC 3339 in UTC.
+#[must_use]
+pub fn time(at: i64) -> String {
+    DateTime::<Utc>::from_timestamp(at, 0)
+        .map_or_else(|| at.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+#[derive(Default)]
+struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Adds a field; a field that is there already keeps its value.
+    fn add(&mut self, name: &str, value: impl ToString) {
+        if !self.0.iter().any(|(known, _)| known == name) {
+            self.0.push((name.to_owned(), value.to_string()));
+        }
+    }
+
+    fn maybe(&mut self, name: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+}
+
+fn outcome(event: &Event) -> &'static str {
+    match event {
+        Event::LoginDenied { .. }
+        | Event::DecisionRefused { .. }
+        | Event::RemovalFailed { .. }
+        | Event::PolicyRejected { .. }
+        | Event::ChainBroken { .. } => "failure",
+        _ => "success",
+    }
+}
+
+fn of_request(fields: &mut Fields, request: &Request, approvers: &[Who]) {
+    fields.add("grant", request.id.as_str());
+    fields.add("user", &request.user.name);
+    fields.add("uid", request.user.uid);
+    fields.add("role", &request.role);
+    fields.add("state", request.state_name());
+    fields.add("reason", &request.reason);
+    fields.maybe("ticket", request.ticket.as_ref());
+    fields.add("requested_by", &request.requested_by.name);
+    fields.add("duration_s", request.duration_s);
+    let (not_before, not_after) = match &request.stage {
+        Stage::Active { since, deadline } => (Some(*since), Some(deadline.not_after)),
+        Stage::Closed { since, not_after, .. } => (*since, *not_after),
+        Stage::Waiting { from, .. } => (Some(*from), None),
+        Stage::Pending | Stage::Approved => (request.at, request.until),
+    };
+    fields.maybe("not_before", not_before.map(time));
+    fields.maybe("not_after", not_after.map(time));
+    fields.add("needed", request.needed);
+    if !request.approvals.is_empty() {
+        let names: Vec<_> = request.approvals.iter().map(|a| a.by.name.as_str()).collect();
+        fields.add("approved_by", names.join(","));
+    }
+    let listed: Vec<_> = approvers.iter().map(ToString::to_string).collect();
+    fields.add("approvers", listed.join(","));
+    fields.maybe("extends", request.extends.map(|id| id.as_str().to_owned()));
+}
+
+fn of_event(fields: &mut Fields, event: &Event) {
+    match event {
+        Event::RequestCreated(request) => {
+            fields.add("gives", request.gives.describe().join("; "));
+        }
+        Event::ApprovalRecorded { approval, .. } => {
+            fields.add("approval", if approval.is_some() { "person" } else { "auto" });
+            fields.maybe("comment", approval.as_ref().and_then(|a| a.comment.as_ref()));
+        }
+        Event::Closed { why, .. } => fields.maybe("why", why.as_ref()),
+        Event::DecisionRefused { decision, why, .. } => {
+            fields.add("decision", decision);
+            fields.add("why", why);
+        }
+        Event::GrantExtended { by_request, .. } => fields.add("by_request", by_request.as_str()),
+        Event::RemovalFailed { killed, survivors, .. } => {
+            fields.add("killed", killed);
+            fields.add("survivors", survivors.len());
+            fields.add("survived", survivors.join(", "));
+        }
+        Event::RemovalConfirmed { killed, .. } => {
+            fields.add("killed", killed);
+            fields.add("survivors", 0);
+        }
+        Event::LoginAllowed { place, .. } => of_place(fields, place),
+        Event::LoginDenied { user, place, why } => {
+            fields.add("user", &user.name);
+            fields.add("uid", user.uid);
+            fields.add("why", why);
+            of_place(fields, place);
+        }
+        Event::ExemptLogin { user, place } => {
+            fields.add("user", &user.name);
+            fields.add("uid", user.uid);
+            of_place(fields, place);
+        }
+        Event::SessionOpened(session)
+        | Event::SessionClosed(session)
+        | Event::SessionKilled(session) => of_session(fields, session),
+        Event::BreakGlassReviewed { review, .. } => fields.maybe("comment", review.comment.as_ref()),
+        Event::DaemonStarted { version, .. } => fields.add("version", version),
+        Event::PolicyLoaded { revision } => fields.add("policy", revision),
+        Event::PolicyRejected { problems } => fields.add("problems", problems.join("; ")),
+        Event::ClockJump { clock, taken_for } => {
+            fields.add("clock", time(*clock));
+            fields.add("taken_for", time(*taken_for));
+        }
+        Event::ChainBroken { seq, problem } => {
+            fields.add("broken_seq", seq);
+            fields.add("problem", problem);
+        }
+        Event::HostDrift { what, .. } => fields.add("what", what),
+        Event::GrantActivated { .. } | Event::BreakGlassUsed { .. } | Event::DaemonStopped => {}
+    }
+}
+
+fn of_place(fields: &mut Fields, place: &Place) {
+    fields.add("service", &place.service);
+    fields.maybe("tty", place.tty.as_ref());
+    fields.maybe("rhost", place.rhost.as_ref());
+    fields.add("pid", place.pid);
+}
+
+fn of_session(fields: &mut Fields, session: &Session) {
+    fields.add("service", &session.service);
+    fields.maybe("target", session.target.as_ref());
+    fields.maybe("tty", session.tty.as_ref());
+    fields.maybe("rhost", session.rhost.as_ref());
+    fields.add("pid", session.pid);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::properties::request;
+    use crate::ledger::{Person, State};
+
+    #[test]
+    fn a_line_about_a_grant_tells_its_whole_story() {
+        let envelope = Envelope {
+            at: 1_700_000_000,
+            actor: Some(Person { uid: 1003, name: "carol".into() }),
+            actor_uid: Some(0),
+            event: Event::RequestCreated(Box::new(request(1, "alice"))),
+        };
+        let mut state = State::default();
+        state.apply(&envelope);
+        let context = Context {
+            host: "web-01",
+            policy: "abc",
+            request: state.requests.values().next(),
+            approvers: &[Who::Group("oncall".into())],
+        };
+        let fields = of(&envelope, &context);
+        let value = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        for (name, expected) in [
+            ("code", "TPA1000"),
+            ("event", "request-created"),
+            ("outcome", "success"),
+            ("time", "2023-11-14T22:13:20Z"),
+            ("grant", "00000001"),
+            ("user", "alice"),
+            ("uid", "1001"),
+            ("role", "one"),
+            ("reason", "because"),
+            ("actor", "carol"),
+            ("actor_uid", "1003"),
+            ("actor_euid", "0"),
+            ("approvers", "@oncall"),
+            ("gives", "login; sudo as root: /usr/bin/id"),
+            ("policy", "abc"),
+            ("host", "web-01"),
+        ] {
+            assert_eq!(value(name), Some(expected), "{name}");
+        }
+    }
+}

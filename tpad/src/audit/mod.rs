@@ -1,0 +1,9 @@
+//! Tells syslog of every event, in order, at least once.
+//!
+//! [`fields`] gathers what an auditor needs to know of an event when it is recorded; [`line`]
+//! makes the text of it; [`emit`] sends the texts to `/dev/log` and keeps the place it has got to
+//! in the database.
+
+pub mod emit;
+pub mod fields;
+pub mod line;
