@@ -1,1 +1,69 @@
-//! The gate.
+//! The gate: asks `tpad` whether the person whom PAM is about to let in holds a live grant.
+//!
+//! This file only declares the entry points (pam(3)). [`account`], [`session`] and [`scope`] are
+//! the phases; they see the world through three traits, [`handle::Pam`] (the PAM handle),
+//! [`daemon::Daemon`] (tpad) and [`host::Host`] (the machine), and are tested with fakes of them.
+
+pub mod account;
+pub mod args;
+pub mod bus;
+pub mod cgroup;
+pub mod clock;
+pub mod daemon;
+pub mod decide;
+pub mod ffi;
+pub mod folder;
+pub mod handle;
+pub mod host;
+pub mod limit;
+
+pub mod people;
+pub mod phase;
+pub mod runtime;
+pub mod scope;
+pub mod session;
+pub mod subject;
+
+#[cfg(test)]
+mod fakes;
+
+use std::ffi::CStr;
+
+use ::pam::constants::{PamFlag, PamResultCode};
+use ::pam::module::{PamHandle, PamHooks};
+
+use crate::phase::enter;
+
+/// What PAM calls. `auth` and `password` have nothing to decide: who somebody is, others say.
+struct Gate;
+
+mod entry_points {
+    use super::Gate;
+    ::pam::pam_hooks!(Gate);
+}
+
+impl PamHooks for Gate {
+    fn acct_mgmt(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        enter(pamh, &args, flags, account::account)
+    }
+
+    fn sm_authenticate(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        PamResultCode::PAM_IGNORE
+    }
+
+    fn sm_chauthtok(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        PamResultCode::PAM_IGNORE
+    }
+
+    fn sm_close_session(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        enter(pamh, &args, flags, session::close)
+    }
+
+    fn sm_open_session(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        enter(pamh, &args, flags, session::open)
+    }
+
+    fn sm_setcred(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        PamResultCode::PAM_IGNORE
+    }
+}

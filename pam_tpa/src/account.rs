@@ -1,0 +1,338 @@
+//! The account phase: may they? Also reached with a public key, a cached sudo timestamp and
+//! `NOPASSWD`, so this is where the gate stands.
+
+use ::pam::constants::PamResultCode;
+
+use crate::decide::{Basis, Decision, decide};
+use crate::handle::Level;
+use crate::phase::Phase;
+use crate::subject::{Arrival, Moment, Subject, arrive};
+
+/// With less than this left, people are told: text of this phase reaches scp's standard error
+/// too, so nothing is said without need.
+const SOON_S: u64 = 10 * 60;
+
+/// `pam_sm_acct_mgmt(3)`
+pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
+    if phase.args.scope {
+        return PamResultCode::PAM_IGNORE;
+    }
+    let subject = match arrive(phase, Moment::Account) {
+        Arrival::Passes => return PamResultCode::PAM_IGNORE,
+        Arrival::Refused(code) => return code,
+        Arrival::Concerned(subject) => subject,
+    };
+    if subject.query.exempt {
+        log_exempt(phase, &subject);
+        // Told for the record; the answer decides nothing.
+        let _ = phase.daemon.account(&subject.query);
+        return PamResultCode::PAM_SUCCESS;
+    }
+    let answer = phase.daemon.account(&subject.query);
+    match settle(phase, &subject, answer) {
+        Decision::In { grant, text, .. } => {
+            let soon = grant.is_some_and(|grant| grant.remaining_s < SOON_S);
+            if soon && subject.listens() {
+                phase.pam.say_info(&text);
+            }
+            PamResultCode::PAM_SUCCESS
+        }
+        Decision::Out(text) => refuse(phase, &subject, &text),
+    }
+}
+
+/// Decides on the answer, with the state file where that may stand in, and logs what was not
+/// decided by `tpad` (which logs what it decides).
+pub fn settle(
+    phase: &mut Phase<'_>,
+    subject: &Subject,
+    answer: Result<tpa_bus::gate::Verdict, crate::daemon::Unanswered>,
+) -> Decision {
+    let mut problem = answer.as_ref().err().map(ToString::to_string);
+    let decision = decide(answer, &subject.help, || {
+        phase
+            .host
+            .live_grant(subject.class, &subject.person)
+            .unwrap_or_else(|unreadable| {
+                problem = Some(unreadable);
+                None
+            })
+    });
+    match (&decision, problem) {
+        (
+            Decision::In {
+                grant: Some(grant),
+                basis: Basis::Offline(why),
+                ..
+            },
+            _,
+        ) => {
+            phase.pam.log(
+                Level::Warning,
+                &format!(
+                    "offline: let in on the state file, grant={} {}; tpad: {why}",
+                    grant.id.as_str(),
+                    subject.describe()
+                ),
+            );
+        }
+        (_, Some(why)) => phase
+            .pam
+            .log(Level::Error, &format!("tpad does not answer: {why}")),
+        (_, None) => (),
+    }
+    decision
+}
+
+/// Refuses, with words for the person and a line for the log. `PAM_PERM_DENIED` in both phases:
+/// sshd, login and su say "Permission denied", and sudo adds no guess of its own.
+pub fn refuse(phase: &mut Phase<'_>, subject: &Subject, text: &str) -> PamResultCode {
+    if subject.listens() {
+        phase.pam.say_error(text);
+    }
+    phase
+        .pam
+        .log(Level::Notice, &format!("refused: {}", subject.describe()));
+    PamResultCode::PAM_PERM_DENIED
+}
+
+/// Logs that somebody passes as a member of the emergency group.
+pub fn log_exempt(phase: &mut Phase<'_>, subject: &Subject) {
+    phase.pam.log(
+        Level::Alert,
+        &format!("exempt: let in without a grant, {}", subject.describe()),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use PamResultCode::{PAM_IGNORE, PAM_PERM_DENIED, PAM_SUCCESS, PAM_USER_UNKNOWN};
+
+    use super::*;
+    use crate::daemon::Unanswered;
+    use crate::fakes::{Event, FakeDaemon, FakeHost, FakePam, Method, allowed, gone, refused, run};
+
+    const REFUSED: Event = Event::Log(Level::Notice, "refused: user=\"alice\" uid=1001");
+
+    fn asked(answer: Result<tpa_bus::gate::Verdict, Unanswered>) -> FakeDaemon {
+        FakeDaemon::answers(Method::Account, "alice", answer)
+    }
+
+    fn sshd(events: impl IntoIterator<Item = Event>) -> FakePam {
+        FakePam::new("sshd", "alice", events)
+    }
+
+    fn on(pam: FakePam, daemon: FakeDaemon, host: &FakeHost) -> PamResultCode {
+        run(account, pam, daemon, host, "")
+    }
+
+    #[test]
+    fn whom_the_gate_does_not_concern_passes_and_tpad_is_not_asked() {
+        for name in ["root", "bob"] {
+            let pam = FakePam::new("sshd", name, []);
+            let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+            assert_eq!(code, PAM_IGNORE, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_is_not_listed_is_ignored() {
+        let pam = FakePam::new("chfn", "alice", []);
+        assert_eq!(
+            on(pam, FakeDaemon::silent(), &FakeHost::default()),
+            PAM_IGNORE
+        );
+    }
+
+    #[test]
+    fn a_live_grant_lets_in_without_a_word() {
+        let code = on(sshd([]), asked(allowed(600)), &FakeHost::default());
+        assert_eq!(code, PAM_SUCCESS);
+    }
+
+    #[test]
+    fn near_its_end_the_grant_is_named() {
+        let events = [Event::Info("tpa: grant 7H2K-M4QX")];
+        let code = on(sshd(events), asked(allowed(599)), &FakeHost::default());
+        assert_eq!(code, PAM_SUCCESS);
+    }
+
+    #[test]
+    fn without_a_grant_the_refusal_says_what_to_do() {
+        let events = [
+            Event::Error("tpa: no active grant\n     Request: …"),
+            REFUSED,
+        ];
+        let code = on(sshd(events), asked(refused()), &FakeHost::default());
+        assert_eq!(code, PAM_PERM_DENIED);
+    }
+
+    #[test]
+    fn the_name_that_counts_is_the_name_service_s_spelling() {
+        let pam = FakePam::new("sshd", "ALICE", []);
+        assert_eq!(
+            on(pam, asked(allowed(600)), &FakeHost::default()),
+            PAM_SUCCESS
+        );
+    }
+
+    #[test]
+    fn nobody_unknown_comes_in() {
+        let pam = FakePam::new("sshd", "nobody-knows", []);
+        let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+        assert_eq!(code, PAM_USER_UNKNOWN);
+
+        let events = [Event::Log(
+            Level::Error,
+            "cannot look user \"broken\" up: no route",
+        )];
+        let pam = FakePam::new("sshd", "broken", events);
+        let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+        assert_eq!(code, PAM_PERM_DENIED);
+
+        let pam = FakePam {
+            user: None,
+            ..FakePam::new("sshd", "", [Event::Log(Level::Error, "who is there")])
+        };
+        let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+        assert_eq!(code, PAM_USER_UNKNOWN);
+    }
+
+    #[test]
+    fn with_tpad_gone_a_live_grant_lets_in_and_is_logged_as_offline() {
+        let host = FakeHost {
+            offline: Ok(Some(3_600)),
+            ..FakeHost::default()
+        };
+        let events = [Event::Log(
+            Level::Warning,
+            "offline: let in on the state file, grant=7H2KM4QX",
+        )];
+        assert_eq!(on(sshd(events), asked(gone()), &host), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn with_tpad_gone_and_no_grant_people_are_told_whom_to_call() {
+        for offline in [Ok(None), Err("/run/tpa/state/1001: bad".to_owned())] {
+            let host = FakeHost {
+                offline,
+                ..FakeHost::default()
+            };
+            let events = [
+                Event::Log(Level::Error, "tpad does not answer: "),
+                Event::Error("tpa: tpad is not answering; access denied. Ask in #oncall"),
+                REFUSED,
+            ];
+            assert_eq!(on(sshd(events), asked(gone()), &host), PAM_PERM_DENIED);
+        }
+    }
+
+    #[test]
+    fn with_everything_hung_a_live_grant_does_not_help() {
+        let host = FakeHost {
+            offline: Ok(Some(3_600)),
+            ..FakeHost::default()
+        };
+        let events = [
+            Event::Log(Level::Error, "no answer in time"),
+            Event::Error("tpa: tpad is not answering"),
+            REFUSED,
+        ];
+        let code = on(sshd(events), asked(Err(Unanswered::Hung)), &host);
+        assert_eq!(code, PAM_PERM_DENIED);
+    }
+
+    #[test]
+    fn the_emergency_group_comes_in_whatever_tpad_does_and_loudly() {
+        for answer in [allowed(60), refused(), gone(), Err(Unanswered::Hung)] {
+            let events = [Event::Log(
+                Level::Alert,
+                "exempt: let in without a grant, user=\"eve\"",
+            )];
+            let pam = FakePam::new("sshd", "eve", events);
+            let daemon = FakeDaemon::answers(Method::Account, "eve", answer);
+            assert_eq!(on(pam, daemon, &FakeHost::default()), PAM_SUCCESS);
+        }
+    }
+
+    #[test]
+    fn when_groups_cannot_be_told_everyone_counts_as_gated_and_nobody_as_exempt() {
+        let host = FakeHost {
+            groups_known: false,
+            ..FakeHost::default()
+        };
+        for name in ["bob", "eve"] {
+            let events = [
+                Event::Log(Level::Error, "cannot tell the groups"),
+                Event::Error("tpa: no active grant"),
+                Event::Log(Level::Notice, "refused: "),
+            ];
+            let pam = FakePam::new("sshd", name, events);
+            let daemon = FakeDaemon::answers(Method::Account, name, refused());
+            assert_eq!(on(pam, daemon, &host), PAM_PERM_DENIED, "{name}");
+        }
+        let events = [Event::Log(Level::Error, "cannot tell the groups")];
+        let pam = FakePam::new("sshd", "root", events);
+        assert_eq!(on(pam, FakeDaemon::silent(), &host), PAM_IGNORE);
+    }
+
+    #[test]
+    fn without_a_gate_file_the_arguments_say_whom_the_gate_concerns() {
+        let host = FakeHost {
+            gate_file: false,
+            ..FakeHost::default()
+        };
+        let warning = Event::Log(Level::Warning, "gate: gone; going by the arguments");
+        let bob = || FakePam::new("sshd", "bob", [warning.clone()]);
+        let code = run(
+            account,
+            bob(),
+            FakeDaemon::silent(),
+            &host,
+            "login=@engineers",
+        );
+        assert_eq!(code, PAM_IGNORE);
+        let daemon = FakeDaemon::answers(Method::Account, "bob", allowed(600));
+        assert_eq!(run(account, bob(), daemon, &host, ""), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn under_sudo_the_person_is_the_one_who_asks() {
+        let pam = FakePam::new("sudo", "root", []).asked_by("alice");
+        assert_eq!(
+            on(pam, asked(allowed(600)), &FakeHost::default()),
+            PAM_SUCCESS
+        );
+        let pam = FakePam::new("sudo", "alice", []);
+        assert_eq!(
+            on(pam, asked(allowed(600)), &FakeHost::default()),
+            PAM_SUCCESS
+        );
+    }
+
+    #[test]
+    fn nobody_is_spoken_to_under_cron() {
+        let pam = FakePam::new("cron", "alice", [REFUSED]);
+        assert_eq!(
+            on(pam, asked(refused()), &FakeHost::default()),
+            PAM_PERM_DENIED
+        );
+        let pam = FakePam::new("cron", "alice", []);
+        assert_eq!(
+            on(pam, asked(allowed(5)), &FakeHost::default()),
+            PAM_SUCCESS
+        );
+    }
+
+    #[test]
+    fn the_scope_line_has_no_say_in_this_phase() {
+        let code = run(
+            account,
+            sshd([]),
+            FakeDaemon::silent(),
+            &FakeHost::default(),
+            "scope",
+        );
+        assert_eq!(code, PAM_IGNORE);
+    }
+}

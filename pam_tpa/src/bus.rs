@@ -1,0 +1,227 @@
+//! The way to `tpad`: D-Bus peer to peer on the root-only socket, the system bus where nobody
+//! answers there, one deadline for both.
+
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use tpa_bus::error::Refusal;
+use tpa_bus::gate::{GateProxy, Query, Verdict};
+use tpa_bus::names;
+use zbus::connection::Builder;
+use zbus::proxy::{CacheProperties, MethodFlags};
+use zbus::wire::DynamicDeserialize;
+use zruntime::SharedRuntime;
+
+use crate::daemon::{Daemon, Unanswered};
+use crate::folder::Folder;
+use crate::runtime::OneThread;
+
+/// How long somebody may wait at the gate: connecting, authenticating and asking, both ways.
+pub const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long somebody who leaves may be held up.
+const CLOSE_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Where `tpad` is to be found. Fixed for the module: in a setuid program the environment belongs
+/// to the caller, so no variable is looked at.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    /// The gate's socket.
+    pub gate: PathBuf,
+    /// The system bus's.
+    pub bus: PathBuf,
+    /// Who must own the gate's folder and answer on both sockets.
+    pub owner: u32,
+    /// How long an answer may take.
+    pub deadline: Duration,
+}
+
+/// Why one way did not lead to an answer.
+#[derive(Debug)]
+enum NoWay {
+    /// Nobody there, or gone in mid-call.
+    Gone(String),
+    /// `tpad` answered, with an error.
+    Refused(Refusal),
+}
+
+impl Bus {
+    /// The `tpad` of this machine.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            gate: names::GATE_SOCKET.into(),
+            bus: names::SYSTEM_BUS_ADDRESS
+                .trim_start_matches("unix:path=")
+                .into(),
+            owner: 0,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Asks, and is back within the deadline, with no connection, task, descriptor or thread left.
+    fn ask<A>(&self, method: &str, query: &Query, deadline: Duration) -> Result<A, NoAnswer>
+    where
+        A: for<'d> DynamicDeserialize<'d> + 'static,
+    {
+        // Whatever goes wrong in here must not keep the emergency group out.
+        catch_unwind(AssertUnwindSafe(|| {
+            let runtime = SharedRuntime::new().map_err(|error| gone(&error))?;
+            let mut at_gate = true;
+            let answer = runtime.block_on(runtime.timeout(deadline, async {
+                match self.at_gate(&runtime, method, query).await {
+                    Err(NoWay::Gone(why)) => {
+                        at_gate = false;
+                        let second = self.at_bus(&runtime, method, query).await;
+                        second.map_err(|no_way| no_way.after(&why))
+                    }
+                    answer => answer,
+                }
+            }));
+            match answer {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(NoWay::Refused(refusal))) => Err(NoAnswer::Refused(refusal)),
+                Ok(Err(NoWay::Gone(why))) => Err(NoAnswer::Un(Unanswered::Gone(why))),
+                Err(_) if at_gate => Err(NoAnswer::Un(Unanswered::Hung)),
+                // Nobody was at the gate, so tpad is gone; the bus keeping silent, which any user
+                // can bring about, does not change that.
+                Err(_) => Err(gone(&"nobody at the gate, and the system bus is silent")),
+            }
+        }))
+        .unwrap_or_else(|_| Err(gone(&"the question failed inside the module")))
+    }
+
+    async fn at_gate<A>(
+        &self,
+        runtime: &SharedRuntime,
+        method: &str,
+        query: &Query,
+    ) -> Result<A, NoWay>
+    where
+        A: for<'d> DynamicDeserialize<'d> + 'static,
+    {
+        let folder = self.gate.parent().unwrap_or(Path::new("/"));
+        Folder::open(folder, self.owner).map_err(|error| no_way(folder, &error))?;
+        let stream = self.connect(runtime, &self.gate).await?;
+        call(Builder::unix_stream(stream).p2p(), runtime, method, query)
+            .await
+            .map_err(|error| NoWay::from_error(&self.gate, &error))
+    }
+
+    async fn at_bus<A>(
+        &self,
+        runtime: &SharedRuntime,
+        method: &str,
+        query: &Query,
+    ) -> Result<A, NoWay>
+    where
+        A: for<'d> DynamicDeserialize<'d> + 'static,
+    {
+        let stream = self.connect(runtime, &self.bus).await?;
+        call(Builder::unix_stream(stream), runtime, method, query)
+            .await
+            .map_err(|error| NoWay::from_error(&self.bus, &error))
+    }
+
+    /// Connects, and makes sure that the owner is at the other end (`SO_PEERCRED`, unix(7)).
+    async fn connect(&self, runtime: &SharedRuntime, path: &Path) -> Result<UnixStream, NoWay> {
+        let address = SocketAddr::from_pathname(path).map_err(|error| no_way(path, &error))?;
+        let stream = zruntime::net::unix::UnixStream::connect_addr(runtime, &address)
+            .await
+            .map_err(|error| no_way(path, &error))?
+            .into_std();
+        let peer = getsockopt(&stream, PeerCredentials).map_err(|error| no_way(path, &error))?;
+        if peer.uid() == self.owner {
+            Ok(stream)
+        } else {
+            Err(no_way(path, &format!("uid {} is there", peer.uid())))
+        }
+    }
+}
+
+/// One call on one connection, which is closed again.
+async fn call<A>(
+    builder: Builder<'_>,
+    runtime: &SharedRuntime,
+    method: &str,
+    query: &Query,
+) -> zbus::Result<A>
+where
+    A: for<'d> DynamicDeserialize<'d> + 'static,
+{
+    let connection = builder.runtime(OneThread(runtime.clone())).build().await?;
+    let gate = GateProxy::builder(&connection)
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await?;
+    // Never start tpad from the bus: a start that fails costs every login its deadline.
+    let answer = gate
+        .inner()
+        .call_with_flags(method, MethodFlags::NO_AUTO_START, &(query,))
+        .await;
+    drop(gate);
+    let _ = connection.close().await;
+    answer?.ok_or_else(|| zbus::Error::Failure("no reply".into()))
+}
+
+/// Why there is no answer of the kind asked for.
+enum NoAnswer {
+    Un(Unanswered),
+    Refused(Refusal),
+}
+
+fn gone(why: &dyn ToString) -> NoAnswer {
+    NoAnswer::Un(Unanswered::Gone(why.to_string()))
+}
+
+fn no_way(path: &Path, why: &dyn std::fmt::Display) -> NoWay {
+    NoWay::Gone(format!("{}: {why}", path.display()))
+}
+
+impl NoWay {
+    fn from_error(path: &Path, error: &zbus::Error) -> Self {
+        Refusal::from_error(error).map_or_else(|| no_way(path, error), Self::Refused)
+    }
+
+    /// With what was tried before.
+    fn after(self, first: &str) -> Self {
+        match self {
+            Self::Gone(why) => Self::Gone(format!("{first}; {why}")),
+            refused @ Self::Refused(_) => refused,
+        }
+    }
+}
+
+/// A refusal of the call itself is a refusal of the person, with its words.
+fn verdict(answer: Result<Verdict, NoAnswer>) -> Result<Verdict, Unanswered> {
+    match answer {
+        Ok(verdict) => Ok(verdict),
+        Err(NoAnswer::Un(unanswered)) => Err(unanswered),
+        Err(NoAnswer::Refused(refusal)) => Ok(Verdict {
+            text: refusal
+                .to_string()
+                .lines()
+                .map(|line| format!("tpa: {line}"))
+                .collect(),
+            ..Verdict::default()
+        }),
+    }
+}
+
+impl Daemon for Bus {
+    fn account(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
+        verdict(self.ask("Account", query, self.deadline))
+    }
+
+    fn open_session(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
+        verdict(self.ask("OpenSession", query, self.deadline))
+    }
+
+    fn close_session(&mut self, query: &Query) {
+        let deadline = self.deadline.min(CLOSE_DEADLINE);
+        let _ = self.ask::<()>("CloseSession", query, deadline);
+    }
+}

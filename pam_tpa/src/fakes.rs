@@ -1,0 +1,350 @@
+//! Fakes of what the phases see. What they may be told is a queue; whatever is left in it when a
+//! fake is dropped was expected and did not happen, and fails the test.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::id::Id;
+use tpa_bus::offline::{Class, GateFile, Who};
+
+use crate::args::Args;
+use crate::daemon::{Daemon, Unanswered};
+use crate::decide::Offline;
+use crate::handle::{Level, NotStored, OpenedOn, Pam};
+use crate::host::Host;
+use crate::people::{LookUp, Person};
+use crate::phase::Phase;
+
+/// The grant of the tests.
+pub const ID: &str = "7H2KM4QX";
+
+/// What happens, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A `PAM_ERROR_MSG` that begins so.
+    Error(&'static str),
+    /// A `PAM_TEXT_INFO` that begins so.
+    Info(&'static str),
+    /// A log line of this level with this in it.
+    Log(Level, &'static str),
+    /// The login is limited.
+    Limit(u64),
+    /// Word is left for the scope line.
+    Word(u64),
+}
+
+/// A queue that must be used up.
+#[derive(Debug)]
+pub struct Script<T>(RefCell<VecDeque<T>>);
+
+impl<T> Script<T> {
+    /// What is expected.
+    pub fn new(steps: impl IntoIterator<Item = T>) -> Self {
+        Self(RefCell::new(steps.into_iter().collect()))
+    }
+
+    fn next(&self, happened: &str) -> T {
+        let step = self.0.borrow_mut().pop_front();
+        step.unwrap_or_else(|| panic!("not expected: {happened}"))
+    }
+}
+
+impl<T> Drop for Script<T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let left = self.0.borrow().len();
+            assert_eq!(left, 0, "expected steps did not happen");
+        }
+    }
+}
+
+/// A PAM handle.
+pub struct FakePam {
+    /// `PAM_SERVICE`
+    pub service: &'static str,
+    /// `PAM_USER`
+    pub user: Option<&'static str>,
+    /// `PAM_RUSER`
+    pub ruser: Option<&'static str>,
+    /// What the session line left.
+    pub word: Option<OpenedOn>,
+    /// What is to happen.
+    pub events: Script<Event>,
+}
+
+impl FakePam {
+    /// A transaction of the service for the user, to whom this is to happen.
+    pub fn new(
+        service: &'static str,
+        user: &'static str,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Self {
+        Self {
+            service,
+            user: Some(user),
+            ruser: None,
+            word: None,
+            events: Script::new(events),
+        }
+    }
+
+    /// The same, under sudo: asked for by `ruser`.
+    pub fn asked_by(mut self, ruser: &'static str) -> Self {
+        self.ruser = Some(ruser);
+        self
+    }
+
+    /// The same, after the session line let in on a grant with so many seconds left.
+    pub fn opened_for(mut self, limit_s: u64) -> Self {
+        let grant = Id::parse(ID).unwrap();
+        self.word = Some(OpenedOn { grant, limit_s });
+        self
+    }
+}
+
+impl Pam for FakePam {
+    fn service(&self) -> Option<String> {
+        Some(self.service.to_owned())
+    }
+
+    fn user(&self) -> Option<String> {
+        self.user.map(str::to_owned)
+    }
+
+    fn ruser(&self) -> Option<String> {
+        self.ruser.map(str::to_owned)
+    }
+
+    fn tty(&self) -> Option<String> {
+        Some("pts/1".to_owned())
+    }
+
+    fn rhost(&self) -> Option<String> {
+        Some("192.0.2.7\n".to_owned())
+    }
+
+    fn say_error(&mut self, text: &str) {
+        match self.events.next(text) {
+            Event::Error(start) if text.starts_with(start) => (),
+            other => panic!("said {text:?} as an error instead of {other:?}"),
+        }
+    }
+
+    fn say_info(&mut self, text: &str) {
+        match self.events.next(text) {
+            Event::Info(start) if text.starts_with(start) => (),
+            other => panic!("said {text:?} instead of {other:?}"),
+        }
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        match self.events.next(line) {
+            Event::Log(expected, part) if level == expected && line.contains(part) => (),
+            other => panic!("logged {line:?} as {level:?} instead of {other:?}"),
+        }
+    }
+
+    fn limit_runtime(&mut self, seconds: u64) -> Result<(), NotStored> {
+        assert_eq!(self.events.next("a limit"), Event::Limit(seconds));
+        Ok(())
+    }
+
+    fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored> {
+        assert_eq!(self.events.next("a word"), Event::Word(opened.limit_s));
+        Ok(())
+    }
+
+    fn word(&self) -> Option<OpenedOn> {
+        self.word
+    }
+}
+
+/// What `tpad` is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `Account`
+    Account,
+    /// `OpenSession`
+    Open,
+    /// `CloseSession`
+    Close,
+}
+
+/// `tpad`: which method is called for which user, and the answer.
+pub struct FakeDaemon(pub Script<(Method, &'static str, Result<Verdict, Unanswered>)>);
+
+impl FakeDaemon {
+    /// One call and its answer.
+    pub fn answers(
+        method: Method,
+        user: &'static str,
+        answer: Result<Verdict, Unanswered>,
+    ) -> Self {
+        Self(Script::new([(method, user, answer)]))
+    }
+
+    /// Must not be asked.
+    pub fn silent() -> Self {
+        Self(Script::new([]))
+    }
+
+    fn call(&self, called: Method, query: &Query) -> Result<Verdict, Unanswered> {
+        let (method, user, answer) = self.0.next(&format!("{called:?} {query:?}"));
+        assert_eq!((called, query.user.as_str()), (method, user));
+        assert_eq!(query.rhost.as_deref(), Some("192.0.2.7\\n"));
+        answer
+    }
+}
+
+impl Daemon for FakeDaemon {
+    fn account(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
+        self.call(Method::Account, query)
+    }
+
+    fn open_session(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
+        self.call(Method::Open, query)
+    }
+
+    fn close_session(&mut self, query: &Query) {
+        let _ = self.call(Method::Close, query);
+    }
+}
+
+/// A machine with the users root, alice (engineers), bob, and eve (engineers, tpa-emergency);
+/// engineers are gated.
+pub struct FakeHost {
+    /// What the state file gives.
+    pub offline: Result<Option<u64>, String>,
+    /// Whether the groups can be told.
+    pub groups_known: bool,
+    /// Where the process stands.
+    pub cgroup: &'static str,
+    /// The limit of whatever scope is asked for.
+    pub limit: Result<u64, String>,
+    /// What comes of moving into a grant's cgroup, each time.
+    pub moves: Script<Result<(), String>>,
+    /// Whether there is a gate file.
+    pub gate_file: bool,
+}
+
+impl Default for FakeHost {
+    fn default() -> Self {
+        Self {
+            offline: Ok(None),
+            groups_known: true,
+            cgroup: "/user.slice/user-1001.slice/session-3.scope",
+            limit: Err("no limit asked for".into()),
+            moves: Script::new([]),
+            gate_file: true,
+        }
+    }
+}
+
+impl Host for FakeHost {
+    fn person(&self, name: &str) -> LookUp {
+        // ALICE is another spelling, as some name services have it.
+        let (name, uid) = match name {
+            "root" => ("root", 0),
+            "alice" | "ALICE" => ("alice", 1001),
+            "bob" => ("bob", 1002),
+            "eve" => ("eve", 1005),
+            "broken" => return LookUp::Failed("no route".into()),
+            _ => return LookUp::Unknown,
+        };
+        LookUp::Known(Person {
+            name: name.into(),
+            uid,
+            gid: uid,
+        })
+    }
+
+    fn groups(&self, person: &Person, named: &[String]) -> Result<Vec<String>, String> {
+        if !self.groups_known {
+            return Err("no route".into());
+        }
+        let groups: &[&str] = match person.name.as_str() {
+            "alice" => &["engineers"],
+            "eve" => &["engineers", "tpa-emergency"],
+            _ => &[],
+        };
+        let is_in = |name: &&String| groups.contains(&name.as_str());
+        Ok(named.iter().filter(is_in).cloned().collect())
+    }
+
+    fn gate_file(&self) -> Result<GateFile, String> {
+        let engineers = vec![Who::Group("engineers".into())];
+        self.gate_file
+            .then(|| GateFile {
+                login: engineers.clone(),
+                sudo: engineers,
+                exempt: vec![Who::Group("tpa-emergency".into())],
+                help: "Ask in #oncall".into(),
+                ..GateFile::default()
+            })
+            .ok_or_else(|| "gate: gone".into())
+    }
+
+    fn live_grant(&self, _: Class, _: &Person) -> Result<Option<Offline>, String> {
+        self.offline.clone().map(|remaining| {
+            remaining.map(|remaining_s| Offline {
+                id: Id::parse(ID).unwrap(),
+                role: "web-ops".into(),
+                remaining_s,
+            })
+        })
+    }
+
+    fn cgroup(&self) -> Result<String, String> {
+        Ok(self.cgroup.to_owned())
+    }
+
+    fn enter_group(&self, id: &Id) -> Result<(), String> {
+        assert_eq!(id.as_str(), ID);
+        self.moves.next("a move into the grant's cgroup")
+    }
+
+    fn scope_limit_s(&self, _: &str) -> Result<u64, String> {
+        self.limit.clone()
+    }
+}
+
+/// `tpad` lets in on the grant, for so long.
+pub fn allowed(remaining_s: u64) -> Result<Verdict, Unanswered> {
+    Ok(Verdict {
+        allowed: true,
+        text: vec!["tpa: grant 7H2K-M4QX".into()],
+        grant: Some(ID.into()),
+        remaining_s: Some(remaining_s),
+        ..Verdict::default()
+    })
+}
+
+/// `tpad` refuses.
+pub fn refused() -> Result<Verdict, Unanswered> {
+    Ok(Verdict {
+        text: vec!["tpa: no active grant".into(), "     Request: …".into()],
+        ..Verdict::default()
+    })
+}
+
+/// `tpad` is not there.
+pub fn gone() -> Result<Verdict, Unanswered> {
+    Err(Unanswered::Gone("connection refused".into()))
+}
+
+/// Runs a phase in this world.
+pub fn run<T>(
+    phase: fn(&mut Phase<'_>) -> T,
+    mut pam: FakePam,
+    mut daemon: FakeDaemon,
+    host: &FakeHost,
+    args: &str,
+) -> T {
+    phase(&mut Phase {
+        pam: &mut pam,
+        daemon: &mut daemon,
+        host,
+        args: Args::parse(args.split_whitespace()),
+    })
+}

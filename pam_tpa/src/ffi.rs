@@ -1,0 +1,119 @@
+//! The handle that PAM gives us. The only unsafe code of the module.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+
+use ::pam::constants::{
+    PAM_ERROR_MSG, PAM_SILENT, PAM_TEXT_INFO, PamFlag, PamMessageStyle, PamResultCode,
+};
+use ::pam::conv::Conv;
+use ::pam::items::{RHost, RUser, Service, Tty, User};
+use ::pam::module::PamHandle;
+
+use crate::handle::{Level, NotStored, OpenedOn, Pam};
+
+/// Name of the data that `pam_systemd` reads the limit from.
+const RUNTIME_MAX: &str = "systemd.runtime_max_sec";
+/// Name of the data that the session line leaves for the scope line.
+const OPENED_ON: &str = "tpa_session";
+
+unsafe extern "C" {
+    /// `pam_syslog(3)`, with the one format that we use.
+    fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
+}
+
+/// A PAM transaction during one call into the module.
+pub struct Handle<'a> {
+    pamh: &'a mut PamHandle,
+    flags: PamFlag,
+}
+
+impl<'a> Handle<'a> {
+    /// The handle and the flags of the call.
+    pub fn new(pamh: &'a mut PamHandle, flags: PamFlag) -> Self {
+        Self { pamh, flags }
+    }
+
+    fn say(&self, style: PamMessageStyle, text: &str) {
+        if let Ok(Some(conv)) = self.pamh.get_item::<Conv<'_>>() {
+            let _ = conv.send(style, text);
+        }
+    }
+}
+
+/// An item's text; an empty one counts as not set.
+fn text(item: &CStr) -> Option<String> {
+    let text = item.to_str().ok()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn stored(result: Result<(), PamResultCode>) -> Result<(), NotStored> {
+    result.map_err(|_| NotStored)
+}
+
+impl Pam for Handle<'_> {
+    fn service(&self) -> Option<String> {
+        text(self.pamh.get_item::<Service<'_>>().ok()??.0)
+    }
+
+    fn user(&self) -> Option<String> {
+        text(self.pamh.get_item::<User<'_>>().ok()??.0)
+    }
+
+    fn ruser(&self) -> Option<String> {
+        text(self.pamh.get_item::<RUser<'_>>().ok()??.0)
+    }
+
+    fn tty(&self) -> Option<String> {
+        text(self.pamh.get_item::<Tty<'_>>().ok()??.0)
+    }
+
+    fn rhost(&self) -> Option<String> {
+        text(self.pamh.get_item::<RHost<'_>>().ok()??.0)
+    }
+
+    fn say_error(&mut self, text: &str) {
+        self.say(PAM_ERROR_MSG, text);
+    }
+
+    fn say_info(&mut self, text: &str) {
+        if self.flags & PAM_SILENT == 0 {
+            self.say(PAM_TEXT_INFO, text);
+        }
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        let priority = match level {
+            Level::Alert => libc::LOG_ALERT,
+            Level::Error => libc::LOG_ERR,
+            Level::Warning => libc::LOG_WARNING,
+            Level::Notice => libc::LOG_NOTICE,
+        };
+        let Ok(line) = CString::new(line) else { return };
+        // SAFETY: the handle is live for the length of the call; the format takes exactly one
+        // string, and both are NUL-terminated and outlive the call.
+        unsafe { pam_syslog(self.pamh, priority, c"%s".as_ptr(), line.as_ptr()) }
+    }
+
+    fn limit_runtime(&mut self, seconds: u64) -> Result<(), NotStored> {
+        // pam_systemd takes the data for a NUL-terminated string. A u64 has at most 20 digits.
+        let mut text = Box::new([0u8; 32]);
+        let written = format!("{seconds}s");
+        for (to, from) in text.iter_mut().zip(written.bytes()) {
+            *to = from;
+        }
+        stored(self.pamh.set_data(RUNTIME_MAX, text))
+    }
+
+    fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored> {
+        stored(self.pamh.set_data(OPENED_ON, Box::new(opened)))
+    }
+
+    fn word(&self) -> Option<OpenedOn> {
+        // SAFETY: data of this name is stored by `leave_word` alone, with this type, and PAM
+        // keeps it until the transaction ends or it is replaced, neither of which can happen
+        // before it is copied here.
+        unsafe { self.pamh.get_data::<OpenedOn>(OPENED_ON) }
+            .ok()
+            .copied()
+    }
+}

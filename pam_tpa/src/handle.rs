@@ -1,0 +1,62 @@
+//! The PAM handle, as far as the gate needs it (pam(3), `pam_get_item(3)`, `pam_conv(3)`).
+
+use tpa_bus::id::Id;
+
+/// How loud a log line is (syslog(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Someone came in past the gate.
+    Alert,
+    /// Something is set up wrongly.
+    Error,
+    /// Something is not as it should be.
+    Warning,
+    /// A decision.
+    Notice,
+}
+
+/// What the session line leaves for the scope line of the same PAM transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenedOn {
+    /// The grant.
+    pub grant: Id,
+    /// Seconds until its end, rounded up, when the session line ran.
+    pub limit_s: u64,
+}
+
+/// The PAM handle. Items are read afresh each time: a module before ours may have changed them.
+/// One that is not set, or is not UTF-8, is `None`.
+pub trait Pam {
+    /// `PAM_SERVICE`
+    fn service(&self) -> Option<String>;
+    /// `PAM_USER`. Not asked for when it is not set.
+    fn user(&self) -> Option<String>;
+    /// `PAM_RUSER`
+    fn ruser(&self) -> Option<String>;
+    /// `PAM_TTY`
+    fn tty(&self) -> Option<String>;
+    /// `PAM_RHOST`
+    fn rhost(&self) -> Option<String>;
+    /// Shows a `PAM_ERROR_MSG`. Best effort: whether it can be shown decides nothing.
+    fn say_error(&mut self, text: &str);
+    /// Shows a `PAM_TEXT_INFO`, unless the application asked for silence. Best effort.
+    fn say_info(&mut self, text: &str);
+    /// Writes a line to the system log.
+    fn log(&mut self, level: Level, line: &str);
+    /// Limits the login's scope through `pam_systemd`: `systemd.runtime_max_sec` (`pam_systemd(8)`).
+    ///
+    /// # Errors
+    /// When PAM has no room for it.
+    fn limit_runtime(&mut self, seconds: u64) -> Result<(), NotStored>;
+    /// Leaves word for the scope line.
+    ///
+    /// # Errors
+    /// When PAM has no room for it.
+    fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored>;
+    /// The word left by the session line of this transaction.
+    fn word(&self) -> Option<OpenedOn>;
+}
+
+/// PAM could not keep a module's data (`pam_set_data(3)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotStored;

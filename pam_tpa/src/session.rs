@@ -1,0 +1,225 @@
+//! The session phase: they come in, on which grant and until when; and they leave.
+
+use ::pam::constants::PamResultCode;
+use tpa_bus::offline::Class;
+
+use crate::account::{log_exempt, refuse, settle};
+use crate::decide::{Decision, Grant};
+use crate::handle::{Level, OpenedOn};
+use crate::phase::Phase;
+use crate::scope;
+use crate::subject::{Arrival, Moment, Subject, arrive};
+
+/// `pam_sm_open_session(3)`
+pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
+    if phase.args.scope {
+        return scope::check(phase);
+    }
+    let subject = match arrive(phase, Moment::Session) {
+        Arrival::Passes => return PamResultCode::PAM_IGNORE,
+        Arrival::Refused(code) => return code,
+        Arrival::Concerned(subject) => subject,
+    };
+    if subject.query.exempt {
+        log_exempt(phase, &subject);
+        let _ = phase.daemon.open_session(&subject.query);
+        return PamResultCode::PAM_SUCCESS;
+    }
+    let answer = phase.daemon.open_session(&subject.query);
+    let (grant, text) = match settle(phase, &subject, answer) {
+        Decision::In { grant, text, .. } => (grant, text),
+        Decision::Out(text) => return refuse(phase, &subject, &text),
+    };
+    if let Some(grant) = grant
+        && let Err(why) = bind(phase, &subject, grant)
+    {
+        phase.pam.log(
+            Level::Error,
+            &format!(
+                "cannot bind the session to grant {}: {why}",
+                grant.id.as_str()
+            ),
+        );
+        let text = format!(
+            "tpa: the end of grant {} cannot be kept here; access denied.",
+            grant.id
+        );
+        return refuse(phase, &subject, &text);
+    }
+    if subject.class == Class::Login && subject.listens() && !text.is_empty() {
+        phase.pam.say_info(&text);
+    }
+    PamResultCode::PAM_SUCCESS
+}
+
+/// Makes the session end with its grant, whether or not `tpad` lives then.
+///
+/// A login gets its limit from `pam_systemd`. What has no scope of its own, sudo and the jobs of
+/// cron and at, goes into a cgroup named by the grant, which the grant's reaper kills.
+fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
+    if subject.class == Class::Sudo || !subject.listens() {
+        phase.host.enter_group(&grant.id)?;
+    }
+    if subject.class == Class::Login {
+        let opened = OpenedOn {
+            grant: grant.id,
+            limit_s: grant.remaining_s,
+        };
+        phase
+            .pam
+            .limit_runtime(grant.remaining_s)
+            .and_then(|()| phase.pam.leave_word(opened))
+            .map_err(|_| "PAM keeps no data".to_owned())?;
+    }
+    Ok(())
+}
+
+/// `pam_sm_close_session(3)`: tells `tpad`, and never fails, because they leave in any case.
+pub fn close(phase: &mut Phase<'_>) -> PamResultCode {
+    if phase.args.scope {
+        return PamResultCode::PAM_IGNORE;
+    }
+    match arrive(phase, Moment::Session) {
+        Arrival::Concerned(subject) => {
+            phase.daemon.close_session(&subject.query);
+            PamResultCode::PAM_SUCCESS
+        }
+        Arrival::Passes | Arrival::Refused(_) => PamResultCode::PAM_IGNORE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use PamResultCode::{PAM_IGNORE, PAM_PERM_DENIED, PAM_SUCCESS, PAM_USER_UNKNOWN};
+
+    use super::*;
+    use crate::fakes::{
+        Event, FakeDaemon, FakeHost, FakePam, Method, Script, allowed, gone, refused, run,
+    };
+
+    fn opens(answer: Result<tpa_bus::gate::Verdict, crate::daemon::Unanswered>) -> FakeDaemon {
+        FakeDaemon::answers(Method::Open, "alice", answer)
+    }
+
+    fn moving(outcome: Result<(), String>) -> FakeHost {
+        FakeHost {
+            moves: Script::new([outcome]),
+            ..FakeHost::default()
+        }
+    }
+
+    fn on(pam: FakePam, daemon: FakeDaemon, host: &FakeHost) -> PamResultCode {
+        run(open, pam, daemon, host, "")
+    }
+
+    #[test]
+    fn a_login_gets_its_limit_and_its_grant_line() {
+        let events = [
+            Event::Limit(7_140),
+            Event::Word(7_140),
+            Event::Info("tpa: grant"),
+        ];
+        let pam = FakePam::new("sshd", "alice", events);
+        assert_eq!(
+            on(pam, opens(allowed(7_140)), &FakeHost::default()),
+            PAM_SUCCESS
+        );
+    }
+
+    #[test]
+    fn without_a_grant_no_session_opens() {
+        let events = [
+            Event::Error("tpa: no active grant"),
+            Event::Log(Level::Notice, "refused: "),
+        ];
+        let pam = FakePam::new("sshd", "alice", events);
+        assert_eq!(
+            on(pam, opens(refused()), &FakeHost::default()),
+            PAM_PERM_DENIED
+        );
+    }
+
+    #[test]
+    fn offline_the_state_file_sets_the_limit() {
+        let host = FakeHost {
+            offline: Ok(Some(90)),
+            ..FakeHost::default()
+        };
+        let events = [
+            Event::Log(Level::Warning, "offline: "),
+            Event::Limit(90),
+            Event::Word(90),
+            Event::Info("tpa: grant 7H2K-M4QX (web-ops): 1m30s left."),
+        ];
+        let pam = FakePam::new("sshd", "alice", events);
+        assert_eq!(on(pam, opens(gone()), &host), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn a_sudo_command_goes_into_the_grant_s_cgroup_without_a_word() {
+        let pam = FakePam::new("sudo", "root", []).asked_by("alice");
+        assert_eq!(on(pam, opens(allowed(60)), &moving(Ok(()))), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn a_sudo_command_that_cannot_be_bound_is_refused() {
+        let events = [
+            Event::Log(
+                Level::Error,
+                "cannot bind the session to grant 7H2KM4QX: no cgroups",
+            ),
+            Event::Error("tpa: the end of grant 7H2K-M4QX cannot be kept here"),
+            Event::Log(Level::Notice, "refused: "),
+        ];
+        let pam = FakePam::new("sudo", "root", events).asked_by("alice");
+        let host = moving(Err("no cgroups".into()));
+        assert_eq!(on(pam, opens(allowed(60)), &host), PAM_PERM_DENIED);
+    }
+
+    #[test]
+    fn a_sudo_session_that_nobody_asked_for_is_refused() {
+        let events = [Event::Log(Level::Error, "who is there")];
+        let pam = FakePam::new("sudo", "root", events);
+        let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+        assert_eq!(code, PAM_USER_UNKNOWN);
+    }
+
+    #[test]
+    fn a_cron_job_gets_both_and_no_line() {
+        let pam = FakePam::new("cron", "alice", [Event::Limit(60), Event::Word(60)]);
+        assert_eq!(on(pam, opens(allowed(60)), &moving(Ok(()))), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn the_emergency_group_gets_no_limit() {
+        for answer in [refused(), gone()] {
+            let pam = FakePam::new("sshd", "eve", [Event::Log(Level::Alert, "exempt: ")]);
+            let daemon = FakeDaemon::answers(Method::Open, "eve", answer);
+            assert_eq!(on(pam, daemon, &FakeHost::default()), PAM_SUCCESS);
+        }
+    }
+
+    #[test]
+    fn who_needs_no_grant_by_tpad_s_word_gets_no_limit() {
+        let free = Ok(tpa_bus::gate::Verdict {
+            allowed: true,
+            ..Default::default()
+        });
+        let pam = FakePam::new("sshd", "alice", []);
+        assert_eq!(on(pam, opens(free), &FakeHost::default()), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn leaving_is_told_and_never_fails() {
+        let pam = FakePam::new("sudo", "root", []).asked_by("alice");
+        let daemon = FakeDaemon::answers(Method::Close, "alice", gone());
+        let code = run(close, pam, daemon, &FakeHost::default(), "");
+        assert_eq!(code, PAM_SUCCESS);
+
+        for (name, args) in [("bob", ""), ("nobody-knows", ""), ("alice", "scope")] {
+            let pam = FakePam::new("sshd", name, []);
+            let code = run(close, pam, FakeDaemon::silent(), &FakeHost::default(), args);
+            assert_eq!(code, PAM_IGNORE, "{name}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Who is at the gate, and whether the gate concerns them.
+
+use ::pam::constants::PamResultCode;
+use tpa_bus::gate::Query;
+use tpa_bus::offline::{Class, Concern, GateFile, Who};
+use tpa_bus::text::one_line;
+
+use crate::handle::Level;
+use crate::people::{LookUp, Person};
+use crate::phase::Phase;
+
+/// Services that nobody watches: what is said there lands in a mail or nowhere.
+const BACKGROUND: [&str; 3] = ["cron", "crond", "atd"];
+
+/// Which part of PAM is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// `pam_acct_mgmt(3)`: under sudo `PAM_USER` is still the person.
+    Account,
+    /// `pam_open_session(3)`, `pam_close_session(3)`: under sudo `PAM_USER` is the one to become.
+    Session,
+}
+
+/// Someone whom the gate concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Who.
+    pub person: Person,
+    /// What the service is to the gate.
+    pub class: Class,
+    /// What `tpad` is asked.
+    pub query: Query,
+    /// What ends every refusal.
+    pub help: String,
+}
+
+/// What the gate has to do with a call.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Arrival {
+    /// Nothing.
+    Passes,
+    /// Let nobody in whom we do not know.
+    Refused(PamResultCode),
+    /// To decide on.
+    Concerned(Box<Subject>),
+}
+
+impl Subject {
+    /// Whether somebody is there to read what is said.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        !BACKGROUND.contains(&self.query.service.as_str())
+    }
+
+    /// Who, where and from where, for a log line.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let quoted = |text: &Option<String>| format!("{:?}", text.as_deref().unwrap_or(""));
+        format!(
+            "user={:?} uid={} service={:?} tty={} rhost={}",
+            one_line(&self.person.name, 64),
+            self.person.uid,
+            one_line(&self.query.service, 64),
+            quoted(&self.query.tty),
+            quoted(&self.query.rhost),
+        )
+    }
+}
+
+/// Finds out who is at the gate.
+pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
+    let gate = phase.gate_file();
+    let Some(service) = phase.pam.service() else {
+        phase
+            .pam
+            .log(Level::Error, "PAM_SERVICE is not set; refused");
+        return Arrival::Refused(PamResultCode::PAM_PERM_DENIED);
+    };
+    let Some(class) = gate.class_of(&service) else {
+        return Arrival::Passes;
+    };
+    let Some(name) = person_at(phase, class, moment) else {
+        phase
+            .pam
+            .log(Level::Error, "PAM does not say who is there; refused");
+        return Arrival::Refused(PamResultCode::PAM_USER_UNKNOWN);
+    };
+    let person = match phase.host.person(&name) {
+        LookUp::Known(person) => person,
+        LookUp::Unknown => return Arrival::Refused(PamResultCode::PAM_USER_UNKNOWN),
+        LookUp::Failed(why) => {
+            let name = one_line(&name, 64);
+            phase.pam.log(
+                Level::Error,
+                &format!("cannot look user {name:?} up: {why}; refused"),
+            );
+            return Arrival::Refused(PamResultCode::PAM_PERM_DENIED);
+        }
+    };
+    let exempt = match concern(phase, &gate, class, &person) {
+        Concern::None => return Arrival::Passes,
+        Concern::Gated => false,
+        Concern::Exempt => true,
+    };
+    let line = |text: Option<String>| text.map(|text| one_line(&text, 128));
+    let query = Query {
+        service,
+        class: class.as_str().to_owned(),
+        user: person.name.clone(),
+        uid: person.uid,
+        pid: std::process::id(),
+        exempt,
+        tty: line(phase.pam.tty()),
+        rhost: line(phase.pam.rhost()),
+        target: phase.pam.user().filter(|_| class == Class::Sudo),
+    };
+    Arrival::Concerned(Box::new(Subject {
+        person,
+        class,
+        query,
+        help: gate.help,
+    }))
+}
+
+/// The name of the person, who under sudo is not the one they become.
+fn person_at(phase: &Phase<'_>, class: Class, moment: Moment) -> Option<String> {
+    match (class, moment) {
+        (Class::Login, _) => phase.pam.user(),
+        (Class::Sudo, Moment::Account) => phase.pam.ruser().or_else(|| phase.pam.user()),
+        // No falling back: PAM_USER is root here, whom the gate would let pass.
+        (Class::Sudo, Moment::Session) => phase.pam.ruser(),
+    }
+}
+
+/// What the gate is to the person. When their groups cannot be told, they count as in every
+/// group that is gated, and in none that is exempt.
+fn concern(phase: &mut Phase<'_>, gate: &GateFile, class: Class, person: &Person) -> Concern {
+    let named = |list: &[Who]| {
+        list.iter()
+            .filter_map(|who| match who {
+                Who::Group(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let listed = [named(&gate.login), named(&gate.sudo), named(&gate.exempt)].concat();
+    match phase.host.groups(person, &listed) {
+        Ok(groups) => gate.concern(class, &person.name, person.uid, &groups),
+        Err(why) => {
+            let name = one_line(&person.name, 64);
+            phase.pam.log(
+                Level::Error,
+                &format!("cannot tell the groups of {name:?}: {why}"),
+            );
+            let strict = GateFile {
+                exempt: Vec::new(),
+                ..gate.clone()
+            };
+            strict.concern(class, &person.name, person.uid, &listed)
+        }
+    }
+}
