@@ -8,11 +8,13 @@
 pub mod base;
 pub mod clock;
 pub mod debian;
+pub mod grant;
 pub mod host;
 pub mod installed;
 pub mod layer;
 pub mod need;
 pub mod notify;
+pub mod object;
 pub mod people;
 pub mod running;
 pub mod said;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::object::Object;
+
 /// The outcome of a command in a host.
 #[derive(Debug, Clone)]
 pub struct Said {
@@ -83,8 +85,10 @@ impl Said {
     }
 
     /// Standard output as JSON.
-    pub fn json(&self) -> Result<serde_json::Value> {
-        serde_json::from_str(self.ok()?).with_context(|| format!("JSON was expected of {self}"))
+    pub fn json(&self) -> Result<Object> {
+        serde_json::from_str(self.ok()?)
+            .map(Object)
+            .with_context(|| format!("JSON was expected of {self}"))
     }
 }
 

@@ -1,0 +1,44 @@
+//! The configuration is loaded whole or not at all.
+
+use anyhow::ensure;
+use tpa_tests::on_both_debians;
+use tpa_tests::people::WEB_OPS;
+use tpa_tests::scenario::play;
+
+const ROLE: &str = "/etc/tpa/roles.d/web-ops.toml";
+
+on_both_debians! {
+    with play;
+
+    fn an_unknown_key_is_told_with_file_line_and_text_and_nothing_is_loaded(host) {
+        host.write(ROLE, &WEB_OPS.replace("reason_min", "reason_least"))?;
+        host.root("tpactl check")
+            .code_is(1)?
+            .says("/etc/tpa/roles.d/web-ops.toml:7")?
+            .says("reason_least")?;
+        host.root("systemctl reload tpad").fails()?;
+        host.root("systemctl is-active tpad").ok()?;
+        host.logged("policy-rejected")?;
+        let roles = host.console("alice", "tpactl roles --json").json()?;
+        ensure!(roles.list("items")?.len() == 2, "both are as they were: {}", roles.0);
+        host.ssh("alice", "true").fails()?.says("tpactl request web-ops")?;
+    }
+
+    fn a_file_that_someone_else_owns_or_can_write_is_refused(host) {
+        host.root(&format!("chown bob {ROLE}")).ok()?;
+        host.root("tpactl check").code_is(1)?.says("web-ops.toml")?;
+        host.root(&format!("chown root {ROLE}; chmod 0666 {ROLE}")).ok()?;
+        host.root("tpactl check").code_is(1)?.says("web-ops.toml")?;
+        host.root(&format!("chmod 0644 {ROLE}; mv {ROLE} /root/; ln -s /root/web-ops.toml {ROLE}")).ok()?;
+        host.root("tpactl check").code_is(1)?.says("web-ops.toml")?;
+        host.root("systemctl reload tpad").fails()?;
+    }
+
+    fn a_good_change_is_in_force_after_a_reload(host) {
+        host.write(ROLE, &WEB_OPS.replace("\"4h\"", "\"2h\""))?;
+        host.root("systemctl reload tpad").ok()?;
+        host.console("alice", "tpactl request web-ops --for 3h --reason 'the old maximum' --no-wait")
+            .code_is(2)?
+            .says("2h")?;
+    }
+}

@@ -1,0 +1,61 @@
+//! tpad killed at any point goes on where it was.
+
+use anyhow::ensure;
+use tpa_tests::grant::{grant, request, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::play;
+
+/// Kills tpad, and waits until systemd has started it again by itself.
+fn kill_tpad(host: &Host) -> anyhow::Result<()> {
+    let mut journal =
+        host.start("journalctl --follow --lines=0 --unit=tpad --output=cat & echo on; wait")?;
+    journal.line_with("on")?;
+    host.root("systemctl kill --signal=KILL tpad").ok()?;
+    journal.line_with("Started tpad.service")?;
+    Ok(())
+}
+
+on_both_debians! {
+    with play;
+
+    fn killed_with_a_request_pending_it_can_still_be_decided(host) {
+        let id = request(host, "alice", "web-ops", "1h")?;
+        kill_tpad(host)?;
+        shown(host, &id)?.has("state", "pending")?;
+        host.ssh("carol", &format!("tpactl approve {id} --yes")).ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+    }
+
+    fn killed_with_a_grant_live_the_session_goes_on_and_still_ends(host) {
+        let id = grant(host, "alice", "web-ops", "15s")?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line_with("in")?;
+        kill_tpad(host)?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        login.finish()?.code_is(255)?;
+        host.logged(&format!("removal-confirmed grant={id}"))?;
+        host.root("pgrep -a -u alice").code_is(1)?;
+        host.root("tpactl verify").ok()?;
+    }
+
+    fn killed_while_it_ends_a_grant_the_end_is_finished(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line_with("in")?;
+        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes & wait -n; systemctl kill --signal=KILL tpad")).ok()?;
+        host.logged(&format!("removal-confirmed grant={id}"))?;
+        login.finish()?.code_is(255)?;
+        host.root("pgrep -a -u alice").code_is(1)?;
+        shown(host, &id)?.has("state", "revoked")?;
+    }
+
+    fn a_rule_that_someone_wrote_or_removed_is_put_right(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.write("/run/tpa/sudoers.d/MALLORY1", "mallory ALL=(ALL) NOPASSWD: ALL\n")?;
+        host.logged("host-drift")?;
+        host.root("ls /run/tpa/sudoers.d/MALLORY1").fails()?;
+        host.root(&format!("systemctl stop tpad; rm /run/tpa/sudoers.d/{id}; systemctl start tpad")).ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+    }
+}

@@ -1,0 +1,127 @@
+//! Access ends: all of it, on time.
+
+use anyhow::ensure;
+use tpa_tests::grant::{grant, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::running::Running;
+use tpa_tests::scenario::play;
+
+/// Everything that a person may leave running. What is returned has to be kept: it stands for the
+/// clients, which sit elsewhere.
+fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
+    let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+    login.line_with("in")?;
+    let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+    host.logged("COMMAND=/usr/bin/sleep 4711")?;
+    host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
+        .ok()?;
+    host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1")
+        .ok()?;
+    host.ssh("alice", "tmux new-session -d 'exec sleep 4714'")
+        .ok()?;
+    let quiet = "alice@127.0.0.1 </dev/null >/dev/null 2>&1";
+    host.root(&format!(
+        "ssh -f -N -o ExitOnForwardFailure=yes -L 4000:127.0.0.1:22 {quiet}"
+    ))
+    .ok()?;
+    host.root(&format!("ssh -f -N -M -S /tmp/shared {quiet}"))
+        .ok()?;
+    let mut channel =
+        host.start("ssh -S /tmp/shared alice@127.0.0.1 'echo in; exec sleep 4715'")?;
+    channel.line_with("in")?;
+    let mut sftp = host.start("tail -f /dev/null | sftp alice@127.0.0.1 2>&1")?;
+    sftp.line_with("Connected")?;
+    let running = host.root("pgrep -cf '^(/usr/bin/)?sleep 471[0-5]'");
+    ensure!(running.ok()? == "6", "six sleeps run: {running}");
+    Ok((login, vec![sudo, channel, sftp]))
+}
+
+/// None of it is left, and none of it can be begun again.
+fn nothing_is_left(host: &Host, id: &str) -> anyhow::Result<()> {
+    host.logged(&format!("removal-confirmed grant={id}"))?;
+    host.root("pgrep -a -u alice").code_is(1)?;
+    host.root("pgrep -af '^(/usr/bin/)?sleep 471[0-5]'")
+        .code_is(1)?;
+    host.root("pgrep -af '^sshd(-session)?: alice'")
+        .code_is(1)?;
+    host.root("timeout 5 pidwait -f '^ssh -f'")
+        .keeps_quiet_about("usage")?;
+    host.root("ss -Hltn 'sport = 4000' | grep .").code_is(1)?;
+    host.root(&format!(
+        "ls /run/tpa/sudoers.d/{id} /run/tpa/state/$(id -u alice)"
+    ))
+    .fails()?;
+    host.root("find /sys/fs/cgroup -name 'tpa-*' -type d | grep .")
+        .code_is(1)?;
+    host.root("systemctl --failed --quiet | grep .")
+        .code_is(1)?;
+    host.ssh("alice", "true")
+        .fails()?
+        .says("no active grant for alice")?;
+    host.console("alice", "sudo -n /usr/bin/sleep 4711")
+        .fails()?;
+    Ok(())
+}
+
+on_both_debians! {
+    with play;
+
+    fn at_the_end_everything_the_grant_started_is_gone(host) {
+        let id = grant(host, "alice", "web-ops", "15s")?;
+        let (login, clients) = spread_out(host)?;
+        let shown = shown(host, &id)?;
+        let end = host.root(&format!("date --date {} +%s", shown.text("not_after")?));
+        let end: u64 = end.ok()?.parse()?;
+        let cut = login.finish()?;
+        let now: u64 = host.root("date +%s").ok()?.parse()?;
+        ensure!((end..=end + 2).contains(&now), "ended at {now}, not at {end}");
+        cut.code_is(255)?.says("Closing this session.")?;
+        nothing_is_left(host, &id)?;
+        shown(host, &id)?.has("state", "expired")?;
+        drop(clients);
+    }
+
+    fn revoking_ends_everything_at_once(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let (login, clients) = spread_out(host)?;
+        host.ssh("carol", &format!("tpactl revoke {id} --reason 'the sale begins' --yes")).ok()?;
+        login.finish()?.code_is(255)?;
+        nothing_is_left(host, &id)?;
+        let request = shown(host, &id)?;
+        request.has("state", "revoked")?;
+        drop(clients);
+    }
+
+    fn ending_ones_own_access_ends_everything_at_once(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let (login, clients) = spread_out(host)?;
+        host.console("alice", &format!("tpactl end {id} --yes")).keeps_quiet_about("panic")?;
+        login.finish()?.code_is(255)?;
+        nothing_is_left(host, &id)?;
+        shown(host, &id)?.has("state", "ended")?;
+        drop(clients);
+    }
+
+    fn bystanders_keep_what_they_have(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let mut bob = host.start_ssh("bob", &["-tt", "echo in; sleep 4720; echo out"])?;
+        bob.line_with("in")?;
+        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
+        host.logged(&format!("removal-confirmed grant={id}"))?;
+        host.root("pkill -f '^sleep 4720'").ok()?;
+        bob.line_with("out")?;
+    }
+
+    fn with_tpad_masked_access_ends_all_the_same(host) {
+        let id = grant(host, "alice", "web-ops", "10s")?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line_with("in")?;
+        host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1").ok()?;
+        host.root("systemctl mask --runtime --now tpad").ok()?;
+        login.finish()?.code_is(255)?;
+        host.logged(&format!("reaper-acted grant={id}"))?;
+        host.root("pgrep -a -u alice").code_is(1)?;
+        host.ssh("alice", "true").fails()?;
+    }
+}

@@ -1,0 +1,122 @@
+//! Who gets in, and what those who do not are told.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use tpa_tests::grant::{grant, name};
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::{play, play_stock};
+
+/// The gate's own limit, and what ssh itself takes on a busy machine.
+const REFUSED_WITHIN: Duration = Duration::from_secs(4);
+
+on_both_debians! {
+    with play_stock;
+
+    fn installed_as_it_comes_nobody_is_gated(host) {
+        host.root("systemctl is-active tpad").ok()?;
+        host.root("tpactl check").ok()?;
+        for user in ["alice", "bob", "frank", "root"] {
+            host.ssh(user, "true").ok()?;
+        }
+        host.root("pam-auth-update --enable tpa").ok()?;
+        for user in ["alice", "bob", "frank", "root"] {
+            host.ssh(user, "true").ok()?;
+        }
+    }
+}
+
+on_both_debians! {
+    with play;
+
+    fn without_a_grant_ssh_is_refused_within_two_seconds_and_says_how_to_ask(host) {
+        host.ssh("alice", "true")
+            .fails()?
+            .within(REFUSED_WITHIN)?
+            .says("tpa: access to web-01 denied: no active grant for alice.")?
+            .says("tpactl request web-ops --for 1h --reason")?
+            .says("Ask in #oncall")?;
+        let denied = host.logged("login-denied")?;
+        ensure!(denied.contains("user=alice"), "{denied}");
+    }
+
+    fn without_a_grant_scp_and_sftp_are_refused_too(host) {
+        host.root("scp /etc/hostname alice@127.0.0.1:")
+            .fails()?
+            .says("no active grant for alice")?;
+        host.root("scp -O /etc/hostname alice@127.0.0.1:")
+            .fails()?
+            .says("no active grant for alice")?;
+        host.root("echo pwd | sftp -b - alice@127.0.0.1")
+            .fails()?
+            .says("no active grant for alice")?;
+        host.root("test ! -e /home/alice/hostname").ok()?;
+    }
+
+    fn without_a_grant_su_and_cron_and_at_do_nothing_for_the_person(host) {
+        host.console("bob", "echo alice-pw | su -c 'touch /tmp/by-su' alice").fails()?;
+        host.console("alice", "echo touch /tmp/by-at | at now").keeps_quiet_about("panic")?;
+        host.logged("service=atd")?;
+        host.root("ls /tmp/by-su /tmp/by-at").fails()?;
+    }
+
+    fn people_who_are_not_gated_and_root_log_in_untouched(host) {
+        for user in ["bob", "carol", "root"] {
+            let login = host.ssh(user, "id --user --name");
+            let who = login.keeps_quiet_about("tpa")?.ok()?;
+            ensure!(who == user, "{login}");
+        }
+        host.console("carol", "echo bob-pw | su -c true bob").keeps_quiet_about("tpa")?.ok()?;
+        host.root("su -c true postgres -s /bin/sh").ok()?;
+    }
+
+    fn an_approved_login_sees_its_grant_and_a_script_sees_nothing(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let line = format!("tpa: grant {} (web-ops)", name(&id)?);
+        host.ssh("alice", "cat /proc/self/cgroup").keeps_quiet_about("tpa:")?.ok()?;
+        host.start_ssh("alice", &["-tt", "true"])?
+            .finish()?
+            .says(&line)?
+            .says("left, until")?
+            .says("This login is audited.")?
+            .ok()?;
+        let opened = host.logged("session-opened")?;
+        ensure!(opened.contains(&format!("grant={id}")), "{opened}");
+    }
+
+    fn the_emergency_group_gets_in_without_a_grant_and_it_is_logged(host) {
+        host.ssh("frank", "true").ok()?;
+        host.root("systemctl mask --runtime --now tpad").ok()?;
+        host.ssh("frank", "true").ok()?;
+        host.logged("frank")?;
+    }
+
+    fn with_tpad_gone_a_live_grant_still_opens_and_nothing_else_does(host) {
+        grant(host, "alice", "web-ops", "1h")?;
+        host.root("systemctl mask --runtime --now tpad").ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        host.ssh("mallory", "true")
+            .fails()?
+            .within(REFUSED_WITHIN)?
+            .says("tpa: tpad is not answering; access denied. Ask in #oncall")?;
+        host.ssh("bob", "true").ok()?;
+        host.ssh("root", "true").ok()?;
+    }
+
+    fn with_everything_hung_people_are_refused_within_two_seconds(host) {
+        host.root("kill -STOP $(pidof tpad) $(pidof dbus-daemon)").ok()?;
+        // logind hangs with the bus, so nobody who is let in gets a session in good time; the
+        // refusal comes before that.
+        host.ssh("mallory", "true")
+            .fails()?
+            .within(REFUSED_WITHIN)?
+            .says("tpa: tpad is not answering; access denied.")?;
+        host.root("kill -CONT $(pidof dbus-daemon) $(pidof tpad)").ok()?;
+        host.ssh("bob", "true").ok()?;
+    }
+
+    fn turned_off_with_pam_auth_update_nobody_is_gated(host) {
+        host.root("pam-auth-update --remove tpa").ok()?;
+        host.ssh("alice", "true").ok()?;
+    }
+}
