@@ -48,3 +48,14 @@ impl Clock {
         })
     }
 }
+
+/// `CLOCK_MONOTONIC` in microseconds, by which systemd tells when a unit started. It does not
+/// count through suspend.
+///
+/// # Errors
+/// When the kernel refuses to tell (`clock_gettime(2)`).
+pub fn monotonic_us() -> nix::Result<u64> {
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    let us = monotonic.tv_sec() * 1_000_000 + monotonic.tv_nsec() / 1_000;
+    Ok(u64::try_from(us).unwrap_or(0))
+}

@@ -9,3 +9,4 @@ pub mod host;
 pub mod ledger;
 pub mod plan;
 pub mod policy;
+pub mod sys;

@@ -1,1 +1,225 @@
-//! Makes the host what the plan says.
+//! Makes the host what the plan says: observe, compare, apply.
+//!
+//! Every run looks at the host as it is, so a crash at any point is repaired by the next run and
+//! there is no other recovery. Taking access away comes first, and nothing that fails later, or
+//! for another grant, can keep it from happening.
+
+pub mod cgroup;
+pub mod ending;
+pub mod folder;
+pub mod manager;
+pub mod mirror;
+pub mod paths;
+pub mod process;
+pub mod program;
+pub mod reap;
+pub mod rules;
+pub mod scopes;
+pub mod states;
+pub mod sudoers;
+pub mod terminals;
+pub mod timers;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tpa_bus::id::Id;
+use tpa_bus::offline::GateFile;
+use zruntime::SharedRuntime;
+
+use crate::clock::Now;
+use crate::plan::{Desired, Ending};
+use ending::{Ended, Strike};
+use paths::Paths;
+use rules::Rules;
+use states::States;
+use timers::Timers;
+
+/// What a reconcile did or met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A drop-in was written, and sudo finds it good.
+    RuleWritten {
+        /// The grant.
+        id: Id,
+    },
+    /// A drop-in cannot be written as it should be. Told once for each reason.
+    RuleRejected {
+        /// The grant.
+        id: Id,
+        /// What stands against it.
+        why: String,
+    },
+    /// Somebody else changed or removed something of ours, or put something into a folder of
+    /// ours. It was put right.
+    Drift {
+        /// What it was.
+        what: String,
+        /// The grant it belongs to, when one can be told.
+        id: Option<Id>,
+    },
+    /// A grant's rule and processes were taken away.
+    Ended {
+        /// The grant.
+        id: Id,
+        /// How many processes were killed.
+        killed: usize,
+        /// What is still there, as `812 sleep`. Empty: the end is proven.
+        survivors: Vec<String>,
+    },
+    /// A line was said to a person; it must not be said again.
+    Notified {
+        /// The grant it was about.
+        id: Id,
+        /// On how many of their terminals. 0 when they have none.
+        terminals: usize,
+    },
+    /// Something did not work. The next reconcile tries again.
+    Failed {
+        /// What.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Report {
+    fn failed(what: &str, why: &anyhow::Error) -> Self {
+        Self::Failed {
+            what: what.to_owned(),
+            why: format!("{why:#}"),
+        }
+    }
+}
+
+/// How long a last word needs from the terminal through sshd to the network, before the sshd that
+/// carries it is killed. Nothing tells when it is through.
+const LAST_WORD: Duration = Duration::from_millis(150);
+
+/// This host.
+#[derive(Debug)]
+pub struct Host {
+    runtime: SharedRuntime,
+    paths: Paths,
+    rules: Rules,
+    states: States,
+    timers: Timers,
+}
+
+impl Host {
+    /// A host with these places. `runtime` is the one that runs [`Host::reconcile`].
+    #[must_use]
+    pub fn new(runtime: SharedRuntime, paths: Paths) -> Self {
+        Self {
+            runtime,
+            paths,
+            rules: Rules::default(),
+            states: States::default(),
+            timers: Timers::default(),
+        }
+    }
+
+    /// Tells the gate whom it concerns, for when `tpad` cannot be asked.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the old one holds then.
+    pub fn write_gate(&self, gate: &GateFile) -> anyhow::Result<()> {
+        states::write_gate(&self.paths, gate)
+    }
+
+    /// Makes the host as it should be. Can be run at any time and any number of times.
+    pub async fn reconcile(&mut self, desired: &Desired, now: &Now) -> Vec<Report> {
+        let mut reports = self.close(desired, now);
+        let spoken = self.notify(desired, &mut reports);
+        if spoken && desired.endings.iter().any(|ending| ending.logins) {
+            self.runtime.sleep(LAST_WORD).await;
+        }
+        let unproven = self.end(&desired.endings, &mut reports).await;
+        reports.extend(self.write_states(desired, &unproven, now));
+        reports.extend(
+            self.rules
+                .apply(&self.runtime, &self.paths, &desired.rules)
+                .await,
+        );
+        let keep: BTreeSet<Id> = unproven.iter().map(|ending| ending.id).collect();
+        let timers = self
+            .timers
+            .apply(&self.runtime, &self.paths, &desired.reapers, &keep, now);
+        reports.extend(timers.await);
+        let limits = scopes::apply(&self.runtime, &self.paths, &desired.login_ends, now);
+        reports.extend(limits.await);
+        reports
+    }
+
+    /// Shuts the doors of what ends: no new sudo, no new login.
+    fn close(&mut self, desired: &Desired, now: &Now) -> Vec<Report> {
+        let mut reports: Vec<_> = desired
+            .endings
+            .iter()
+            .filter_map(|ending| self.rules.remove(&self.paths, ending.id))
+            .collect();
+        if !desired.endings.is_empty() {
+            reports.extend(self.write_states(desired, &desired.endings, now));
+        }
+        reports
+    }
+
+    fn write_states(&mut self, desired: &Desired, unproven: &[Ending], now: &Now) -> Vec<Report> {
+        self.states
+            .apply(&self.paths, &desired.states, unproven, &now.boot_id)
+    }
+
+    /// Says what is due, and whether anybody could hear it.
+    fn notify(&self, desired: &Desired, reports: &mut Vec<Report>) -> bool {
+        let mut spoken = false;
+        for notice in &desired.notices {
+            let terminals = terminals::say(&self.paths.proc, notice.uid, &notice.line);
+            spoken |= terminals > 0;
+            reports.push(Report::Notified {
+                id: notice.id,
+                terminals,
+            });
+        }
+        spoken
+    }
+
+    /// Ends what the grants started, and gives those whose end is not proven.
+    async fn end(&self, endings: &[Ending], reports: &mut Vec<Report>) -> Vec<Ending> {
+        // All are struck before any is waited for.
+        let strikes: Vec<_> = endings
+            .iter()
+            .map(|ending| (ending, Strike::deal(&self.paths, ending)))
+            .collect();
+        let mut unproven = Vec::new();
+        for (ending, strike) in strikes {
+            let Ended { killed, survivors } = strike.prove(&self.runtime, &self.paths).await;
+            if !survivors.is_empty() {
+                unproven.push(ending.clone());
+            }
+            if ending.logins {
+                self.tidy(ending.uid);
+            }
+            reports.push(Report::Ended {
+                id: ending.id,
+                killed,
+                survivors,
+            });
+        }
+        unproven
+    }
+
+    /// Nothing waits for this: it is for the eye alone, and PID 1 may be slow.
+    fn tidy(&self, uid: u32) {
+        let (runtime, paths) = (self.runtime.clone(), self.paths.clone());
+        let tidying = async move {
+            if let Err(error) = manager::forget_failures(&runtime, &paths, uid).await {
+                tracing::info!(
+                    uid,
+                    error = format!("{error:#}"),
+                    "tidy the units of a person"
+                );
+            }
+        };
+        self.runtime.spawn("tidy", tidying).detach();
+    }
+}

@@ -1,0 +1,98 @@
+//! Talking to PID 1, org.freedesktop.systemd1(5).
+//!
+//! Its own socket comes first: root may speak D-Bus there without the bus daemon, so that a dead
+//! or flooded bus changes nothing. A connection lives for one use.
+
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use zbus::connection::Builder;
+use zbus::proxy::CacheProperties;
+use zbus::{Connection, OwnedVariant, Variant};
+use zbus_systemd::systemd1::ManagerProxy;
+use zruntime::SharedRuntime;
+
+use crate::host::paths::Paths;
+
+/// Longest wait for one answer.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Longest time for a whole errand of several calls.
+const ERRAND: Duration = Duration::from_secs(3);
+
+/// A property of a unit to be started.
+pub type Property = (String, OwnedVariant);
+
+/// Connects to PID 1.
+///
+/// # Errors
+/// When it answers neither on its socket nor on the system bus.
+pub async fn connect(paths: &Paths) -> anyhow::Result<Connection> {
+    if let Ok(stream) = UnixStream::connect(&paths.manager) {
+        let builder = Builder::unix_stream(stream).p2p().method_timeout(ANSWER);
+        if let Ok(connection) = builder.build().await {
+            return Ok(connection);
+        }
+    }
+    Builder::address(tpa_bus::names::SYSTEM_BUS_ADDRESS)
+        .method_timeout(ANSWER)
+        .build()
+        .await
+        .context("reach systemd, on its own socket or on the system bus")
+}
+
+/// The manager's methods.
+///
+/// # Errors
+/// When the connection is gone.
+pub async fn manager(connection: &Connection) -> zbus::Result<ManagerProxy<'_>> {
+    ManagerProxy::builder(connection)
+        // Keeping a cache up to date needs the bus daemon's match rules.
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await
+}
+
+/// Runs an errand with PID 1 within a limit.
+///
+/// # Errors
+/// Those of the errand, and taking longer than 3 s.
+pub async fn within_limit<T>(
+    runtime: &SharedRuntime,
+    errand: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    runtime
+        .timeout(ERRAND, errand)
+        .await
+        .with_context(|| format!("systemd did not answer within {ERRAND:?}"))?
+}
+
+/// Names a property and gives its value.
+///
+/// # Errors
+/// When the value holds a descriptor that cannot be duplicated; none of ours holds one.
+pub fn property<'a>(name: &str, value: impl Into<Variant<'a>>) -> anyhow::Result<Property> {
+    let value = OwnedVariant::try_from(value.into()).with_context(|| format!("property {name}"))?;
+    Ok((name.to_owned(), value))
+}
+
+/// After everything of a person was killed: nothing of theirs shall stand there as failed.
+///
+/// # Errors
+/// When systemd cannot be reached. The access has ended all the same.
+pub async fn forget_failures(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    uid: u32,
+) -> anyhow::Result<()> {
+    within_limit(runtime, async {
+        let connection = connect(paths).await?;
+        let manager = manager(&connection).await?;
+        for unit in [format!("user@{uid}.service"), format!("user-{uid}.slice")] {
+            // An error says that there is no such unit, as it should be.
+            let _ = manager.reset_failed_unit(unit).await;
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,257 @@
+//! A folder whose files are derived: what is there, what should be there, the difference.
+//!
+//! The difference between files is all there is to know, so a crash needs no repair of its own.
+//! What was last written is remembered only to tell our own changes from somebody else's.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+
+use crate::host::Report;
+use crate::host::folder::{Folder, Found};
+
+/// One step towards the folder as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Change {
+    /// The file is missing, or says something else.
+    Write {
+        /// Its name.
+        name: String,
+        /// What it should say.
+        text: String,
+        /// Somebody else changed or removed it.
+        drift: bool,
+    },
+    /// The file should not be there.
+    Remove {
+        /// Its name.
+        name: String,
+        /// We never wrote it.
+        drift: bool,
+    },
+}
+
+/// The files of one folder.
+#[derive(Debug)]
+pub struct Mirror {
+    /// What the files are, for people: `rule`, `state file`.
+    kind: &'static str,
+    /// Permission bits of the files.
+    mode: u32,
+    /// Whether a name is one that we give: such a file is a remnant of ours, not somebody's.
+    ours: fn(&str) -> bool,
+    written: BTreeMap<String, String>,
+}
+
+impl Mirror {
+    /// Files of this kind, with this mode, under names of this form.
+    #[must_use]
+    pub fn new(kind: &'static str, mode: u32, ours: fn(&str) -> bool) -> Self {
+        Self {
+            kind,
+            mode,
+            ours,
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// What must happen: removals first, since they end access.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn diff(
+        &self,
+        folder: &Folder,
+        desired: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Vec<Change>> {
+        let mut present = BTreeMap::new();
+        for name in folder
+            .names()
+            .with_context(|| format!("list {}", folder.path().display()))?
+        {
+            // What cannot be read is as good as foreign.
+            if let Some(found) = folder.read(&name).unwrap_or(Some(Found::Other)) {
+                present.insert(name, found);
+            }
+        }
+        let removals = present
+            .keys()
+            .filter(|name| !desired.contains_key(*name))
+            .map(|name| Change::Remove {
+                name: name.clone(),
+                drift: !(self.ours)(name) && !is_remnant(name),
+            });
+        let writes = desired
+            .iter()
+            .filter(|(name, text)| !self.is_right(present.get(*name), text))
+            .map(|(name, text)| Change::Write {
+                name: name.clone(),
+                text: text.clone(),
+                drift: self
+                    .written
+                    .get(name)
+                    .is_some_and(|written| !self.is_right(present.get(name), written)),
+            });
+        Ok(removals.chain(writes).collect())
+    }
+
+    /// Makes the folder as it should be. Each file for itself: one failure leaves the others.
+    pub fn apply(&mut self, folder: &Folder, desired: &BTreeMap<String, String>) -> Vec<Report> {
+        let changes = match self.diff(folder, desired) {
+            Ok(changes) => changes,
+            Err(error) => return vec![Report::failed(self.kind, &error)],
+        };
+        let mut reports = Vec::new();
+        for change in changes {
+            match change {
+                Change::Remove { name, drift } => {
+                    reports.extend(self.remove(folder, &name, drift));
+                }
+                Change::Write { name, text, drift } => {
+                    reports.extend(drift.then(|| self.drift(&name)));
+                    let written = folder.write(&name, &text, self.mode);
+                    self.remember(&name, written.is_ok().then_some(text));
+                    if let Err(error) = written {
+                        reports.push(Report::failed(self.kind, &error));
+                    }
+                }
+            }
+        }
+        reports
+    }
+
+    /// Removes a file that should not be there.
+    pub fn remove(&mut self, folder: &Folder, name: &str, drift: bool) -> Option<Report> {
+        self.written.remove(name);
+        match folder.remove(name) {
+            Ok(_) => drift.then(|| self.drift(name)),
+            Err(error) => {
+                let error = anyhow::Error::new(error)
+                    .context(format!("remove {}", folder.path().join(name).display()));
+                Some(Report::failed(self.kind, &error))
+            }
+        }
+    }
+
+    /// Keeps in mind what a file was made to say; `None` when that failed.
+    pub fn remember(&mut self, name: &str, text: Option<String>) {
+        match text {
+            Some(text) => self.written.insert(name.to_owned(), text),
+            None => self.written.remove(name),
+        };
+    }
+
+    /// Says that somebody else touched the file.
+    #[must_use]
+    pub fn drift(&self, name: &str) -> Report {
+        Report::Drift {
+            what: format!("{} {}", self.kind, tpa_bus::text::one_line(name, 80)),
+            id: tpa_bus::id::Id::parse(name).ok(),
+        }
+    }
+
+    /// Permission bits of the files.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    fn is_right(&self, found: Option<&Found>, should: &str) -> bool {
+        matches!(found, Some(Found::File { text, mode }) if text == should && *mode == self.mode)
+    }
+}
+
+/// What a crash in the middle of [`Folder::write`] leaves.
+fn is_remnant(name: &str) -> bool {
+    name.strip_prefix('.')
+        .is_some_and(|rest| rest.strip_suffix(".tmp").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Rig {
+        _dir: tempfile::TempDir,
+        folder: Folder,
+        mirror: Mirror,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = Folder::create(&dir.path().join("f"), 0o700).unwrap();
+            let mirror = Mirror::new("file", 0o600, |name| name.starts_with("ours"));
+            Self {
+                _dir: dir,
+                folder,
+                mirror,
+            }
+        }
+
+        fn apply(&mut self, desired: &[(&str, &str)]) -> Vec<Report> {
+            let desired = desired
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect();
+            let reports = self.mirror.apply(&self.folder, &desired);
+            let settled = self.mirror.diff(&self.folder, &desired).unwrap();
+            assert!(settled.is_empty(), "{settled:?}");
+            reports
+        }
+
+        fn put(&self, name: &str, text: &str) {
+            self.folder.write(name, text, 0o600).unwrap();
+        }
+    }
+
+    fn drift(what: &str) -> Vec<Report> {
+        let what = what.to_owned();
+        vec![Report::Drift { what, id: None }]
+    }
+
+    #[test]
+    fn our_own_changes_are_no_drift() {
+        let mut rig = Rig::new();
+        assert!(rig.apply(&[("ours1", "a"), ("ours2", "b")]).is_empty());
+        assert!(rig.apply(&[("ours1", "a2")]).is_empty());
+        assert_eq!(rig.folder.names().unwrap(), ["ours1"]);
+    }
+
+    #[test]
+    fn what_others_change_remove_or_add_is_put_right_and_said() {
+        let mut rig = Rig::new();
+        assert!(rig.apply(&[("ours1", "a")]).is_empty());
+        rig.put("ours1", "b");
+        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
+        rig.folder.remove("ours1").unwrap();
+        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
+        rig.folder.write("ours1", "a", 0o644).unwrap();
+        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
+        rig.put("theirs", "x");
+        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file theirs"));
+    }
+
+    #[test]
+    fn what_a_crash_left_is_removed_or_finished_without_a_word() {
+        let mut rig = Rig::new();
+        rig.put("ours1", "old");
+        rig.put("ours2", "ended meanwhile");
+        std::fs::write(rig.folder.path().join(".ours3.tmp"), "ha").unwrap();
+        assert!(rig.apply(&[("ours1", "new"), ("ours3", "c")]).is_empty());
+        assert_eq!(rig.folder.names().unwrap(), ["ours1", "ours3"]);
+    }
+
+    #[test]
+    fn a_link_in_a_files_place_is_replaced_and_its_target_left() {
+        let mut rig = Rig::new();
+        std::os::unix::fs::symlink("/etc/passwd", rig.folder.path().join("ours1")).unwrap();
+        assert!(rig.apply(&[("ours1", "a")]).is_empty());
+        assert!(
+            std::fs::symlink_metadata(rig.folder.path().join("ours1"))
+                .unwrap()
+                .is_file()
+        );
+    }
+}

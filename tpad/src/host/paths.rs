@@ -1,0 +1,88 @@
+//! Where the host keeps what we make and look at.
+
+use std::path::{Path, PathBuf};
+
+use tpa_bus::names;
+
+/// Every place that [`crate::host`] touches, so that a test can have its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Parent of the two folders below.
+    pub run: PathBuf,
+    /// Drop-ins.
+    pub sudoers: PathBuf,
+    /// State files.
+    pub state: PathBuf,
+    /// Files for shell prompts, readable by everyone.
+    pub prompt: PathBuf,
+    /// The gate file.
+    pub gate: PathBuf,
+    /// proc(5).
+    pub proc: PathBuf,
+    /// Root of the cgroup v2 tree, cgroups(7).
+    pub cgroup: PathBuf,
+    /// Drop-ins for units that live until the next boot, systemd.unit(5).
+    pub units: PathBuf,
+    /// The socket on which PID 1 speaks D-Bus without a bus.
+    pub manager: PathBuf,
+    /// sudo(8).
+    pub sudo: PathBuf,
+    /// visudo(8).
+    pub visudo: PathBuf,
+    /// This daemon, which timers run as `tpad reap ID`.
+    pub tpad: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            run: names::RUN_DIR.into(),
+            sudoers: names::SUDOERS_DIR.into(),
+            state: names::STATE_DIR.into(),
+            prompt: names::PROMPT_DIR.into(),
+            gate: names::GATE_FILE.into(),
+            proc: "/proc".into(),
+            cgroup: cgroup_root(Path::new("/sys/fs/cgroup")),
+            units: "/run/systemd/system".into(),
+            manager: "/run/systemd/private".into(),
+            sudo: "/usr/bin/sudo".into(),
+            visudo: "/usr/sbin/visudo".into(),
+            tpad: "/usr/sbin/tpad".into(),
+        }
+    }
+}
+
+/// Version 2 alone, or beside version 1 in a folder of its own (systemd's hybrid layout).
+fn cgroup_root(mount: &Path) -> PathBuf {
+    let hybrid = mount.join("unified");
+    if hybrid.join("cgroup.procs").exists() {
+        hybrid
+    } else {
+        mount.to_owned()
+    }
+}
+
+#[cfg(test)]
+impl Paths {
+    /// Everything below one folder. What ends processes finds none there.
+    pub(crate) fn below(root: &Path) -> Self {
+        let at = |name: &str| root.join(name);
+        for folder in ["var", "proc", "cgroup", "units"] {
+            std::fs::create_dir(at(folder)).unwrap();
+        }
+        Self {
+            run: at("tpa"),
+            sudoers: at("tpa/sudoers.d"),
+            state: at("tpa/state"),
+            prompt: at("prompt"),
+            gate: at("var/gate"),
+            proc: at("proc"),
+            cgroup: at("cgroup"),
+            units: at("units"),
+            manager: at("no-manager"),
+            sudo: "/usr/bin/sudo".into(),
+            visudo: "/usr/sbin/visudo".into(),
+            tpad: "/usr/sbin/tpad".into(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The processes of a person, from proc(5), and ending them.
+//!
+//! A process is somebody's when it runs with their uid, or when its audit login uid is theirs:
+//! the latter stays when they become root through sudo.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use zruntime::{AsyncIo, SharedRuntime};
+
+use crate::sys;
+
+/// A process as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// Its name, for people.
+    pub comm: String,
+    /// Real, effective and saved uid.
+    uids: [u32; 3],
+    /// Audit login uid; (uid_t)-1 when it descends from no login.
+    login: u32,
+    /// In a pid namespace of its own: a container, mostly.
+    contained: bool,
+    /// Device of its controlling terminal, 0 for none.
+    pub tty: u32,
+    /// When it started, in ticks since boot: with the pid, this names it for ever.
+    started: u64,
+}
+
+impl Process {
+    /// Whether it is this person's. Nothing is root's or nobody's in this sense.
+    #[must_use]
+    pub fn belongs_to(&self, uid: u32) -> bool {
+        if matches!(uid, 0 | u32::MAX) {
+            return false;
+        }
+        // The same number in a container is often somebody else, unless a login led there.
+        self.login == uid || (self.uids.contains(&uid) && !self.contained)
+    }
+
+    /// Kills it, and gives a descriptor that becomes readable when it is gone. `None` when it is
+    /// gone already.
+    fn kill(&self, proc: &Path) -> io::Result<Option<std::os::fd::OwnedFd>> {
+        let gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+        let process = match sys::pidfd_open(self.pid) {
+            Err(error) if gone(&error) => return Ok(None),
+            opened => opened?,
+        };
+        // The descriptor is of whoever has the number now. Same start, same process.
+        if look_at(proc, self.pid).is_none_or(|now| now.started != self.started) {
+            return Ok(None);
+        }
+        match sys::pidfd_kill(process.as_fd()) {
+            Err(error) if gone(&error) => Ok(None),
+            killed => killed.map(|()| Some(process)),
+        }
+    }
+}
+
+/// Everything that runs, but for the first process and this one.
+#[must_use]
+pub fn scan(proc: &Path) -> Vec<Process> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    fs::read_dir(proc)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| *pid > 1 && *pid != own)
+        .filter_map(|pid| look_at(proc, pid))
+        .collect()
+}
+
+/// Kills what `doomed` finds, until it finds nothing. What was killed is added to `killed`; the
+/// caller sets the limit of time.
+///
+/// # Errors
+/// When something may not be killed.
+pub async fn kill_all(
+    runtime: &SharedRuntime,
+    proc: &Path,
+    doomed: impl Fn() -> Vec<Process>,
+    killed: &mut BTreeSet<i32>,
+) -> io::Result<()> {
+    loop {
+        let found = doomed();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut dying = Vec::new();
+        for process in &found {
+            if let Some(descriptor) = process.kill(proc)? {
+                killed.insert(process.pid);
+                dying.push(descriptor);
+            }
+        }
+        // What they started meanwhile is found in the next round.
+        for descriptor in dying {
+            AsyncIo::new_nonblocking(runtime, descriptor)?
+                .readable()
+                .await?;
+        }
+    }
+}
+
+/// Reads a process; `None` when it is gone, or has ended and waits to be collected.
+fn look_at(proc: &Path, pid: i32) -> Option<Process> {
+    let dir = proc.join(pid.to_string());
+    let read = |name: &str| {
+        let bytes = fs::read(dir.join(name)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    // Missing where the kernel has no audit.
+    let login = read("loginuid")
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(u32::MAX);
+    parse(pid, &read("status")?, &read("stat")?, login)
+}
+
+fn parse(pid: i32, status: &str, stat: &str, login: u32) -> Option<Process> {
+    let field = |key: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim))
+    };
+    if field("State")?.starts_with(['Z', 'X']) {
+        return None;
+    }
+    let mut uids = field("Uid")?.split_ascii_whitespace().map(str::parse);
+    let mut uid = || uids.next()?.ok();
+    // The name stands in brackets and may hold brackets itself; fields count after the last.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    // tty_nr is the 7th field of the line and starttime the 22nd; the state is the 3rd.
+    let tty = fields.nth(4)?.parse::<i32>().ok()?.cast_unsigned();
+    let started = fields.nth(14)?.parse().ok()?;
+    Some(Process {
+        pid,
+        comm: tpa_bus::text::one_line(field("Name")?, 16),
+        uids: [uid()?, uid()?, uid()?],
+        login,
+        contained: field("NSpid").is_some_and(|pids| pids.split_ascii_whitespace().count() > 1),
+        tty,
+        started,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const STATUS: &str =
+        "Name:\ta) R 1 (b\nState:\tS (sleeping)\nUid:\t1001\t0\t0\t0\nNSpid:\t77\n";
+    const STAT: &str =
+        "77 (a) R 1 (b) S 1 77 77 34817 77 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 0 0\n";
+
+    fn process(status: &str, login: u32) -> Process {
+        parse(77, status, STAT, login).unwrap()
+    }
+
+    #[test]
+    fn a_process_is_read_whatever_its_name() {
+        let process = process(STATUS, 7);
+        assert_eq!(process.comm, "a) R 1 (b");
+        assert_eq!((process.uids, process.login), ([1001, 0, 0], 7));
+        assert_eq!((process.tty, process.started), (34817, 4242));
+    }
+
+    #[test]
+    fn a_process_belongs_to_whom_it_runs_as_and_to_whose_login_it_descends_from() {
+        assert!(process(STATUS, u32::MAX).belongs_to(1001));
+        assert!(process(STATUS, 1002).belongs_to(1002));
+        assert!(!process(STATUS, 1002).belongs_to(1003));
+    }
+
+    #[test]
+    fn nothing_belongs_to_root_or_to_nobody() {
+        assert!(!process(STATUS, 0).belongs_to(0));
+        assert!(!process(STATUS, u32::MAX).belongs_to(u32::MAX));
+    }
+
+    #[test]
+    fn a_containers_process_is_somebodys_only_when_a_login_led_there() {
+        let status = STATUS.replace("NSpid:\t77", "NSpid:\t77\t3");
+        assert!(!process(&status, u32::MAX).belongs_to(1001));
+        assert!(process(&status, 1001).belongs_to(1001));
+    }
+
+    #[test]
+    fn what_has_ended_is_not_there() {
+        let zombie = STATUS.replace("S (sleeping)", "Z (zombie)");
+        assert_eq!(parse(77, &zombie, STAT, 0), None);
+    }
+
+    #[test]
+    fn the_chosen_processes_are_killed_and_counted() {
+        let mut children = [(); 2].map(|()| Command::new("/bin/sleep").arg("60").spawn().unwrap());
+        let pids = children
+            .each_ref()
+            .map(|child| i32::try_from(child.id()).unwrap());
+        let runtime = SharedRuntime::new().unwrap();
+        let mut killed = BTreeSet::new();
+        let proc = Path::new("/proc");
+        let doomed = || pids.iter().filter_map(|pid| look_at(proc, *pid)).collect();
+        runtime
+            .block_on(kill_all(&runtime, proc, doomed, &mut killed))
+            .unwrap();
+        assert_eq!(killed, BTreeSet::from(pids));
+        for child in &mut children {
+            assert!(!child.wait().unwrap().success());
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_given_to_another_process_is_left_alone() {
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let proc = Path::new("/proc");
+        let mut seen = look_at(proc, pid).unwrap();
+        seen.started -= 1;
+        assert!(seen.kill(proc).unwrap().is_none());
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_first_process_and_this_one_are_never_seen() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let seen = scan(Path::new("/proc"));
+        assert!(!seen.is_empty());
+        assert!(
+            seen.iter()
+                .all(|process| process.pid > 1 && process.pid != own)
+        );
+    }
+}

@@ -1,0 +1,362 @@
+//! `tpad reap`: ends grants whose time has come with neither the daemon nor the database.
+//!
+//! It goes by the state files alone. A timer of PID 1 runs it for each grant, and a unit at boot
+//! runs it for all before anybody can log in. Running beside `tpad` does no harm: both take away
+//! the same things, and neither gives any.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use tpa_bus::id::Id;
+use tpa_bus::offline::StateFile;
+use zruntime::SharedRuntime;
+
+use crate::clock::{Clock, Now};
+use crate::host::ending::{Ended, Strike};
+use crate::host::folder::Folder;
+use crate::host::paths::Paths;
+use crate::host::rules::Rules;
+use crate::host::{LAST_WORD, manager, states, terminals};
+use crate::plan::Ending;
+
+/// What became of a grant that was to be reaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Reaped {
+    /// No state file knows it: `tpad` has ended it.
+    Unknown,
+    /// It is not over: it was extended. A timer for its new end is there.
+    NotOver,
+    /// It was ended.
+    Ended {
+        /// How many processes were killed.
+        killed: usize,
+        /// What is still there, as `812 sleep`. Empty: the end is proven.
+        survivors: Vec<String>,
+    },
+}
+
+/// Ends one grant if its time is over.
+///
+/// # Errors
+/// When the clock or the state files cannot be read, or something of the grant is left.
+pub fn reap(id: Id) -> anyhow::Result<Reaped> {
+    let reaped = Reaper::new()?.reap(id)?;
+    if let Reaped::Ended { killed, survivors } = &reaped {
+        log(id, *killed, survivors);
+        anyhow::ensure!(
+            survivors.is_empty(),
+            "still running after the end of {id}: {}; look at them with ps",
+            survivors.join(", ")
+        );
+    }
+    Ok(reaped)
+}
+
+/// Ends every grant whose time is over, removes what stems from another boot, and every rule
+/// without a live grant. Gives the grants that were ended.
+///
+/// # Errors
+/// When the clock or the state files cannot be read.
+pub fn reap_boot() -> anyhow::Result<Vec<Id>> {
+    let reaper = Reaper::new()?;
+    let mut ended = Vec::new();
+    for id in reaper.sweep()? {
+        // What failed for one must not keep the others.
+        match reaper.reap(id) {
+            Ok(Reaped::Ended { killed, survivors }) => {
+                log(id, killed, &survivors);
+                ended.push(id);
+            }
+            Ok(Reaped::Unknown | Reaped::NotOver) => {}
+            Err(error) => tracing::error!(%id, error = format!("{error:#}"), "reap"),
+        }
+    }
+    Ok(ended)
+}
+
+struct Reaper {
+    paths: Paths,
+    now: Now,
+    runtime: SharedRuntime,
+}
+
+impl Reaper {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            paths: Paths::default(),
+            now: Clock::new()
+                .and_then(|clock| Ok(clock.now()?))
+                .context("read the clock")?,
+            runtime: SharedRuntime::new().context("set up waiting for events")?,
+        })
+    }
+
+    fn reap(&self, id: Id) -> anyhow::Result<Reaped> {
+        let states = states::read_all(&self.paths)?;
+        let state = states
+            .values()
+            .flatten()
+            .find(|state| state.grants.iter().any(|grant| grant.id == id));
+        let Some(state) = state else {
+            return Ok(Reaped::Unknown);
+        };
+        if self.is_live(state, id) {
+            return Ok(Reaped::NotOver);
+        }
+        if let Some(report) = Rules::default().remove(&self.paths, id) {
+            tracing::error!(%id, ?report, "remove the rule");
+        }
+        let ending = self.ending_of(state, id);
+        let Ended { killed, survivors } = self.runtime.block_on(self.end(&ending));
+        // What is not gone is left to be found again, by `tpad` or at the next boot.
+        if survivors.is_empty() {
+            states::forget(&self.paths, state.uid, &[id])?;
+        }
+        Ok(Reaped::Ended { killed, survivors })
+    }
+
+    /// Removes what no grant of this boot accounts for, and gives all grants to look at.
+    fn sweep(&self) -> anyhow::Result<BTreeSet<Id>> {
+        let states = states::read_all(&self.paths)?;
+        let here = |state: &&StateFile| state.boot_id == self.now.boot_id;
+        let known: BTreeMap<u32, &StateFile> = states
+            .iter()
+            .filter_map(|(uid, state)| Some((*uid, state.as_ref().filter(here)?)))
+            .collect();
+        if let Some(folder) = folder(&self.paths.state)? {
+            for uid in states.keys().filter(|uid| !known.contains_key(uid)) {
+                folder
+                    .remove(&uid.to_string())
+                    .context("remove an old state file")?;
+            }
+        }
+        let ids: BTreeSet<Id> = known
+            .values()
+            .flat_map(|state| state.grants.iter().map(|grant| grant.id))
+            .collect();
+        if let Some(folder) = folder(&self.paths.sudoers)? {
+            for name in folder.names().context("list the rules")? {
+                if !Id::parse(&name).is_ok_and(|id| ids.contains(&id)) {
+                    folder
+                        .remove(&name)
+                        .with_context(|| format!("remove the rule {name}"))?;
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    fn is_live(&self, state: &StateFile, id: Id) -> bool {
+        state.boot_id == self.now.boot_id
+            && state.grants.iter().any(|grant| {
+                grant.id == id && grant.remaining_ms(self.now.boottime_ms, self.now.wall_s) > 0
+            })
+    }
+
+    /// Logins end with the last grant that gives one.
+    fn ending_of(&self, state: &StateFile, id: Id) -> Ending {
+        let gave_login = state
+            .grants
+            .iter()
+            .any(|grant| grant.id == id && grant.login);
+        let another = state
+            .grants
+            .iter()
+            .any(|grant| grant.id != id && grant.login && self.is_live(state, grant.id));
+        Ending {
+            id,
+            uid: state.uid,
+            user: state.user.clone(),
+            logins: state.end_logins && gave_login && !another,
+        }
+    }
+
+    async fn end(&self, ending: &Ending) -> Ended {
+        if ending.logins {
+            let line = format!("*** tpa: {} ended. Closing this session.", ending.id);
+            if terminals::say(&self.paths.proc, ending.uid, &line) > 0 {
+                self.runtime.sleep(LAST_WORD).await;
+            }
+        }
+        let ended = Strike::deal(&self.paths, ending)
+            .prove(&self.runtime, &self.paths)
+            .await;
+        if ending.logins {
+            let tidied = manager::forget_failures(&self.runtime, &self.paths, ending.uid).await;
+            if let Err(error) = tidied {
+                tracing::info!(error = format!("{error:#}"), "tidy the units of a person");
+            }
+        }
+        ended
+    }
+}
+
+fn folder(path: &std::path::Path) -> anyhow::Result<Option<Folder>> {
+    if path.exists() {
+        Folder::create(path, 0o700).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// One line in the audit trail's place. It is no record of the chain, which only `tpad` writes.
+fn log(id: Id, killed: usize, survivors: &[String]) {
+    let formatter = syslog::Formatter3164 {
+        facility: syslog::Facility::LOG_AUTHPRIV,
+        hostname: None,
+        process: "tpad".to_owned(),
+        pid: std::process::id(),
+    };
+    let line = format!(
+        "reaper-acted grant={} killed={killed} survivors={}",
+        id.as_str(),
+        survivors.len()
+    );
+    let logged = syslog::unix(formatter).and_then(|mut syslog| syslog.notice(&line));
+    if let Err(error) = logged {
+        tracing::warn!(%error, line, "write to the system log");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tpa_bus::offline::OfflineGrant;
+
+    struct Rig {
+        _dir: tempfile::TempDir,
+        reaper: Reaper,
+    }
+
+    fn id(text: &str) -> Id {
+        Id::parse(text).unwrap()
+    }
+
+    fn grant(name: &str, not_after: i64, deadline_ms: u64, login: bool) -> OfflineGrant {
+        OfflineGrant {
+            id: id(name),
+            login,
+            sudo: true,
+            deadline_ms,
+            not_after,
+            role: "web".into(),
+        }
+    }
+
+    /// A moment at which 900 is over and 1,100 is not, by either clock.
+    impl Rig {
+        fn new(boot_id: &str, grants: Vec<OfflineGrant>) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let paths = Paths::below(dir.path());
+            let state = StateFile {
+                uid: 1001,
+                user: "alice".into(),
+                boot_id: boot_id.into(),
+                end_logins: true,
+                grants,
+            };
+            let files = states::States::default().apply(
+                &paths,
+                &BTreeMap::from([(1001, state.clone())]),
+                &[],
+                boot_id,
+            );
+            assert_eq!(files, []);
+            let rules = Folder::create(&paths.sudoers, 0o700).unwrap();
+            for grant in &state.grants {
+                rules.write(grant.id.as_str(), "", 0o440).unwrap();
+            }
+            let now = Now {
+                wall_s: 1_000,
+                boottime_ms: 1_000,
+                boot_id: "this".into(),
+            };
+            let runtime = SharedRuntime::new().unwrap();
+            let reaper = Reaper {
+                paths,
+                now,
+                runtime,
+            };
+            Self { _dir: dir, reaper }
+        }
+
+        fn rules(&self) -> Vec<String> {
+            Folder::open(&self.reaper.paths.sudoers)
+                .unwrap()
+                .names()
+                .unwrap()
+        }
+
+        fn state(&self) -> Option<StateFile> {
+            states::read_all(&self.reaper.paths)
+                .unwrap()
+                .remove(&1001)
+                .flatten()
+        }
+    }
+
+    fn ended() -> Reaped {
+        Reaped::Ended {
+            killed: 0,
+            survivors: vec![],
+        }
+    }
+
+    #[test]
+    fn a_grant_ends_by_whichever_clock_comes_first() {
+        for (not_after, deadline_ms) in [(900, 1_100), (1_100, 900), (1_000, 1_000)] {
+            let grant = grant("00000001", not_after, deadline_ms, true);
+            let rig = Rig::new("this", vec![grant]);
+            assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), ended());
+            assert!(rig.rules().is_empty());
+            assert_eq!(rig.state(), None);
+            assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), Reaped::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_grant_that_was_extended_stays() {
+        let rig = Rig::new("this", vec![grant("00000001", 1_100, 1_100, true)]);
+        assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), Reaped::NotOver);
+        assert_eq!(rig.rules(), ["00000001"]);
+    }
+
+    #[test]
+    fn one_grant_ends_and_the_other_keeps_the_login() {
+        let ending = grant("00000001", 900, 900, true);
+        let rig = Rig::new("this", vec![ending, grant("00000002", 1_100, 1_100, true)]);
+        let state = rig.state().unwrap();
+        assert!(!rig.reaper.ending_of(&state, id("00000001")).logins);
+        assert!(rig.reaper.ending_of(&state, id("00000001")).uid == 1001);
+        assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), ended());
+        assert_eq!(rig.rules(), ["00000002"]);
+        assert_eq!(rig.state().unwrap().grants.len(), 1);
+    }
+
+    #[test]
+    fn the_login_ends_with_the_last_grant_that_gave_one() {
+        let login = grant("00000001", 900, 900, true);
+        let sudo = grant("00000002", 1_100, 1_100, false);
+        let rig = Rig::new("this", vec![login, sudo]);
+        let state = rig.state().unwrap();
+        assert!(rig.reaper.ending_of(&state, id("00000001")).logins);
+        assert!(!rig.reaper.ending_of(&state, id("00000002")).logins);
+    }
+
+    #[test]
+    fn what_is_of_another_boot_or_of_no_grant_is_swept_away() {
+        let rig = Rig::new("other", vec![grant("00000001", 1_100, 1_100, true)]);
+        assert!(rig.reaper.sweep().unwrap().is_empty());
+        assert!(rig.rules().is_empty());
+        assert_eq!(rig.state(), None);
+        let rig = Rig::new("this", vec![grant("00000001", 1_100, 1_100, true)]);
+        let stray = rig.reaper.paths.sudoers.join("00000009");
+        std::fs::write(&stray, "").unwrap();
+        assert_eq!(
+            rig.reaper.sweep().unwrap(),
+            BTreeSet::from([id("00000001")])
+        );
+        assert_eq!(rig.rules(), ["00000001"]);
+    }
+}

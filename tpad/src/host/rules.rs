@@ -1,0 +1,367 @@
+//! The drop-ins in `/run/tpa/sudoers.d`: written only when sudo itself finds them good.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+
+use anyhow::{Context as _, bail};
+use tpa_bus::id::Id;
+use zruntime::SharedRuntime;
+
+use crate::host::Report;
+use crate::host::folder::{Folder, Found};
+use crate::host::mirror::{Change, Mirror};
+use crate::host::paths::Paths;
+use crate::host::program::{self, Ran};
+use crate::host::sudoers::{self, Sudo};
+use crate::plan::Rule;
+
+/// The drop-ins.
+#[derive(Debug)]
+pub struct Rules {
+    mirror: Mirror,
+    /// Why rules were rejected, so that each reason is told once.
+    rejected: BTreeMap<Id, String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            mirror: Mirror::new("rule", 0o440, |name| Id::parse(name).is_ok()),
+            rejected: BTreeMap::new(),
+        }
+    }
+}
+
+impl Rules {
+    /// Takes one rule away. Needs no sudo, no space on the disk, and nobody's answer.
+    pub fn remove(&mut self, paths: &Paths, id: Id) -> Option<Report> {
+        match existing(paths) {
+            Ok(Some(folder)) => self.mirror.remove(&folder, id.as_str(), false),
+            Ok(None) => None,
+            Err(error) => Some(Report::failed("rule", &error)),
+        }
+    }
+
+    /// Makes the drop-ins those of the rules.
+    pub async fn apply(
+        &mut self,
+        runtime: &SharedRuntime,
+        paths: &Paths,
+        rules: &BTreeMap<Id, Rule>,
+    ) -> Vec<Report> {
+        let mut reports = Vec::new();
+        self.rejected.retain(|id, _| rules.contains_key(id));
+        let sudo = installed(runtime, paths).await;
+        let texts = match &sudo {
+            Ok(sudo) => self.render(rules, *sudo, &mut reports),
+            Err(_) if rules.is_empty() => BTreeMap::new(),
+            Err(error) => {
+                reports.push(Report::failed("sudo", error));
+                rules
+                    .keys()
+                    .map(|id| (id.as_str().to_owned(), String::new()))
+                    .collect()
+            }
+        };
+        let changes = Folder::create(&paths.run, 0o700)
+            .and_then(|_| Folder::create(&paths.sudoers, 0o700))
+            .and_then(|folder| Ok((self.mirror.diff(&folder, &texts)?, folder)));
+        let (changes, folder) = match changes {
+            Ok(found) => found,
+            Err(error) => {
+                reports.push(Report::failed("rule", &error));
+                return reports;
+            }
+        };
+        for change in changes {
+            match change {
+                Change::Remove { name, drift } => {
+                    reports.extend(self.mirror.remove(&folder, &name, drift));
+                }
+                // Nothing can be written for a sudo that is not known; removing needs none.
+                Change::Write { .. } if sudo.is_err() => {}
+                Change::Write { name, text, drift } => {
+                    reports.extend(drift.then(|| self.mirror.drift(&name)));
+                    let written = publish(runtime, paths, &folder, &name, &text).await;
+                    self.mirror.remember(&name, written.is_ok().then_some(text));
+                    let Ok(id) = Id::parse(&name) else { continue };
+                    match written {
+                        Ok(()) => {
+                            self.rejected.remove(&id);
+                            reports.push(Report::RuleWritten { id });
+                        }
+                        Err(error) => reports.extend(self.reject(id, format!("{error:#}"))),
+                    }
+                }
+            }
+        }
+        reports
+    }
+
+    fn render(
+        &mut self,
+        rules: &BTreeMap<Id, Rule>,
+        sudo: Sudo,
+        reports: &mut Vec<Report>,
+    ) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (id, rule) in rules {
+            match sudoers::render(rule, sudo) {
+                Ok(text) => {
+                    texts.insert(id.as_str().to_owned(), text);
+                }
+                Err(why) => reports.extend(self.reject(*id, why.to_string())),
+            }
+        }
+        texts
+    }
+
+    fn reject(&mut self, id: Id, why: String) -> Option<Report> {
+        let told = self.rejected.insert(id, why.clone());
+        (told.as_ref() != Some(&why)).then_some(Report::RuleRejected { id, why })
+    }
+}
+
+/// The folder, when there is one.
+fn existing(paths: &Paths) -> anyhow::Result<Option<Folder>> {
+    if std::fs::symlink_metadata(&paths.sudoers)
+        .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+    {
+        return Ok(None);
+    }
+    // `create`, because a folder whose mode went wrong must not keep a rule alive.
+    Folder::create(&paths.sudoers, 0o700).map(Some)
+}
+
+/// Which sudo is installed: either may stand at `/usr/bin/sudo`, through the alternatives.
+/// `visudo -V` is asked and not `sudo -V`, which looks up the host's name in DNS first.
+async fn installed(runtime: &SharedRuntime, paths: &Paths) -> anyhow::Result<Sudo> {
+    let sudo = std::fs::canonicalize(&paths.sudo)
+        .with_context(|| format!("look for {}", paths.sudo.display()))?;
+    let Ran { text, .. } = program::run(runtime, &paths.visudo, &[OsStr::new("-V")]).await?;
+    if sudo.ends_with("sudo-rs") || text.contains("visudo-rs") {
+        Ok(Sudo::Rs)
+    } else if text.contains("visudo version") {
+        Ok(Sudo::Classic)
+    } else {
+        let text = tpa_bus::text::one_line(&text, 80);
+        bail!(
+            "{} -V says neither sudo nor sudo-rs: {text}",
+            paths.visudo.display()
+        )
+    }
+}
+
+/// Writes a rule if it is good by itself, and takes it back if it is not good with the others.
+async fn publish(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    folder: &Folder,
+    name: &str,
+    text: &str,
+) -> anyhow::Result<()> {
+    let staged = folder.stage(name, text, 0o440)?;
+    let path = staged.path();
+    check(runtime, paths, &[OsStr::new("-cf"), path.as_os_str()]).await?;
+    let all = [OsStr::new("-c")];
+    // When the configuration is broken anyway, a new break cannot be told, and the old one is
+    // not ours.
+    let good_before = check(runtime, paths, &all).await.is_ok();
+    let before = folder.read(name)?;
+    staged.publish()?;
+    if !good_before {
+        return Ok(());
+    }
+    let Err(error) = check(runtime, paths, &all).await else {
+        return Ok(());
+    };
+    match before {
+        Some(Found::File { text, mode }) => folder.write(name, &text, mode)?,
+        Some(Found::Other) | None => {
+            folder.remove(name)?;
+        }
+    }
+    Err(error).context("taken back, since with the other rules it is not good")
+}
+
+async fn check(runtime: &SharedRuntime, paths: &Paths, arguments: &[&OsStr]) -> anyhow::Result<()> {
+    let ran = program::run(runtime, &paths.visudo, arguments).await?;
+    if ran.success {
+        return Ok(());
+    }
+    let text = tpa_bus::text::one_line(&ran.text, 300);
+    bail!("{} refuses it: {text}", paths.visudo.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::SudoRule;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    struct Rig {
+        dir: tempfile::TempDir,
+        paths: Paths,
+        runtime: SharedRuntime,
+        rules: Rules,
+    }
+
+    const ID: &str = "7H2KM4QX";
+
+    fn id() -> Id {
+        Id::parse(ID).unwrap()
+    }
+
+    fn rule(command: &str) -> BTreeMap<Id, Rule> {
+        let rule = Rule {
+            id: id(),
+            uid: 1001,
+            user: "alice".into(),
+            role: "web".into(),
+            not_after: 1_795_493_870,
+            sudo: vec![SudoRule {
+                run_as: "root".into(),
+                run_as_group: None,
+                run: vec![command.into()],
+                edit: vec![],
+                password: true,
+            }],
+            record: false,
+        };
+        BTreeMap::from([(id(), rule)])
+    }
+
+    impl Rig {
+        /// A host whose visudo refuses what says `refused`, and, asked about everything, what
+        /// says `conflict`.
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let mut paths = Paths::below(dir.path());
+            paths.sudo = dir.path().join("sudo");
+            paths.visudo = dir.path().join("visudo");
+            std::fs::write(&paths.sudo, "").unwrap();
+            let sudoers = paths.sudoers.display();
+            let visudo = format!(
+                "#!/bin/sh\ncase $1 in\n-V) echo visudo version 1.9 ;;\n\
+                 -cf) ! /bin/grep refused \"$2\" ;;\n\
+                 -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n"
+            );
+            std::fs::write(&paths.visudo, visudo).unwrap();
+            let executable = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&paths.visudo, executable).unwrap();
+            Self {
+                dir,
+                paths,
+                runtime: SharedRuntime::new().unwrap(),
+                rules: Rules::default(),
+            }
+        }
+
+        fn apply(&mut self, rules: &BTreeMap<Id, Rule>) -> Vec<Report> {
+            let applying = self.rules.apply(&self.runtime, &self.paths, rules);
+            self.runtime.block_on(applying)
+        }
+
+        fn on_disk(&self) -> Option<String> {
+            let names = Folder::open(&self.paths.sudoers).unwrap().names().unwrap();
+            assert!(names.is_empty() || names == [ID], "{names:?}");
+            std::fs::read_to_string(self.paths.sudoers.join(ID)).ok()
+        }
+    }
+
+    #[test]
+    fn a_rule_is_written_once_and_goes_with_its_grant() {
+        let mut rig = Rig::new();
+        assert_eq!(
+            rig.apply(&rule("/bin/a")),
+            [Report::RuleWritten { id: id() }]
+        );
+        assert!(rig.on_disk().unwrap().contains("/bin/a"));
+        assert_eq!(rig.apply(&rule("/bin/a")), []);
+        assert_eq!(rig.apply(&BTreeMap::new()), []);
+        assert_eq!(rig.on_disk(), None);
+    }
+
+    #[test]
+    fn a_rule_that_sudo_refuses_never_gets_its_name_and_is_told_once() {
+        let mut rig = Rig::new();
+        let reports = rig.apply(&rule("/bin/refused"));
+        assert!(
+            matches!(&reports[..], [Report::RuleRejected { .. }]),
+            "{reports:?}"
+        );
+        assert_eq!(rig.on_disk(), None);
+        assert_eq!(rig.apply(&rule("/bin/refused")), []);
+    }
+
+    #[test]
+    fn a_rule_that_breaks_the_whole_is_taken_back_to_what_was_there() {
+        let mut rig = Rig::new();
+        assert!(matches!(
+            &rig.apply(&rule("/bin/conflict"))[..],
+            [Report::RuleRejected { .. }]
+        ));
+        assert_eq!(rig.on_disk(), None);
+        rig.apply(&rule("/bin/a"));
+        rig.apply(&rule("/bin/conflict"));
+        assert!(rig.on_disk().unwrap().contains("/bin/a"));
+    }
+
+    #[test]
+    fn a_configuration_that_was_broken_before_does_not_keep_a_good_rule_out() {
+        let mut rig = Rig::new();
+        std::fs::create_dir(&rig.paths.run).unwrap();
+        std::fs::create_dir(&rig.paths.sudoers).unwrap();
+        let theirs = rig.paths.sudoers.join("00000001");
+        std::fs::create_dir(&theirs).unwrap();
+        std::fs::write(theirs.join("x"), "conflict").unwrap();
+        let reports = rig.apply(&rule("/bin/a"));
+        assert!(
+            reports.contains(&Report::RuleWritten { id: id() }),
+            "{reports:?}"
+        );
+    }
+
+    #[test]
+    fn with_no_sudo_installed_nothing_is_written_and_what_ended_still_goes() {
+        let mut rig = Rig::new();
+        rig.apply(&rule("/bin/a"));
+        std::fs::remove_file(&rig.paths.visudo).unwrap();
+        let other = rig.paths.sudoers.join("00000001");
+        std::fs::write(&other, "").unwrap();
+        let reports = rig.apply(&rule("/bin/a"));
+        assert!(
+            matches!(&reports[..], [Report::Failed { .. }]),
+            "{reports:?}"
+        );
+        assert!(!other.exists());
+        assert!(rig.on_disk().is_some());
+    }
+
+    #[test]
+    fn one_rule_is_removed_where_nothing_else_works() {
+        let mut rig = Rig::new();
+        assert_eq!(rig.rules.remove(&rig.paths, id()), None);
+        rig.apply(&rule("/bin/a"));
+        std::fs::remove_file(&rig.paths.visudo).unwrap();
+        let wide = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(&rig.paths.sudoers, wide).unwrap();
+        assert_eq!(rig.rules.remove(&rig.paths, id()), None);
+        assert_eq!(rig.on_disk(), None);
+    }
+
+    #[test]
+    fn the_sudo_of_this_machine_takes_the_rule() {
+        let mut rig = Rig::new();
+        let installed = Paths::default();
+        if !installed.visudo.exists() {
+            return;
+        }
+        (rig.paths.sudo, rig.paths.visudo) = (installed.sudo, installed.visudo);
+        assert_eq!(
+            rig.apply(&rule("/bin/a b=1,2")),
+            [Report::RuleWritten { id: id() }]
+        );
+        assert!(rig.dir.path().exists());
+    }
+}

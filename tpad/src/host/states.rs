@@ -1,0 +1,276 @@
+//! The small files that others go by: the state files of the gate and the reaper, the gate file,
+//! and what a shell prompt shows.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use tpa_bus::id::Id;
+use tpa_bus::offline::{GateFile, StateFile};
+
+use crate::host::Report;
+use crate::host::folder::{Folder, Found};
+use crate::host::mirror::Mirror;
+use crate::host::paths::Paths;
+use crate::plan::Ending;
+
+/// State and prompt files.
+#[derive(Debug)]
+pub struct States {
+    states: Mirror,
+    prompts: Mirror,
+}
+
+impl Default for States {
+    fn default() -> Self {
+        let uid = |name: &str| name.parse::<u32>().is_ok();
+        Self {
+            states: Mirror::new("state file", 0o600, uid),
+            prompts: Mirror::new("prompt file", 0o644, uid),
+        }
+    }
+}
+
+impl States {
+    /// Makes the files those of the live grants, and keeps the grants whose end is not proven as
+    /// ended ones: the gate lets nobody in on them, and the reaper still finds them should `tpad`
+    /// die before it is done.
+    pub fn apply(
+        &mut self,
+        paths: &Paths,
+        live: &BTreeMap<u32, StateFile>,
+        unproven: &[Ending],
+        boot_id: &str,
+    ) -> Vec<Report> {
+        let states = with_endings(live, unproven, boot_id)
+            .into_iter()
+            .map(|(uid, state)| (uid.to_string(), state.render()))
+            .collect();
+        let prompts = live
+            .iter()
+            .filter_map(|(uid, state)| Some((uid.to_string(), prompt(state)?)))
+            .collect();
+        let folder =
+            Folder::create(&paths.run, 0o700).and_then(|_| Folder::create(&paths.state, 0o700));
+        let mut reports = match folder {
+            Ok(folder) => self.states.apply(&folder, &states),
+            Err(error) => vec![Report::failed("state file", &error)],
+        };
+        reports.extend(match Folder::create(&paths.prompt, 0o755) {
+            Ok(folder) => self.prompts.apply(&folder, &prompts),
+            Err(error) => vec![Report::failed("prompt file", &error)],
+        });
+        reports
+    }
+}
+
+/// The end and the id of the grant that lasts longest.
+fn prompt(state: &StateFile) -> Option<String> {
+    let last = state.grants.iter().max_by_key(|grant| grant.not_after)?;
+    Some(format!("{} {}\n", last.not_after, last.id.as_str()))
+}
+
+fn with_endings(
+    live: &BTreeMap<u32, StateFile>,
+    unproven: &[Ending],
+    boot_id: &str,
+) -> BTreeMap<u32, StateFile> {
+    let mut states = live.clone();
+    for ending in unproven {
+        let state = states.entry(ending.uid).or_insert_with(|| StateFile {
+            uid: ending.uid,
+            user: ending.user.clone(),
+            boot_id: boot_id.to_owned(),
+            end_logins: ending.logins,
+            grants: Vec::new(),
+        });
+        state.grants.retain(|grant| grant.id != ending.id);
+        state.grants.push(tpa_bus::offline::OfflineGrant {
+            id: ending.id,
+            login: ending.logins,
+            sudo: true,
+            deadline_ms: 0,
+            not_after: 0,
+            role: "-".to_owned(),
+        });
+    }
+    // A file for uid 0 would not read back, and root needs none.
+    states.remove(&0);
+    states
+}
+
+/// Tells the gate whom it concerns, for when `tpad` cannot be asked.
+///
+/// # Errors
+/// When the file cannot be written; the old one holds then.
+pub fn write_gate(paths: &Paths, gate: &GateFile) -> anyhow::Result<()> {
+    let parent = paths.gate.parent().context("the gate file has no folder")?;
+    let name = paths
+        .gate
+        .file_name()
+        .and_then(std::ffi::OsStr::to_str)
+        .context("the gate file has no name")?;
+    // The gate stands in programs that run as other users too, and it holds no secret.
+    Folder::create(parent, 0o755)?.write(name, &gate.render(), 0o644)
+}
+
+/// The state files, by uid, for the reaper. One that cannot be read as such is `None`.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn read_all(paths: &Paths) -> anyhow::Result<BTreeMap<u32, Option<StateFile>>> {
+    let Some(folder) = existing(paths)? else {
+        return Ok(BTreeMap::new());
+    };
+    let mut states = BTreeMap::new();
+    for name in folder.names().context("list the state files")? {
+        let Ok(uid) = name.parse::<u32>() else {
+            continue;
+        };
+        let state = match folder.read(&name) {
+            Ok(Some(Found::File { text, .. })) => StateFile::parse(&text).ok(),
+            _ => None,
+        };
+        states.insert(uid, state.filter(|state| state.uid == uid));
+    }
+    Ok(states)
+}
+
+/// Takes grants out of a person's state file; the file goes with the last of them.
+///
+/// # Errors
+/// When it cannot be written or removed.
+pub fn forget(paths: &Paths, uid: u32, ended: &[Id]) -> anyhow::Result<()> {
+    let Some(folder) = existing(paths)? else {
+        return Ok(());
+    };
+    let name = uid.to_string();
+    // Read anew: `tpad` may have written it since.
+    let kept = match folder.read(&name)? {
+        Some(Found::File { text, .. }) => StateFile::parse(&text).ok(),
+        _ => None,
+    }
+    .map(|mut state| {
+        state.grants.retain(|grant| !ended.contains(&grant.id));
+        state
+    })
+    .filter(|state| !state.grants.is_empty());
+    if let Some(state) = kept {
+        return folder.write(&name, &state.render(), 0o600);
+    }
+    folder.remove(&name)?;
+    if paths.prompt.exists() {
+        Folder::create(&paths.prompt, 0o755)?.remove(&name)?;
+    }
+    Ok(())
+}
+
+fn existing(paths: &Paths) -> anyhow::Result<Option<Folder>> {
+    if paths.state.exists() {
+        Folder::create(&paths.state, 0o700).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tpa_bus::offline::{Class, OfflineGrant};
+
+    fn id(text: &str) -> Id {
+        Id::parse(text).unwrap()
+    }
+
+    fn live() -> BTreeMap<u32, StateFile> {
+        let grant = |name, not_after| OfflineGrant {
+            id: id(name),
+            login: true,
+            sudo: true,
+            deadline_ms: 5_000,
+            not_after,
+            role: "web".into(),
+        };
+        let state = StateFile {
+            uid: 1001,
+            user: "alice".into(),
+            boot_id: "boot".into(),
+            end_logins: true,
+            grants: vec![grant("00000001", 900), grant("00000002", 1_000)],
+        };
+        BTreeMap::from([(1001, state)])
+    }
+
+    fn ending(name: &str, uid: u32) -> Ending {
+        Ending {
+            id: id(name),
+            uid,
+            user: "bob".into(),
+            logins: true,
+        }
+    }
+
+    #[test]
+    fn live_grants_are_told_to_the_gate_and_to_the_prompt() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        let mut states = States::default();
+        assert_eq!(states.apply(&paths, &live(), &[], "boot"), []);
+        assert_eq!(
+            read_all(&paths).unwrap().get(&1001),
+            Some(&live().remove(&1001))
+        );
+        let prompt = std::fs::read_to_string(paths.prompt.join("1001")).unwrap();
+        assert_eq!(prompt, "1000 00000002\n");
+        assert_eq!(states.apply(&paths, &BTreeMap::new(), &[], "boot"), []);
+        assert!(read_all(&paths).unwrap().is_empty());
+        assert!(!paths.prompt.join("1001").exists());
+    }
+
+    #[test]
+    fn an_ending_grant_stays_for_the_reaper_and_lets_nobody_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        let endings = [ending("00000009", 1002)];
+        States::default().apply(&paths, &live(), &endings, "boot");
+        let states = read_all(&paths).unwrap();
+        let state = states[&1002].as_ref().unwrap();
+        assert_eq!(state.grants[0].id, id("00000009"));
+        assert_eq!(state.live_grant(Class::Login, "bob", "boot", 0, 0), None);
+        assert!(!paths.prompt.join("1002").exists());
+    }
+
+    #[test]
+    fn a_grant_is_forgotten_alone_and_the_file_with_the_last_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        States::default().apply(&paths, &live(), &[], "boot");
+        forget(&paths, 1001, &[id("00000001")]).unwrap();
+        let left = read_all(&paths).unwrap().remove(&1001).flatten().unwrap();
+        assert_eq!(left.grants.len(), 1);
+        forget(&paths, 1001, &[id("00000002")]).unwrap();
+        assert!(read_all(&paths).unwrap().is_empty());
+        assert!(!paths.prompt.join("1001").exists());
+    }
+
+    #[test]
+    fn the_gate_file_reads_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        write_gate(&paths, &GateFile::default()).unwrap();
+        let text = std::fs::read_to_string(&paths.gate).unwrap();
+        assert_eq!(GateFile::parse(&text), Ok(GateFile::default()));
+    }
+
+    #[test]
+    fn a_file_that_is_not_whole_or_not_its_owners_is_known_as_unreadable() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        States::default().apply(&paths, &live(), &[], "boot");
+        let text = std::fs::read_to_string(paths.state.join("1001")).unwrap();
+        std::fs::write(paths.state.join("1002"), &text).unwrap();
+        std::fs::write(paths.state.join("1003"), &text[..40]).unwrap();
+        let states = read_all(&paths).unwrap();
+        assert_eq!((&states[&1002], &states[&1003]), (&None, &None));
+        assert!(states[&1001].is_some());
+    }
+}
