@@ -5,13 +5,13 @@
 
 mod kinds;
 
-use super::{Role, SudoRule};
+use super::{Policy, Role, SudoRule};
 use kinds::{is_open, kind_of};
 
 /// A rule that gives more than it seems to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The role.
+    /// The role; empty when the gate is meant.
     pub role: String,
     /// The command or file, or empty when the role as a whole is meant.
     pub rule: String,
@@ -19,6 +19,20 @@ pub struct Warning {
     pub message: String,
     /// The narrower way.
     pub instead: &'static str,
+}
+
+/// How the gate could lock everybody out.
+#[must_use]
+pub fn of_gate(policy: &Policy) -> Option<Warning> {
+    let gate = &policy.gate;
+    let gated = !(gate.login.is_empty() && gate.sudo.is_empty());
+    (gated && gate.exempt.is_empty()).then(|| Warning {
+        role: String::new(),
+        rule: String::new(),
+        message: "nobody is exempt: when tpad is broken, only root and those not gated get in"
+            .to_owned(),
+        instead: "name an emergency group under [gate] exempt, and put somebody into it",
+    })
 }
 
 /// What a role gives beyond what it seems to.

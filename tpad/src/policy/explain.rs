@@ -205,15 +205,15 @@ fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
     line(out, "login", concern(policy, Class::Login, subject).1);
     line(out, "sudo", concern(policy, Class::Sudo, subject).1);
     for role in policy.roles.values() {
-        if subject.is_among(&role.requesters) {
+        if subject.is_among(policy, &role.requesters) {
             line(out, "may ask", &format!("{}: {}", role.name, lengths(role)));
         }
-        if subject.is_among(&role.auto) {
+        if subject.is_among(policy, &role.auto) {
             line(out, "", &format!("{} is approved at once", role.name));
         }
     }
     for role in policy.roles.values() {
-        if subject.is_among(&role.approvers) {
+        if subject.is_among(policy, &role.approvers) {
             line(out, "decides", &format!("{}, for others", role.name));
         }
     }
@@ -235,28 +235,23 @@ pub(super) fn concern(
 
 impl Subject<'_> {
     /// Whether a list means this person.
-    pub(super) fn is_among(&self, list: &[Who]) -> bool {
-        list.iter()
-            .any(|who| who.includes(self.name, &self.person.groups))
+    pub(super) fn is_among(&self, policy: &Policy, list: &[Who]) -> bool {
+        policy.means(list, self.name, self.person.uid, &self.person.groups)
     }
 }
 
-/// The warnings of all roles.
+/// The warnings of the gate and of all roles.
 pub(super) fn all_warnings(policy: &Policy) -> Vec<Warning> {
-    policy.roles.values().flat_map(danger::warnings).collect()
+    let roles = policy.roles.values().flat_map(danger::warnings);
+    danger::of_gate(policy).into_iter().chain(roles).collect()
 }
 
 fn sentence(warning: &Warning) -> String {
-    let Warning {
-        role,
-        rule,
-        message,
-        ..
-    } = warning;
-    if rule.is_empty() {
-        format!("role {role}: {message}")
-    } else {
-        format!("role {role}: {message}: \"{rule}\"")
+    let Warning { role, message, .. } = warning;
+    match (role.as_str(), warning.rule.as_str()) {
+        ("", _) => message.clone(),
+        (_, "") => format!("role {role}: {message}"),
+        (_, command) => format!("role {role}: {message}: \"{command}\""),
     }
 }
 

@@ -85,7 +85,7 @@ fn role(role: &Role) -> Value {
 fn person(policy: &Policy, subject: &Subject<'_>) -> Value {
     let roles_with = |list: fn(&Role) -> &[Who]| -> Vec<&str> {
         let roles = policy.roles.values();
-        let those = roles.filter(|role| subject.is_among(list(role)));
+        let those = roles.filter(|role| subject.is_among(policy, list(role)));
         those.map(|role| role.name.as_str()).collect()
     };
     json!({

@@ -21,7 +21,7 @@ mod who;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tpa_bus::offline::{GateFile, Who};
+use tpa_bus::offline::{GateFile, NOBODY, Who};
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,19 @@ pub struct Policy {
     pub notify: Option<String>,
     /// By name.
     pub roles: BTreeMap<String, Role>,
+}
+
+impl Policy {
+    /// Whether a list means a person. `*` means nobody below `UID_MIN`: a role that everyone may
+    /// ask for is not one for root and system users.
+    #[must_use]
+    pub fn means(&self, list: &[Who], user: &str, uid: u32, groups: &[String]) -> bool {
+        let is_system = uid < self.gate.uid_min || uid == NOBODY;
+        list.iter().any(|who| match who {
+            Who::Everyone => !is_system,
+            Who::User(_) | Who::Group(_) => who.includes(user, groups),
+        })
+    }
 }
 
 /// Form of the log lines.

@@ -140,7 +140,11 @@ fn lengths(section: &mut Section<'_, '_>) -> (u64, u64) {
 
 fn ticket_pattern(ticket: &mut Section<'_, '_>) -> Option<String> {
     let pattern = ticket.string("pattern")?;
-    if let Err(why) = whole_match(pattern.get_ref()) {
+    if pattern.get_ref().contains(text::is_unsafe) {
+        // It is shown to those who ask.
+        let message = "a pattern has no control or invisible characters";
+        ticket.document().report(&pattern.span(), message);
+    } else if let Err(why) = whole_match(pattern.get_ref()) {
         let message = format!("not a regular expression ({why})");
         ticket.document().report(&pattern.span(), message);
     }

@@ -108,6 +108,22 @@ fn one_person_reads_what_it_means_to_them() {
 }
 
 #[test]
+fn everyone_does_not_mean_root_and_system_users() {
+    let means = |user: &str, uid| policy().means(&[Who::Everyone], user, uid, &[]);
+    assert!(means("alice", 1001));
+    assert!(!means("root", 0) && !means("postgres", 105) && !means("nobody", 65_534));
+}
+
+#[test]
+fn a_gate_without_an_emergency_exit_is_warned_of() {
+    let mut policy = policy();
+    assert_eq!(danger::of_gate(&policy), None);
+    policy.gate.exempt.clear();
+    let text = summary(Path::new("x"), &policy, None);
+    assert!(text.contains("\nwarning: nobody is exempt"), "{text}");
+}
+
+#[test]
 fn problems_are_told_each_with_its_next_step() {
     let problem = Problem::at_line("x.toml", 3, "maxx", "unknown key").next("known here: max");
     assert_eq!(
