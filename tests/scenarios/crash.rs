@@ -1,6 +1,5 @@
 //! tpad killed at any point goes on where it was.
 
-use anyhow::ensure;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;

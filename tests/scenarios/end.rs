@@ -70,8 +70,8 @@ on_both_debians! {
     fn at_the_end_everything_the_grant_started_is_gone(host) {
         let id = grant(host, "alice", "web-ops", "15s")?;
         let (login, clients) = spread_out(host)?;
-        let shown = shown(host, &id)?;
-        let end = host.root(&format!("date --date {} +%s", shown.text("not_after")?));
+        let request = shown(host, &id)?;
+        let end = host.root(&format!("date --date {} +%s", request.text("not_after")?));
         let end: u64 = end.ok()?.parse()?;
         let cut = login.finish()?;
         let now: u64 = host.root("date +%s").ok()?.parse()?;

@@ -1,0 +1,169 @@
+//! The whole path, live on a throwaway host: from refused login to ended session.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use tpa_tests::clock;
+use tpa_tests::debian::Debian;
+use tpa_tests::grant::{name, request, shown};
+use tpa_tests::host::Host;
+use tpa_tests::said::Said;
+
+/// Long enough for every step before the end.
+const LENGTH: &str = "25s";
+
+fn main() -> Result<()> {
+    let since = clock::uptime()?;
+    let host = Host::boot_gated(like_this_machine()?)?;
+    let took = clock::uptime()?.saturating_sub(since).as_secs();
+    println!(
+        "{} is up after {took} s: sshd, sudo, logind, rsyslog,",
+        host.debian()
+    );
+    println!("and the tpa package. Engineers need a grant; carol is on call.");
+
+    keep_out(&host)?;
+    let id = ask(&host)?;
+    decide(&host, &id)?;
+    let end = work(&host, &id)?;
+    ended(&host, &id, &end)?;
+    told(&host, &id)?;
+    println!("\nEvery step was as it should be.");
+    Ok(())
+}
+
+/// Packages run on the release they are built on.
+fn like_this_machine() -> Result<Debian> {
+    let release = fs::read_to_string("/etc/os-release")?;
+    let bookworm = release.lines().any(|line| line == "VERSION_ID=\"12\"");
+    Ok(if bookworm {
+        Debian::Bookworm
+    } else {
+        Debian::Trixie
+    })
+}
+
+fn keep_out(host: &Host) -> Result<()> {
+    title("alice, an engineer, holds no grant: she is refused, and told how to ask");
+    let login = show(host.ssh("alice", "true"));
+    login.fails()?.says("no active grant for alice")?;
+    let copy = show(host.root("scp /etc/hostname alice@127.0.0.1:"));
+    copy.fails()?;
+
+    title("bob is not gated: nothing changes for him");
+    show(host.ssh("bob", "echo in as $USER"))
+        .says("in as bob")?
+        .ok()?;
+    Ok(())
+}
+
+fn ask(host: &Host) -> Result<String> {
+    title("alice asks for web-ops, from a console");
+    let id = request(host, "alice", "web-ops", LENGTH)?;
+    show(host.console("alice", &format!("tpactl show {id}"))).ok()?;
+
+    title("she cannot approve it herself");
+    show(host.console("alice", &format!("tpactl approve {id} --yes"))).code_is(4)?;
+    Ok(id)
+}
+
+fn decide(host: &Host, id: &str) -> Result<()> {
+    title("carol sees it, and approves");
+    show(host.ssh("carol", "tpactl ls --reviewable"))
+        .says(&name(id)?)?
+        .ok()?;
+    show(host.ssh("carol", &format!("tpactl approve {id} --yes"))).ok()?;
+    Ok(())
+}
+
+/// Gives the end of the grant.
+fn work(host: &Host, id: &str) -> Result<String> {
+    title("alice logs in; sudo runs what the role gives, and nothing else");
+    let mut login = host.start_ssh("alice", &["-tt", "exec sleep 4710"])?;
+    println!(
+        "    $ ssh alice@127.0.0.1\n    | {}",
+        login.line_with("tpa: grant")?
+    );
+    let postgres = show(host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un"));
+    ensure!(postgres.ok()? == "postgres", "{postgres}");
+    show(host.ssh("alice", "sudo -n /usr/bin/systemctl stop cron")).fails()?;
+
+    title("she leaves things running: in the background, and as root");
+    show(host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1")).ok()?;
+    let root = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+    host.logged("COMMAND=/usr/bin/sleep 4711")?;
+    show(host.root("pgrep -a sleep"))
+        .says("sleep 4711")?
+        .says("sleep 4713")?;
+
+    title("tpad is killed; access goes on, and still ends");
+    show(host.root("systemctl kill --signal=KILL tpad")).ok()?;
+    let end = shown_when_back(host, id)?;
+
+    title("the end comes by itself: alice's connection is cut");
+    let cut = show(login.finish()?);
+    cut.code_is(255)?.says("Closing this session.")?;
+    root.finish()?.fails()?;
+    Ok(end)
+}
+
+/// systemd starts tpad again by itself; `systemctl start` returns when it answers.
+fn shown_when_back(host: &Host, id: &str) -> Result<String> {
+    host.root("systemctl start tpad").ok()?;
+    show(host.root(&format!("tpactl show {id} | head -3"))).ok()?;
+    Ok(shown(host, id)?.text("not_after")?.to_owned())
+}
+
+fn ended(host: &Host, id: &str, end: &str) -> Result<()> {
+    host.logged(&format!("removal-confirmed grant={id}"))?;
+    title("nothing of hers is left, and she does not get in again");
+    show(host.root(&format!("date --utc +%FT%TZ; echo end was {end}"))).ok()?;
+    show(host.root("pgrep -a sleep; pgrep -a -u alice")).code_is(1)?;
+    let rules = show(host.root("ls /run/tpa/sudoers.d"));
+    ensure!(rules.ok()?.is_empty(), "{rules}");
+    show(host.ssh("alice", "true"))
+        .fails()?
+        .says("no active grant")?;
+    Ok(())
+}
+
+fn told(host: &Host, id: &str) -> Result<()> {
+    title("auditors read all of it in /var/log/auth.log, and can verify it");
+    let lines = host.root(&format!(
+        "grep -o 'tpad\\[.*grant={id}.*' /var/log/auth.log | cut -c -110"
+    ));
+    let lines = show(lines);
+    for event in [
+        "grant-activated",
+        "session-opened",
+        "grant-expired",
+        "removal-confirmed",
+    ] {
+        lines.says(event)?;
+    }
+    show(host.root("tpactl verify")).ok()?;
+    Ok(())
+}
+
+fn title(text: &str) {
+    println!("\n-- {text}");
+}
+
+/// Prints what was done and what came back.
+fn show(said: Said) -> Said {
+    let prompt = if said.command.starts_with("ssh") {
+        "$ "
+    } else {
+        ""
+    };
+    println!("    {prompt}{}", said.command);
+    for line in said.out.lines().chain(said.err.lines()) {
+        println!("    | {line}");
+    }
+    println!(
+        "    = exit code {} after {:.1} s",
+        said.code,
+        said.took.as_secs_f64()
+    );
+    said
+}
