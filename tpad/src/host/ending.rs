@@ -119,3 +119,108 @@ fn groups(paths: &Paths, ending: &Ending) -> Vec<Cgroup> {
 fn group_name(ending: &Ending) -> String {
     format!("tpa-{}", ending.id.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt as _;
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command};
+    use tpa_bus::id::Id;
+
+    /// A person whom no machine knows.
+    const UID: u32 = 3_999_999_998;
+
+    /// A part of the real cgroup tree and the real processes, where the test may make groups.
+    struct Rig {
+        root: PathBuf,
+        paths: Paths,
+    }
+
+    impl Rig {
+        fn new(name: &str) -> Option<Self> {
+            let own = format!("tpa-ending-{}-{name}", std::process::id());
+            let root = Paths::default().cgroup.join(own);
+            std::fs::create_dir(&root).ok()?;
+            let paths = Paths {
+                cgroup: root.clone(),
+                proc: "/proc".into(),
+                ..Paths::default()
+            };
+            Some(Self { root, paths })
+        }
+
+        fn run_in(&self, group: &str) -> Child {
+            let group = self.root.join(group);
+            std::fs::create_dir_all(&group).unwrap();
+            let child = sleep().spawn().unwrap();
+            std::fs::write(group.join("cgroup.procs"), child.id().to_string()).unwrap();
+            child
+        }
+
+        fn end(&self, logins: bool) -> Ended {
+            let ending = Ending {
+                id: Id::parse("7H2KM4QX").unwrap(),
+                uid: UID,
+                user: "alice".into(),
+                logins,
+            };
+            let runtime = SharedRuntime::new().unwrap();
+            let strike = Strike::deal(&self.paths, &ending);
+            runtime.block_on(strike.prove(&runtime, &self.paths))
+        }
+    }
+
+    impl Drop for Rig {
+        fn drop(&mut self) {
+            if let Some(group) = Cgroup::at(Path::new("/"), &self.root.display().to_string()) {
+                let _ = group.kill();
+                group.remove();
+            }
+        }
+    }
+
+    fn sleep() -> Command {
+        let mut command = Command::new("/bin/sleep");
+        command.arg("60");
+        command
+    }
+
+    fn gone(killed: usize) -> Ended {
+        Ended {
+            killed,
+            survivors: vec![],
+        }
+    }
+
+    #[test]
+    fn the_sudo_commands_of_a_grant_end_and_the_login_stays() {
+        let Some(rig) = Rig::new("sudo") else { return };
+        let session = format!("user.slice/user-{UID}.slice/session-3.scope");
+        let mut shell = rig.run_in(&session);
+        let mut command = rig.run_in(&format!("{session}/tpa-7H2KM4QX"));
+        let mut other = rig.run_in(&format!("{session}/tpa-00000001"));
+        assert_eq!(rig.end(false), gone(1));
+        assert!(!command.wait().unwrap().success());
+        for left in [&mut shell, &mut other] {
+            assert_eq!(left.try_wait().unwrap(), None);
+            left.kill().unwrap();
+            left.wait().unwrap();
+        }
+        assert!(!rig.root.join(session).join("tpa-7H2KM4QX").exists());
+    }
+
+    #[test]
+    fn the_last_login_ends_with_everything_that_left_its_group() {
+        let Some(rig) = Rig::new("login") else { return };
+        let slice = format!("user.slice/user-{UID}.slice");
+        let mut shell = rig.run_in(&format!("{slice}/session-3.scope"));
+        let mut command = rig.run_in("system.slice/tpa-7H2KM4QX");
+        let mut stray = sleep().uid(UID).spawn().unwrap();
+        assert_eq!(rig.end(true), gone(3));
+        for child in [&mut shell, &mut command, &mut stray] {
+            assert!(!child.wait().unwrap().success());
+        }
+        assert_eq!(rig.end(true), gone(0));
+    }
+}

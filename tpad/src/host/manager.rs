@@ -1,9 +1,8 @@
 //! Talking to PID 1, org.freedesktop.systemd1(5).
 //!
-//! Its own socket comes first: root may speak D-Bus there without the bus daemon, so that a dead
-//! or flooded bus changes nothing. A connection lives for one use.
+//! A connection lives for one errand. Nothing that ends access waits for one: what PID 1 is told
+//! here prepares the end, or tidies up after it.
 
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,22 +22,18 @@ const ERRAND: Duration = Duration::from_secs(3);
 /// A property of a unit to be started.
 pub type Property = (String, OwnedVariant);
 
-/// Connects to PID 1.
+/// Connects to the system bus. PID 1's own socket would need no bus daemon, but there its
+/// messages name `org.freedesktop.systemd1` as the sender, which zbus takes for an error: on a
+/// bus a sender is a unique name.
 ///
 /// # Errors
-/// When it answers neither on its socket nor on the system bus.
+/// When nobody answers there.
 pub async fn connect(paths: &Paths) -> anyhow::Result<Connection> {
-    if let Ok(stream) = UnixStream::connect(&paths.manager) {
-        let builder = Builder::unix_stream(stream).p2p().method_timeout(ANSWER);
-        if let Ok(connection) = builder.build().await {
-            return Ok(connection);
-        }
-    }
-    Builder::address(tpa_bus::names::SYSTEM_BUS_ADDRESS)
+    Builder::address(paths.bus.as_str())
         .method_timeout(ANSWER)
         .build()
         .await
-        .context("reach systemd, on its own socket or on the system bus")
+        .with_context(|| format!("reach systemd on {}", paths.bus))
 }
 
 /// The manager's methods.

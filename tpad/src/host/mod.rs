@@ -223,3 +223,163 @@ impl Host {
         self.runtime.spawn("tidy", tidying).detach();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Notice, Rule};
+    use crate::policy::SudoRule;
+    use std::collections::BTreeMap;
+    use tpa_bus::offline::{OfflineGrant, StateFile};
+
+    struct Rig {
+        _dir: tempfile::TempDir,
+        host: Host,
+    }
+
+    fn id() -> Id {
+        Id::parse("7H2KM4QX").unwrap()
+    }
+
+    fn now() -> Now {
+        Now {
+            wall_s: 1_795_490_000,
+            boottime_ms: 1_000,
+            boot_id: "boot".into(),
+        }
+    }
+
+    /// One grant that lives.
+    fn living() -> Desired {
+        let rule = Rule {
+            id: id(),
+            uid: 1001,
+            user: "alice".into(),
+            role: "web".into(),
+            not_after: 1_795_493_870,
+            sudo: vec![SudoRule {
+                run_as: "root".into(),
+                run_as_group: None,
+                run: vec!["/usr/bin/id".into()],
+                edit: vec![],
+                password: true,
+            }],
+            record: false,
+        };
+        let grant = OfflineGrant {
+            id: id(),
+            login: true,
+            sudo: true,
+            deadline_ms: 9_000,
+            not_after: 1_795_493_870,
+            role: "web".into(),
+        };
+        let state = StateFile {
+            uid: 1001,
+            user: "alice".into(),
+            boot_id: "boot".into(),
+            end_logins: true,
+            grants: vec![grant],
+        };
+        Desired {
+            rules: BTreeMap::from([(id(), rule)]),
+            states: BTreeMap::from([(1001, state)]),
+            ..Desired::default()
+        }
+    }
+
+    /// The same grant, ending.
+    fn ending() -> Desired {
+        Desired {
+            endings: vec![Ending {
+                id: id(),
+                uid: 1001,
+                user: "alice".into(),
+                logins: true,
+            }],
+            notices: vec![Notice {
+                id: id(),
+                uid: 1001,
+                line: "ended".into(),
+            }],
+            ..Desired::default()
+        }
+    }
+
+    impl Rig {
+        /// A host without processes, bus or sudo.
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let mut paths = Paths::below(dir.path());
+            paths.visudo = dir.path().join("no-visudo");
+            let host = Host::new(SharedRuntime::new().unwrap(), paths);
+            Self { _dir: dir, host }
+        }
+
+        /// What was reported, but for what failed.
+        fn reconcile(&mut self, desired: &Desired) -> Vec<Report> {
+            let runtime = self.host.runtime.clone();
+            let mut reports = runtime.block_on(self.host.reconcile(desired, &now()));
+            reports.retain(|report| !matches!(report, Report::Failed { .. }));
+            reports
+        }
+
+        fn put_rule(&self) {
+            std::fs::create_dir_all(&self.host.paths.sudoers).unwrap();
+            std::fs::write(self.host.paths.sudoers.join(id().as_str()), "").unwrap();
+        }
+
+        fn exists(&self, folder: fn(&Paths) -> &std::path::PathBuf, name: &str) -> bool {
+            folder(&self.host.paths).join(name).exists()
+        }
+    }
+
+    #[test]
+    fn access_ends_on_a_host_where_nothing_else_works() {
+        let mut rig = Rig::new();
+        rig.put_rule();
+        std::fs::write(&rig.host.paths.prompt, "not a folder").unwrap();
+        let reports = rig.reconcile(&ending());
+        let (killed, survivors) = (0, vec![]);
+        let expected = [
+            Report::Notified {
+                id: id(),
+                terminals: 0,
+            },
+            Report::Ended {
+                id: id(),
+                killed,
+                survivors,
+            },
+        ];
+        assert_eq!(reports, expected);
+        assert!(!rig.exists(|paths| &paths.sudoers, id().as_str()));
+        assert!(!rig.exists(|paths| &paths.state, "1001"));
+    }
+
+    #[test]
+    fn a_grants_files_come_and_go_with_it_and_stay_in_between() {
+        let mut rig = Rig::new();
+        for _ in 0..2 {
+            assert_eq!(rig.reconcile(&living()), []);
+            assert!(rig.exists(|paths| &paths.state, "1001"));
+            assert!(rig.exists(|paths| &paths.prompt, "1001"));
+        }
+        assert_eq!(rig.reconcile(&ending()).len(), 2);
+        assert_eq!(rig.reconcile(&Desired::default()), []);
+        assert!(!rig.exists(|paths| &paths.state, "1001"));
+        assert!(!rig.exists(|paths| &paths.prompt, "1001"));
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_put_right_and_reported() {
+        let mut rig = Rig::new();
+        rig.reconcile(&living());
+        let file = rig.host.paths.state.join("1001");
+        let right = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, right.replace("9000", "99000")).unwrap();
+        let what = "state file 1001".to_owned();
+        assert_eq!(rig.reconcile(&living()), [Report::Drift { what, id: None }]);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), right);
+    }
+}

@@ -23,8 +23,8 @@ pub struct Paths {
     pub cgroup: PathBuf,
     /// Drop-ins for units that live until the next boot, systemd.unit(5).
     pub units: PathBuf,
-    /// The socket on which PID 1 speaks D-Bus without a bus.
-    pub manager: PathBuf,
+    /// Address of the bus on which PID 1 is reached, as D-Bus spells it.
+    pub bus: String,
     /// sudo(8).
     pub sudo: PathBuf,
     /// visudo(8).
@@ -44,7 +44,7 @@ impl Default for Paths {
             proc: "/proc".into(),
             cgroup: cgroup_root(Path::new("/sys/fs/cgroup")),
             units: "/run/systemd/system".into(),
-            manager: "/run/systemd/private".into(),
+            bus: names::SYSTEM_BUS_ADDRESS.to_owned(),
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
             tpad: "/usr/sbin/tpad".into(),
@@ -79,7 +79,7 @@ impl Paths {
             proc: at("proc"),
             cgroup: at("cgroup"),
             units: at("units"),
-            manager: at("no-manager"),
+            bus: format!("unix:path={}", at("no-bus").display()),
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
             tpad: "/usr/sbin/tpad".into(),

@@ -59,20 +59,19 @@ pub fn reap(id: Id) -> anyhow::Result<Reaped> {
 /// # Errors
 /// When the clock or the state files cannot be read.
 pub fn reap_boot() -> anyhow::Result<Vec<Id>> {
-    let reaper = Reaper::new()?;
-    let mut ended = Vec::new();
-    for id in reaper.sweep()? {
-        // What failed for one must not keep the others.
-        match reaper.reap(id) {
-            Ok(Reaped::Ended { killed, survivors }) => {
-                log(id, killed, &survivors);
-                ended.push(id);
-            }
-            Ok(Reaped::Unknown | Reaped::NotOver) => {}
-            Err(error) => tracing::error!(%id, error = format!("{error:#}"), "reap"),
-        }
-    }
-    Ok(ended)
+    Reaper::new()?.reap_swept()
+}
+
+/// Ends every grant, over or not, for when TPA itself goes. Gives the grants that were ended.
+///
+/// # Errors
+/// When the clock or the state files cannot be read.
+pub fn reap_all() -> anyhow::Result<Vec<Id>> {
+    let mut reaper = Reaper::new()?;
+    // Seen from the end of time, everything is over.
+    reaper.now.wall_s = i64::MAX;
+    reaper.now.boottime_ms = u64::MAX;
+    reaper.reap_swept()
 }
 
 struct Reaper {
@@ -90,6 +89,22 @@ impl Reaper {
                 .context("read the clock")?,
             runtime: SharedRuntime::new().context("set up waiting for events")?,
         })
+    }
+
+    fn reap_swept(&self) -> anyhow::Result<Vec<Id>> {
+        let mut ended = Vec::new();
+        for id in self.sweep()? {
+            // What failed for one must not keep the others.
+            match self.reap(id) {
+                Ok(Reaped::Ended { killed, survivors }) => {
+                    log(id, killed, &survivors);
+                    ended.push(id);
+                }
+                Ok(Reaped::Unknown | Reaped::NotOver) => {}
+                Err(error) => tracing::error!(%id, error = format!("{error:#}"), "reap"),
+            }
+        }
+        Ok(ended)
     }
 
     fn reap(&self, id: Id) -> anyhow::Result<Reaped> {

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 
 use anyhow::{Context as _, bail};
 use tpa_bus::id::Id;
+use tpa_bus::text;
 use zruntime::SharedRuntime;
 
 use crate::host::Report;
@@ -134,21 +135,24 @@ fn existing(paths: &Paths) -> anyhow::Result<Option<Folder>> {
 }
 
 /// Which sudo is installed: either may stand at `/usr/bin/sudo`, through the alternatives.
-/// `visudo -V` is asked and not `sudo -V`, which looks up the host's name in DNS first.
+///
+/// `sudo -V` would say so, after looking up the host's name in DNS. So the binary's place and
+/// `visudo -V` are gone by, which tells a grammar's version when it is the classic one. Should
+/// sudo-rs be taken for it, the rule has a `NOTAFTER` there and gives nothing.
 async fn installed(runtime: &SharedRuntime, paths: &Paths) -> anyhow::Result<Sudo> {
     let sudo = std::fs::canonicalize(&paths.sudo)
         .with_context(|| format!("look for {}", paths.sudo.display()))?;
-    let Ran { text, .. } = program::run(runtime, &paths.visudo, &[OsStr::new("-V")]).await?;
-    if sudo.ends_with("sudo-rs") || text.contains("visudo-rs") {
+    // Debian and Ubuntu keep what is written in Rust in /usr/lib/cargo/bin.
+    let in_rust = sudo.ends_with("sudo-rs") || sudo.components().any(|c| c.as_os_str() == "cargo");
+    let Ran { success, text } = program::run(runtime, &paths.visudo, &[OsStr::new("-V")]).await?;
+    if !success || !text.contains("version") {
+        let text = text::one_line(&text, 80);
+        bail!("{} -V fails: {text}", paths.visudo.display());
+    }
+    if in_rust || !text.contains("grammar version") {
         Ok(Sudo::Rs)
-    } else if text.contains("visudo version") {
-        Ok(Sudo::Classic)
     } else {
-        let text = tpa_bus::text::one_line(&text, 80);
-        bail!(
-            "{} -V says neither sudo nor sudo-rs: {text}",
-            paths.visudo.display()
-        )
+        Ok(Sudo::Classic)
     }
 }
 
@@ -189,7 +193,7 @@ async fn check(runtime: &SharedRuntime, paths: &Paths, arguments: &[&OsStr]) -> 
     if ran.success {
         return Ok(());
     }
-    let text = tpa_bus::text::one_line(&ran.text, 300);
+    let text = text::one_line(&ran.text, 300);
     bail!("{} refuses it: {text}", paths.visudo.display())
 }
 
@@ -242,7 +246,7 @@ mod tests {
             std::fs::write(&paths.sudo, "").unwrap();
             let sudoers = paths.sudoers.display();
             let visudo = format!(
-                "#!/bin/sh\ncase $1 in\n-V) echo visudo version 1.9 ;;\n\
+                "#!/bin/sh\ncase $1 in\n-V) echo visudo version 1.9, grammar version 50 ;;\n\
                  -cf) ! /bin/grep refused \"$2\" ;;\n\
                  -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n"
             );
@@ -336,6 +340,27 @@ mod tests {
         );
         assert!(!other.exists());
         assert!(rig.on_disk().is_some());
+    }
+
+    #[test]
+    fn sudo_rs_is_told_by_its_place_and_by_its_visudo() {
+        let mut rig = Rig::new();
+        let binary = rig.dir.path().join("cargo");
+        std::fs::create_dir(&binary).unwrap();
+        std::fs::write(binary.join("sudo"), "").unwrap();
+        std::fs::remove_file(&rig.paths.sudo).unwrap();
+        std::os::unix::fs::symlink(binary.join("sudo"), &rig.paths.sudo).unwrap();
+        rig.apply(&rule("/bin/a"));
+        assert!(!rig.on_disk().unwrap().contains("NOTAFTER"));
+        let mut rig = Rig::new();
+        let visudo = std::fs::read_to_string(&rig.paths.visudo).unwrap();
+        std::fs::write(
+            &rig.paths.visudo,
+            visudo.replace(", grammar version 50", ""),
+        )
+        .unwrap();
+        rig.apply(&rule("/bin/a"));
+        assert!(!rig.on_disk().unwrap().contains("NOTAFTER"));
     }
 
     #[test]
