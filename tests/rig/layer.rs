@@ -1,17 +1,22 @@
 //! A writable layer over images, with the control group that its processes live in.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::store;
 
 /// What stands before the name of each layer, in front of the pid of the process it belongs to.
 const PREFIX: &str = "tpa-rig";
+
+/// Killed processes are gone within this.
+const EMPTY_LIMIT_MS: u16 = 10_000;
 
 /// Names differ within one process too.
 static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -109,10 +114,14 @@ fn layers() -> PathBuf {
     store::folder().join("hosts")
 }
 
-/// Removes the control groups and the folder of a layer whose processes are gone.
+/// Ends what is left of a layer's processes, removes its control groups and its folder.
 fn remove(name: &str) -> Result<()> {
-    for group in groups(name)? {
-        remove_group(&group).with_context(|| format!("removing {}", group.display()))?;
+    let groups = groups(name)?;
+    for group in &groups {
+        end_processes(group).with_context(|| format!("emptying {}", group.display()))?;
+    }
+    for group in &groups {
+        remove_group(group).with_context(|| format!("removing {}", group.display()))?;
     }
     let folder = layers().join(name);
     fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
@@ -127,6 +136,30 @@ fn groups(name: &str) -> io::Result<Vec<PathBuf>> {
     }
     groups.retain(|group| group.is_dir());
     Ok(groups)
+}
+
+/// Kills what is in a control group and waits until it is empty (cgroups(7)). The older
+/// hierarchies have neither file, and hold the same processes.
+fn end_processes(group: &Path) -> Result<()> {
+    let kill = group.join("cgroup.kill");
+    if !kill.exists() {
+        return Ok(());
+    }
+    fs::write(kill, "1")?;
+    let mut events = File::open(group.join("cgroup.events"))?;
+    loop {
+        let mut text = String::new();
+        events.rewind()?;
+        events.read_to_string(&mut text)?;
+        if text.contains("populated 0") {
+            return Ok(());
+        }
+        let mut changes = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        ensure!(
+            poll(&mut changes, EMPTY_LIMIT_MS)? > 0,
+            "its processes do not end"
+        );
+    }
 }
 
 /// Control groups are removed from the innermost out.
