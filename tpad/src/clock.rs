@@ -33,6 +33,14 @@ impl Clock {
         })
     }
 
+    /// `CLOCK_REALTIME` to the nanosecond, since 1970.
+    ///
+    /// # Errors
+    /// When the kernel refuses to tell (`clock_gettime(2)`).
+    pub fn wall(&self) -> nix::Result<std::time::Duration> {
+        Ok(clock_gettime(ClockId::CLOCK_REALTIME)?.into())
+    }
+
     /// The moment it is.
     ///
     /// # Errors

@@ -2,11 +2,17 @@
 //!
 //! [`ledger`] says what was decided, [`plan`] says what the host should look like now, [`host`]
 //! makes it so. [`policy`] is the configuration, [`store`] keeps every event, [`audit`] tells
-//! syslog, [`bus`] lets people and the gate in.
+//! syslog, [`bus`] lets people and the gate in, and in [`engine`] they meet.
 
+pub mod accounts;
+pub mod audit;
+pub mod bus;
 pub mod clock;
+pub mod engine;
 pub mod host;
 pub mod ledger;
 pub mod plan;
 pub mod policy;
+pub mod store;
 pub mod sys;
+pub mod watch;

@@ -1,2 +1,166 @@
 //! The daemon of TPA: wires the parts together.
-fn main() {}
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use futures_lite::future::or;
+use tpa_bus::gate::GateProxy;
+use tpa_bus::id::Id;
+use tpa_bus::names;
+use tpad::bus::serve;
+use tpad::engine::{self, Engine};
+use tpad::host::{Host, paths::Paths, reap};
+use tpad::policy::explain::check_command;
+use tpad::policy::load::Source;
+use zruntime::SharedRuntime;
+use zruntime::signal::{Signal, Signals};
+
+/// The database.
+const DATABASE: &str = "/var/lib/tpa/tpa.db";
+
+/// Temporary production access: the daemon.
+#[derive(Debug, Parser)]
+#[command(name = "tpad", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon (systemd does)
+    Daemon,
+    /// Have the running daemon load its configuration anew, whole or not at all
+    Reload,
+    /// End access without the daemon: of one grant, if its time has come
+    Reap {
+        /// The grant
+        #[arg(required_unless_present_any = ["boot", "all"])]
+        id: Option<String>,
+        /// Remove what is left from before the last boot, and what is over
+        #[arg(long, conflicts_with_all = ["id", "all"])]
+        boot: bool,
+        /// End every grant, over or not: TPA is being removed
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Check the configuration and explain it
+    Check {
+        /// Folder with tpad.toml and roles.d
+        folder: Option<PathBuf>,
+        /// Explain it for this person
+        #[arg(long)]
+        user: Option<String>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+    let outcome = match Arguments::parse().command {
+        Command::Check { folder, user, json } => {
+            return check_command(folder.as_deref(), json, user.as_deref());
+        }
+        Command::Daemon => daemon(),
+        Command::Reload => reload(),
+        Command::Reap { id, boot, all } => reap(id.as_deref(), boot, all),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tpad: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn daemon() -> anyhow::Result<()> {
+    let runtime = SharedRuntime::current().context("make a runtime")?;
+    let engine = Arc::new(Engine::open(Path::new(DATABASE), Source::installed())?);
+    runtime.clone().block_on(async {
+        let listener = serve::listen(&runtime)?;
+        let gate = serve::gate(Arc::clone(&engine), runtime.clone(), listener);
+        runtime.spawn("gate", gate).detach();
+        let people = serve::people(Arc::clone(&engine), runtime.clone());
+        runtime.spawn("people", people).detach();
+        let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
+        let host = Host::new(runtime.clone(), Paths::default());
+        let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, || {
+            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+                tracing::warn!("cannot tell systemd that tpad is ready: {error}");
+            }
+        });
+        or(or(follow, syslog), until_told(&engine, &runtime)).await
+    })
+}
+
+/// Waits for SIGTERM or SIGINT; SIGHUP loads the configuration anew.
+async fn until_told(engine: &Engine, runtime: &SharedRuntime) -> anyhow::Result<()> {
+    let mut signals = Signals::new(
+        runtime,
+        [Signal::Terminate, Signal::Interrupt, Signal::Hangup],
+    )?;
+    loop {
+        if signals.recv().await? == Signal::Hangup {
+            if let Err(error) = engine.reload() {
+                tracing::error!("the configuration stays as it was: {error:#}");
+            }
+        } else {
+            engine.stop();
+            return Ok(());
+        }
+    }
+}
+
+/// Asks the daemon over the gate's socket, so that it works without a system bus and the answer
+/// says what is wrong.
+fn reload() -> anyhow::Result<()> {
+    let runtime = SharedRuntime::current().context("make a runtime")?;
+    let reloaded = async {
+        let connection = zbus::connection::Builder::address(
+            format!("unix:path={}", names::GATE_SOCKET).as_str(),
+        )
+        .p2p()
+        .build()
+        .await
+        .with_context(|| format!("connect to tpad on {}", names::GATE_SOCKET))?;
+        let gate = GateProxy::builder(&connection)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await?;
+        gate.reload()
+            .await
+            .map_err(|error| match tpa_bus::error::Refusal::from_error(&error) {
+                Some(refusal) => anyhow::anyhow!("the configuration stays as it was:\n{refusal}"),
+                None => error.into(),
+            })
+    };
+    let limit = Duration::from_secs(20);
+    runtime
+        .block_on(runtime.timeout(limit, reloaded))
+        .context("tpad does not answer")?
+}
+
+fn reap(id: Option<&str>, boot: bool, all: bool) -> anyhow::Result<()> {
+    if all {
+        reap::reap_all()?;
+    } else if boot {
+        reap::reap_boot()?;
+    } else if let Some(id) = id {
+        let reaped = reap::reap(Id::parse(id)?)?;
+        tracing::info!("{id}: {reaped:?}");
+    }
+    Ok(())
+}

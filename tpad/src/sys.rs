@@ -44,6 +44,25 @@ pub fn pidfd_kill(process: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// A moment as the people of this host read it: `16:30 CET`. UTC when it cannot be told.
+#[must_use]
+pub fn local_time(at: i64) -> String {
+    // SAFETY: an all-zero tm is a valid value of that plain structure; localtime_r fills it, and
+    // its zone name is a string of libc's that lives as long as the process, which sets no zone.
+    unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&raw const at, &raw mut tm).is_null() || tm.tm_zone.is_null() {
+            let (hour, minute) = (
+                at.div_euclid(3_600).rem_euclid(24),
+                at.div_euclid(60).rem_euclid(60),
+            );
+            return format!("{hour:02}:{minute:02} UTC");
+        }
+        let zone = std::ffi::CStr::from_ptr(tm.tm_zone).to_string_lossy();
+        format!("{:02}:{:02} {zone}", tm.tm_hour, tm.tm_min)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,10 @@ impl Syslog {
     /// Not connected yet.
     #[must_use]
     pub fn new(runtime: SharedRuntime) -> Self {
-        Self { runtime, socket: None }
+        Self {
+            runtime,
+            socket: None,
+        }
     }
 
     /// Sends one record's line. Returns when the log daemon's socket has taken it, however long

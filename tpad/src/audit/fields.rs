@@ -35,7 +35,10 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
     if let Some(actor) = &envelope.actor {
         fields.add("actor", &actor.name);
         fields.add("actor_uid", actor.uid);
-        fields.maybe("actor_euid", envelope.actor_uid.filter(|uid| *uid != actor.uid));
+        fields.maybe(
+            "actor_euid",
+            envelope.actor_uid.filter(|uid| *uid != actor.uid),
+        );
     }
     fields.add("policy", context.policy);
     fields.add("host", context.host);
@@ -45,8 +48,10 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
 /// A moment as it stands in lines and in JSON: RFC 3339 in UTC.
 #[must_use]
 pub fn time(at: i64) -> String {
-    DateTime::<Utc>::from_timestamp(at, 0)
-        .map_or_else(|| at.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    DateTime::<Utc>::from_timestamp(at, 0).map_or_else(
+        || at.to_string(),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 #[derive(Default)]
@@ -90,7 +95,9 @@ fn of_request(fields: &mut Fields, request: &Request, approvers: &[Who]) {
     fields.add("duration_s", request.duration_s);
     let (not_before, not_after) = match &request.stage {
         Stage::Active { since, deadline } => (Some(*since), Some(deadline.not_after)),
-        Stage::Closed { since, not_after, .. } => (*since, *not_after),
+        Stage::Closed {
+            since, not_after, ..
+        } => (*since, *not_after),
         Stage::Waiting { from, .. } => (Some(*from), None),
         Stage::Pending | Stage::Approved => (request.at, request.until),
     };
@@ -98,7 +105,11 @@ fn of_request(fields: &mut Fields, request: &Request, approvers: &[Who]) {
     fields.maybe("not_after", not_after.map(time));
     fields.add("needed", request.needed);
     if !request.approvals.is_empty() {
-        let names: Vec<_> = request.approvals.iter().map(|a| a.by.name.as_str()).collect();
+        let names: Vec<_> = request
+            .approvals
+            .iter()
+            .map(|a| a.by.name.as_str())
+            .collect();
         fields.add("approved_by", names.join(","));
     }
     let listed: Vec<_> = approvers.iter().map(ToString::to_string).collect();
@@ -112,8 +123,14 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("gives", request.gives.describe().join("; "));
         }
         Event::ApprovalRecorded { approval, .. } => {
-            fields.add("approval", if approval.is_some() { "person" } else { "auto" });
-            fields.maybe("comment", approval.as_ref().and_then(|a| a.comment.as_ref()));
+            fields.add(
+                "approval",
+                if approval.is_some() { "person" } else { "auto" },
+            );
+            fields.maybe(
+                "comment",
+                approval.as_ref().and_then(|a| a.comment.as_ref()),
+            );
         }
         Event::Closed { why, .. } => fields.maybe("why", why.as_ref()),
         Event::DecisionRefused { decision, why, .. } => {
@@ -121,7 +138,9 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("why", why);
         }
         Event::GrantExtended { by_request, .. } => fields.add("by_request", by_request.as_str()),
-        Event::RemovalFailed { killed, survivors, .. } => {
+        Event::RemovalFailed {
+            killed, survivors, ..
+        } => {
             fields.add("killed", killed);
             fields.add("survivors", survivors.len());
             fields.add("survived", survivors.join(", "));
@@ -145,7 +164,9 @@ fn of_event(fields: &mut Fields, event: &Event) {
         Event::SessionOpened(session)
         | Event::SessionClosed(session)
         | Event::SessionKilled(session) => of_session(fields, session),
-        Event::BreakGlassReviewed { review, .. } => fields.maybe("comment", review.comment.as_ref()),
+        Event::BreakGlassReviewed { review, .. } => {
+            fields.maybe("comment", review.comment.as_ref())
+        }
         Event::DaemonStarted { version, .. } => fields.add("version", version),
         Event::PolicyLoaded { revision } => fields.add("policy", revision),
         Event::PolicyRejected { problems } => fields.add("problems", problems.join("; ")),
@@ -187,7 +208,10 @@ mod tests {
     fn a_line_about_a_grant_tells_its_whole_story() {
         let envelope = Envelope {
             at: 1_700_000_000,
-            actor: Some(Person { uid: 1003, name: "carol".into() }),
+            actor: Some(Person {
+                uid: 1003,
+                name: "carol".into(),
+            }),
             actor_uid: Some(0),
             event: Event::RequestCreated(Box::new(request(1, "alice"))),
         };
@@ -200,7 +224,12 @@ mod tests {
             approvers: &[Who::Group("oncall".into())],
         };
         let fields = of(&envelope, &context);
-        let value = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let value = |name: &str| {
+            fields
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.as_str())
+        };
         for (name, expected) in [
             ("code", "TPA1000"),
             ("event", "request-created"),

@@ -62,23 +62,33 @@ fn cee(record: &Record) -> String {
     put(&mut root, "event.hash", Value::from(record.hash.as_str()));
     put(&mut root, "event.kind", Value::from("event"));
     for (name, value) in &record.body.fields {
-        let number = || value.parse::<u64>().map_or_else(|_| Value::from(cut(value)), Value::from);
-        let value = if is_number(name) { number() } else { Value::from(cut(value)) };
+        let number = || {
+            value
+                .parse::<u64>()
+                .map_or_else(|_| Value::from(cut(value)), Value::from)
+        };
+        let value = if is_number(name) {
+            number()
+        } else {
+            Value::from(cut(value))
+        };
         put(&mut root, ecs_name(name), value);
     }
     let json = Value::Object(root).to_string();
     // serde_json leaves line separators and bidirectional marks as they are.
-    let clean = json.chars().fold(String::with_capacity(json.len()), |mut clean, c| {
-        if text::is_unsafe(c) {
-            let mut units = [0u16; 2];
-            for unit in c.encode_utf16(&mut units) {
-                clean.push_str(&format!("\\u{unit:04x}"));
+    let clean = json
+        .chars()
+        .fold(String::with_capacity(json.len()), |mut clean, c| {
+            if text::is_unsafe(c) {
+                let mut units = [0u16; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    clean.push_str(&format!("\\u{unit:04x}"));
+                }
+            } else {
+                clean.push(c);
             }
-        } else {
-            clean.push(c);
-        }
-        clean
-    });
+            clean
+        });
     format!("@cee:{clean}")
 }
 
@@ -142,7 +152,10 @@ fn ecs_name(name: &str) -> &str {
 }
 
 fn is_number(name: &str) -> bool {
-    matches!(name, "duration_s" | "needed" | "killed" | "survivors" | "pid" | "broken_seq")
+    matches!(
+        name,
+        "duration_s" | "needed" | "killed" | "survivors" | "pid" | "broken_seq"
+    )
 }
 
 /// Puts a value under a dotted name, as nested objects.
@@ -152,7 +165,9 @@ fn put(object: &mut Map<String, Value>, name: &str, value: Value) {
             object.insert(name.to_owned(), value);
         }
         Some((head, rest)) => {
-            let inner = object.entry(head).or_insert_with(|| Value::Object(Map::new()));
+            let inner = object
+                .entry(head)
+                .or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(inner) = inner {
                 put(inner, rest, value);
             }
@@ -200,7 +215,10 @@ mod tests {
     #[test]
     fn what_people_typed_stays_inside_its_quotes_and_its_line() {
         let line = render(&record("a\" user=root \\ \n\u{202e}x"), AuditFormat::Kv);
-        assert!(line.contains(r#"reason="a\" user=root \\ \n\u{202e}x""#), "{line}");
+        assert!(
+            line.contains(r#"reason="a\" user=root \\ \n\u{202e}x""#),
+            "{line}"
+        );
         assert!(!line.chars().any(text::is_unsafe));
         let line = render(&record("a\n\u{202e}"), AuditFormat::Cee);
         assert!(!line.chars().any(text::is_unsafe), "{line}");

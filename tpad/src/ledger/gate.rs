@@ -49,6 +49,17 @@ pub enum Why {
 }
 
 impl Why {
+    /// The request that explains most.
+    #[must_use]
+    pub fn about(&self) -> Option<Id> {
+        match self {
+            Self::NoGrant => None,
+            Self::Pending(id) | Self::Scheduled(id) | Self::Ended(id) | Self::OtherUse(id) => {
+                Some(*id)
+            }
+        }
+    }
+
     /// One word for the audit trail.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -230,6 +230,12 @@ impl Request {
         matches!(self.stage, Stage::Pending)
     }
 
+    /// Whether it is approved and has not begun.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Waiting { .. })
+    }
+
     /// The deadline, while access is on.
     #[must_use]
     pub fn deadline(&self) -> Option<&Deadline> {

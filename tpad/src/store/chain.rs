@@ -15,7 +15,10 @@ impl Head {
     /// What stands before the first event.
     #[must_use]
     pub fn genesis() -> Self {
-        Self { seq: 0, hash: "0".repeat(64) }
+        Self {
+            seq: 0,
+            hash: "0".repeat(64),
+        }
     }
 }
 
@@ -27,9 +30,12 @@ pub fn link(previous: &str, seq: u64, at: i64, code: &str, body: &str) -> String
     hasher.update(format!("{previous}\n{seq}\n{at}\n{code}\n"));
     hasher.update(body);
     hasher.update("\n");
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hasher
+        .finalize()
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            use std::fmt::Write as _;
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-pub use read::{EventQuery, RequestQuery};
+pub use read::{EventQuery, RequestQuery, Walk};
 pub use write::{Change, Entry};
 
 /// The database.
@@ -50,7 +50,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The database is from a newer version of the daemon.
-    #[error("the database {path} has version {found}, this tpad knows {known}: install the newer tpad again")]
+    #[error(
+        "the database {path} has version {found}, this tpad knows {known}: install the newer tpad again"
+    )]
     Version {
         /// Which file.
         path: PathBuf,
@@ -92,8 +94,11 @@ impl Store {
     /// When the file cannot be opened, is damaged, or is from a newer version.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let connection = schema::open(path)?;
-        let mut store =
-            Self { connection, path: path.to_owned(), head: chain::Head::genesis() };
+        let mut store = Self {
+            connection,
+            path: path.to_owned(),
+            head: chain::Head::genesis(),
+        };
         store.head = store.read_head()?;
         Ok(store)
     }
@@ -106,7 +111,11 @@ impl Store {
 
     fn sqlite(&self, what: &'static str) -> impl Fn(rusqlite::Error) -> Error + use<> {
         let path = self.path.clone();
-        move |source| Error::Sqlite { what, path: path.clone(), source }
+        move |source| Error::Sqlite {
+            what,
+            path: path.clone(),
+            source,
+        }
     }
 
     fn record_error(&self, what: &str) -> impl FnOnce(serde_json::Error) -> Error + use<> {

@@ -50,9 +50,16 @@ pub struct Walk {
 impl Store {
     pub(super) fn read_head(&self) -> Result<chain::Head, Error> {
         self.connection
-            .query_row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", [], |row| {
-                Ok(chain::Head { seq: seq(row, 0)?, hash: row.get(1)? })
-            })
+            .query_row(
+                "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1",
+                [],
+                |row| {
+                    Ok(chain::Head {
+                        seq: seq(row, 0)?,
+                        hash: row.get(1)?,
+                    })
+                },
+            )
             .optional()
             .map(|head| head.unwrap_or_else(chain::Head::genesis))
             .map_err(self.sqlite("read"))
@@ -65,12 +72,18 @@ impl Store {
     pub fn state(&self, recent: i64) -> Result<State, Error> {
         let mut state = State::default();
         let open = self.requests_where("open = 1 OR changed_at >= ?1", &[&recent])?;
-        state.requests.extend(open.into_iter().map(|request| (request.id, request)));
+        state
+            .requests
+            .extend(open.into_iter().map(|request| (request.id, request)));
         let error = self.sqlite("read");
-        let mut statement =
-            self.connection.prepare("SELECT key, body FROM sessions").map_err(&error)?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT key, body FROM sessions")
+            .map_err(&error)?;
         let rows = statement
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })
             .map_err(&error)?;
         for row in rows {
             let (key, body) = row.map_err(&error)?;
@@ -79,7 +92,9 @@ impl Store {
         }
         state.newest = self
             .connection
-            .query_row("SELECT max(at) FROM events", [], |row| row.get::<_, Option<i64>>(0))
+            .query_row("SELECT max(at) FROM events", [], |row| {
+                row.get::<_, Option<i64>>(0)
+            })
             .map_err(&error)?
             .unwrap_or(0);
         Ok(state)
@@ -101,7 +116,10 @@ impl Store {
     pub fn requests_by_prefix(&self, prefix: &str) -> Result<Vec<Request>, Error> {
         // The alphabet ends with Z: `~` comes after every id that begins so.
         let end = format!("{prefix}~");
-        self.requests_where("id >= ?1 AND id < ?2 ORDER BY id LIMIT 20", &[&prefix, &end])
+        self.requests_where(
+            "id >= ?1 AND id < ?2 ORDER BY id LIMIT 20",
+            &[&prefix, &end],
+        )
     }
 
     /// Requests, the newest first.
@@ -118,7 +136,14 @@ impl Store {
              AND (?4 IS NULL OR requested_at >= ?4)
              AND (?5 = 0 OR state IN (SELECT value FROM json_each(?6)))
              ORDER BY requested_at DESC, id",
-            &[&query.of, &query.user, &query.role, &query.since, &query.states.is_some(), &states],
+            &[
+                &query.of,
+                &query.user,
+                &query.role,
+                &query.since,
+                &query.states.is_some(),
+                &states,
+            ],
         )
     }
 
@@ -131,7 +156,9 @@ impl Store {
         let sql = format!("SELECT id, body FROM requests WHERE {condition}");
         let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
         let rows = statement
-            .query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .query_map(values, |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })
             .map_err(&error)?;
         rows.map(|row| {
             let (id, body) = row.map_err(&error)?;
@@ -160,7 +187,10 @@ impl Store {
         let after = i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX);
         let id = query.id.as_ref().map(Id::as_str);
         let rows = statement
-            .query_map(params![after, id, query.since, query.until, query.limit], raw)
+            .query_map(
+                params![after, id, query.since, query.until, query.limit],
+                raw,
+            )
             .map_err(&error)?;
         rows.map(|row| self.record(row.map_err(&error)?)).collect()
     }
@@ -195,7 +225,10 @@ impl Store {
                 let problem = "its content does not have its hash".to_owned();
                 return Ok(walk(&head, Some((next, problem))));
             }
-            head = chain::Head { seq: raw.seq, hash: raw.hash };
+            head = chain::Head {
+                seq: raw.seq,
+                hash: raw.hash,
+            };
         }
         if head != self.head {
             let next = head.seq.saturating_add(1);
@@ -211,7 +244,9 @@ impl Store {
     /// When it cannot be read.
     pub fn fact(&self, name: &str) -> Result<Option<String>, Error> {
         self.connection
-            .query_row("SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0))
+            .query_row("SELECT value FROM facts WHERE name = ?1", [name], |row| {
+                row.get(0)
+            })
             .optional()
             .map_err(self.sqlite("read"))
     }
@@ -219,7 +254,13 @@ impl Store {
     fn record(&self, raw: Raw) -> Result<Record, Error> {
         let body: Body = serde_json::from_str(&raw.body)
             .map_err(self.record_error(&format!("event {}", raw.seq)))?;
-        Ok(Record { seq: raw.seq, at: raw.at, code: raw.code, body, hash: raw.hash })
+        Ok(Record {
+            seq: raw.seq,
+            at: raw.at,
+            code: raw.code,
+            body,
+            hash: raw.hash,
+        })
     }
 }
 

@@ -48,17 +48,29 @@ CREATE TABLE facts (
 /// Opens the file with the pragmas that everything else relies on.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let error = |what| {
-        move |source| Error::Sqlite { what, path: path.to_owned(), source }
+        move |source| Error::Sqlite {
+            what,
+            path: path.to_owned(),
+            source,
+        }
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).map_err(error("open"))?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(error("open"))?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(error("open"))?;
-    connection.pragma_update(None, "trusted_schema", "OFF").map_err(error("open"))?;
-    connection.busy_timeout(std::time::Duration::from_secs(1)).map_err(error("open"))?;
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .map_err(error("open"))?;
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .map_err(error("open"))?;
+    connection
+        .pragma_update(None, "trusted_schema", "OFF")
+        .map_err(error("open"))?;
+    connection
+        .busy_timeout(std::time::Duration::from_secs(1))
+        .map_err(error("open"))?;
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(error("read"))?;
@@ -68,7 +80,13 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
             let script = format!("BEGIN;{TABLES}PRAGMA user_version = {VERSION};COMMIT;");
             connection.execute_batch(&script).map_err(error("create"))?;
         }
-        found => return Err(Error::Version { path: path.to_owned(), found, known: VERSION }),
+        found => {
+            return Err(Error::Version {
+                path: path.to_owned(),
+                found,
+                known: VERSION,
+            });
+        }
     }
     Ok(connection)
 }

@@ -53,10 +53,20 @@ impl Store {
                 )
                 .and_then(|mut insert| {
                     let id = id.as_ref().map(tpa_bus::id::Id::as_str);
-                    insert.execute(params![i64::try_from(seq).unwrap_or(i64::MAX), envelope.at, code, id, body, hash])
+                    insert.execute(params![
+                        i64::try_from(seq).unwrap_or(i64::MAX),
+                        envelope.at,
+                        code,
+                        id,
+                        body,
+                        hash
+                    ])
                 })
                 .map_err(&error)?;
-            head = chain::Head { seq, hash: hash.clone() };
+            head = chain::Head {
+                seq,
+                hash: hash.clone(),
+            };
             records.push(Record {
                 seq,
                 at: envelope.at,
@@ -100,7 +110,9 @@ impl Store {
                 .map_err(&error)?;
         }
         for key in &change.closed {
-            transaction.execute("DELETE FROM sessions WHERE key = ?1", [key]).map_err(&error)?;
+            transaction
+                .execute("DELETE FROM sessions WHERE key = ?1", [key])
+                .map_err(&error)?;
         }
         transaction.commit().map_err(&error)?;
         self.head = head;

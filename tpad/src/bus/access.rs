@@ -1,0 +1,459 @@
+//! `org.tpa1.Access`: one method a verb. Each finds out who is calling, hands the command to the
+//! engine, waits until the host follows, and answers with the request as it is then.
+
+use std::sync::Arc;
+
+use tpa_bus::access as wire;
+use tpa_bus::error::Refusal;
+use tpa_bus::id::Id;
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, interface};
+use zruntime::SharedRuntime;
+
+use super::caller::identify;
+use super::view;
+use crate::accounts;
+use crate::engine::{Engine, Error, What};
+use crate::ledger::{Asked, Caller, Kind, Refused, Request, Stage};
+use crate::store::{EventQuery, RequestQuery};
+
+/// Most events that one call gives.
+const LOG_MAX: u32 = 1_000;
+
+/// The interface.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Decides and records.
+    pub engine: Arc<Engine>,
+    /// Runs everything.
+    pub runtime: SharedRuntime,
+}
+
+impl Access {
+    fn show(&self, caller: &Caller, request: &Request) -> Result<wire::Request, Refusal> {
+        let now = self.engine.now().map_err(Error::from)?;
+        Ok(view::request(&self.engine, caller, request, &now))
+    }
+
+    /// Does something with a request, waits for the host, and shows what came of it.
+    async fn act(&self, caller: &Caller, id: Id, what: What) -> Result<wire::Request, Refusal> {
+        let request = self.engine.act(caller, id, what)?;
+        self.settled(caller, request.id).await
+    }
+
+    async fn settled(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
+        self.engine.settle(&self.runtime).await;
+        self.show(caller, &self.engine.request(id)?)
+    }
+
+    /// The live and waiting grants of a person that the caller may see.
+    fn grants_of(&self, caller: &Caller, uid: u32) -> Result<Vec<Request>, Refusal> {
+        let query = RequestQuery {
+            of: Some(uid),
+            ..RequestQuery::default()
+        };
+        let mut found = self.engine.requests(caller, &query)?;
+        found.retain(|request| {
+            let on = matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. });
+            on && request.user.uid == uid
+        });
+        Ok(found)
+    }
+}
+
+#[interface(name = "org.tpa1.Access")]
+impl Access {
+    async fn create_request(
+        &self,
+        request: wire::NewRequest,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let asked = asked(&caller, request)?;
+        let request = self.engine.ask(&caller, asked)?;
+        self.settled(&caller, request.id).await
+    }
+
+    async fn list_requests(
+        &self,
+        filter: wire::Filter,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Request>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let query = RequestQuery {
+            of: filter.mine.filter(|mine| *mine).map(|_| caller.person.uid),
+            user: filter.user,
+            role: filter.role,
+            since: filter.since,
+            states: filter.states,
+        };
+        let mut found = self.engine.requests(&caller, &query)?;
+        if filter.reviewable == Some(true) {
+            found.retain(|request| view::waits_for(&self.engine, &caller, request));
+        }
+        let now = self.engine.now().map_err(Error::from)?;
+        Ok(view::requests(&self.engine, &caller, &found, &now))
+    }
+
+    async fn get_request(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.resolve(&caller, id)?;
+        self.show(&caller, &self.engine.request(id)?)
+    }
+
+    async fn approve(
+        &self,
+        id: &str,
+        options: wire::ApproveOptions,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.resolve(&caller, id)?;
+        let wire::ApproveOptions {
+            duration_s,
+            comment,
+        } = options;
+        self.act(
+            &caller,
+            id,
+            What::Approve {
+                duration_s,
+                comment,
+            },
+        )
+        .await
+    }
+
+    async fn deny(
+        &self,
+        id: &str,
+        reason: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.resolve(&caller, id)?;
+        self.act(&caller, id, What::Deny(reason)).await
+    }
+
+    async fn withdraw(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.resolve(&caller, id)?;
+        self.act(&caller, id, What::Withdraw).await
+    }
+
+    async fn extend(
+        &self,
+        id: &str,
+        seconds: u64,
+        reason: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.resolve(&caller, id)?;
+        self.act(&caller, id, What::Extend { seconds, reason })
+            .await
+    }
+
+    async fn end(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Request>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let ids = if id.is_empty() {
+            let mine = self.grants_of(&caller, caller.person.uid)?;
+            mine.iter().map(|request| request.id).collect()
+        } else {
+            vec![self.engine.resolve(&caller, id)?]
+        };
+        self.end_each(&caller, &ids, &What::End, "you hold no access")
+            .await
+    }
+
+    async fn revoke(
+        &self,
+        what: wire::RevokeWhat,
+        reason: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Request>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let ids = self.to_revoke(&caller, what)?;
+        self.end_each(
+            &caller,
+            &ids,
+            &What::Revoke(reason),
+            "there is no access to revoke",
+        )
+        .await
+    }
+
+    async fn review(
+        &self,
+        id: &str,
+        comment: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.resolve(&caller, id)?;
+        self.act(&caller, id, What::Review(comment)).await
+    }
+
+    async fn roles(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Role>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        Ok(roles_for(&self.engine, &caller))
+    }
+
+    async fn status(
+        &self,
+        user: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Request>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let uid = if user.is_empty() {
+            caller.person.uid
+        } else {
+            account(user)?.person.uid
+        };
+        let found = self.grants_of(&caller, uid)?;
+        let now = self.engine.now().map_err(Error::from)?;
+        Ok(view::requests(&self.engine, &caller, &found, &now))
+    }
+
+    async fn sessions(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Session>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let grant = if id.is_empty() {
+            None
+        } else {
+            Some(self.engine.resolve(&caller, id)?)
+        };
+        Ok(self
+            .engine
+            .sessions(&caller, grant)
+            .iter()
+            .map(view::session)
+            .collect())
+    }
+
+    async fn log(
+        &self,
+        filter: wire::LogFilter,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Event>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = filter.id.filter(|id| !id.is_empty());
+        let query = EventQuery {
+            id: id.map(|id| self.engine.resolve(&caller, &id)).transpose()?,
+            since: filter.since,
+            until: filter.until,
+            after: filter.after,
+            limit: filter.limit.unwrap_or(LOG_MAX).min(LOG_MAX),
+        };
+        Ok(self
+            .engine
+            .events(&caller, &query)?
+            .iter()
+            .map(view::event)
+            .collect())
+    }
+
+    async fn verify(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Verification, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let walk = self.engine.verify(&caller)?;
+        let (first_break, problem) = walk.broken.unzip();
+        Ok(wire::Verification {
+            events: walk.events,
+            head: Some(walk.head),
+            first_break,
+            problem,
+        })
+    }
+
+    async fn reload(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let caller = identify(connection, &header).await?;
+        if !caller.is_root() {
+            return Err(Refusal::NotPermitted(
+                "only root may reload the configuration\nnext: sudo systemctl reload tpad".into(),
+            ));
+        }
+        reload(&self.engine, &self.runtime).await
+    }
+
+    /// A request came into being or changed its state.
+    #[zbus(signal)]
+    pub async fn request_changed(
+        emitter: &SignalEmitter<'_>,
+        id: &str,
+        state: &str,
+    ) -> zbus::Result<()>;
+
+    /// An event was recorded. Its content is read with `Log`, by those who may.
+    #[zbus(signal)]
+    pub async fn event_recorded(emitter: &SignalEmitter<'_>, seq: u64) -> zbus::Result<()>;
+}
+
+impl Access {
+    fn to_revoke(&self, caller: &Caller, what: wire::RevokeWhat) -> Result<Vec<Id>, Refusal> {
+        let all_of = |found: Vec<Request>| {
+            let on = |request: &Request| {
+                matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. })
+            };
+            found
+                .into_iter()
+                .filter(on)
+                .map(|request| request.id)
+                .collect()
+        };
+        match what {
+            wire::RevokeWhat {
+                ids: Some(ids),
+                user: None,
+                all: None,
+            } => ids
+                .iter()
+                .map(|id| self.engine.resolve(caller, id).map_err(Refusal::from))
+                .collect(),
+            wire::RevokeWhat {
+                ids: None,
+                user: Some(user),
+                all: None,
+            } => Ok(all_of(self.grants_of(caller, account(&user)?.person.uid)?)),
+            wire::RevokeWhat {
+                ids: None,
+                user: None,
+                all: Some(true),
+            } => Ok(all_of(
+                self.engine.requests(caller, &RequestQuery::default())?,
+            )),
+            _ => Err(Refusal::Invalid(
+                "name either ids, a user, or all".to_owned(),
+            )),
+        }
+    }
+
+    /// Ends several grants. The first refusal is the answer when none could be ended; when some
+    /// could, they are, and the refusal comes after.
+    async fn end_each(
+        &self,
+        caller: &Caller,
+        ids: &[Id],
+        what: &What,
+        nothing: &str,
+    ) -> Result<Vec<wire::Request>, Refusal> {
+        let mut refused = None;
+        let mut ended = Vec::new();
+        for id in ids {
+            match self.engine.act(caller, *id, what.clone()) {
+                Ok(request) => ended.push(request.id),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        self.engine.settle(&self.runtime).await;
+        match refused {
+            Some(error) => Err(error.into()),
+            None if ids.is_empty() => Err(Refusal::NoChange(format!(
+                "{nothing}\nnext: see what there is: tpactl ls --state active,scheduled,approved"
+            ))),
+            None => ended
+                .iter()
+                .map(|id| self.show(caller, &self.engine.request(*id)?))
+                .collect(),
+        }
+    }
+}
+
+/// The roles that a person may ask for.
+pub(super) fn roles_for(engine: &Engine, caller: &Caller) -> Vec<wire::Role> {
+    let policy = engine.policy();
+    let asked = policy
+        .roles
+        .values()
+        .filter(|role| view::may_ask(&policy, caller, role));
+    asked
+        .map(|role| view::role(&policy, caller, role))
+        .collect()
+}
+
+/// What a new request says, with the person it is for looked up.
+pub(super) fn asked(caller: &Caller, request: wire::NewRequest) -> Result<Asked, Refusal> {
+    let (user, user_groups) = match request.user {
+        Some(name) if name != caller.person.name => {
+            let account = account(&name)?;
+            (account.person, account.groups)
+        }
+        _ => (caller.person.clone(), caller.groups.clone()),
+    };
+    Ok(Asked {
+        user,
+        user_groups,
+        role: request.role,
+        reason: request.reason,
+        ticket: request.ticket,
+        duration_s: request.duration_s,
+        until: request.until,
+        at: request.at,
+    })
+}
+
+/// Loads the configuration anew and waits until the host follows.
+pub(super) async fn reload(engine: &Engine, runtime: &SharedRuntime) -> Result<(), Refusal> {
+    engine.reload().map_err(|error| {
+        Refusal::Invalid(format!(
+            "{error:#}\nnext: mend it, check it with: tpactl check"
+        ))
+    })?;
+    engine.settle(runtime).await;
+    Ok(())
+}
+
+fn account(name: &str) -> Result<accounts::Account, Refusal> {
+    let shown = tpa_bus::text::one_line(name, 40);
+    let refused = |why: String| {
+        Refusal::from(Error::Refused(Refused {
+            kind: Kind::Invalid,
+            why,
+            next: None,
+            record: None,
+        }))
+    };
+    accounts::by_name(name)
+        .map_err(|error| refused(format!("cannot look up the user {shown}: {}", error.desc())))?
+        .ok_or_else(|| refused(format!("there is no user {shown}")))
+}

@@ -1,0 +1,275 @@
+//! `org.tpa1.Gate`: what the PAM module asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tpa_bus::access as wire;
+use tpa_bus::error::Refusal;
+use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::id::Id;
+use tpa_bus::offline::Class;
+use zbus::message::Header;
+use zbus::{Connection, interface};
+use zruntime::SharedRuntime;
+
+use super::caller::identify;
+use super::{access, view, words};
+use crate::accounts;
+use crate::engine::gate::{Answer, Arrival};
+use crate::engine::{Engine, Error};
+use crate::ledger::{Caller, Person, Place, Why};
+
+/// How long the answer to someone who starts a grant by using it waits for its rules: well within
+/// the gate's own two seconds.
+const RULES: Duration = Duration::from_millis(1_500);
+
+/// How a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// On the socket that only root can open.
+    Socket,
+    /// On the system bus, where the driver tells who is calling.
+    Bus,
+}
+
+/// The interface.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Decides and records.
+    pub engine: Arc<Engine>,
+    /// Runs everything.
+    pub runtime: SharedRuntime,
+    /// How its calls come.
+    pub way: Way,
+}
+
+#[interface(name = "org.tpa1.Gate")]
+impl Gate {
+    async fn account(
+        &self,
+        query: Query,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Verdict, Refusal> {
+        self.root_only(connection, &header).await?;
+        let arrival = arrival(&query)?;
+        if query.exempt {
+            self.engine.exempt(&arrival).map_err(Error::from)?;
+            return Ok(Verdict {
+                allowed: true,
+                ..Verdict::default()
+            });
+        }
+        let answer = self.engine.account(&arrival).map_err(Error::from)?;
+        self.follow_first_use(&answer).await;
+        Ok(self.verdict(&arrival.user, &answer))
+    }
+
+    async fn open_session(
+        &self,
+        query: Query,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Verdict, Refusal> {
+        self.root_only(connection, &header).await?;
+        let arrival = arrival(&query)?;
+        let answer = self.engine.open_session(&arrival).map_err(Error::from)?;
+        Ok(self.verdict(&arrival.user, &answer))
+    }
+
+    async fn close_session(
+        &self,
+        query: Query,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        self.root_only(connection, &header).await?;
+        Ok(self
+            .engine
+            .close_session(&arrival(&query)?)
+            .map_err(Error::from)?)
+    }
+
+    async fn roles(
+        &self,
+        query: Query,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Role>, Refusal> {
+        self.root_only(connection, &header).await?;
+        Ok(access::roles_for(&self.engine, &person(&query)?))
+    }
+
+    async fn ask(
+        &self,
+        query: Query,
+        request: wire::NewRequest,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        self.root_only(connection, &header).await?;
+        let caller = person(&query)?;
+        // Whoever has just authenticated asks for themselves.
+        let request = wire::NewRequest {
+            user: None,
+            ..request
+        };
+        let asked = access::asked(&caller, request)?;
+        let request = self.engine.ask(&caller, asked)?;
+        self.engine.settle(&self.runtime).await;
+        self.show(&caller, request.id)
+    }
+
+    async fn decision(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Request, Refusal> {
+        self.root_only(connection, &header).await?;
+        let id = Id::parse(id).map_err(|error| Refusal::UnknownId(error.to_string()))?;
+        let caller = Caller {
+            person: Person::root(),
+            groups: Vec::new(),
+            uid: 0,
+        };
+        self.engine.decided(id).await?;
+        self.engine.settle(&self.runtime).await;
+        self.show(&caller, id)
+    }
+
+    async fn reload(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        self.root_only(connection, &header).await?;
+        access::reload(&self.engine, &self.runtime).await
+    }
+}
+
+impl Gate {
+    /// The socket lets nobody but root connect; on the bus the driver says who it is.
+    async fn root_only(&self, connection: &Connection, header: &Header<'_>) -> Result<(), Refusal> {
+        if self.way == Way::Socket || identify(connection, header).await?.is_root() {
+            return Ok(());
+        }
+        Err(Refusal::NotPermitted(
+            "the gate answers to root alone".to_owned(),
+        ))
+    }
+
+    /// Sudo reads its rules after this answer: those of a grant that begins with it must be there.
+    async fn follow_first_use(&self, answer: &Answer) {
+        if let Answer::In { grant, .. } = answer {
+            if grant.is_waiting() {
+                let followed = self.engine.settle(&self.runtime);
+                let _ = self.runtime.timeout(RULES, followed).await;
+            }
+        }
+    }
+
+    fn show(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
+        let now = self.engine.now().map_err(Error::from)?;
+        Ok(view::request(
+            &self.engine,
+            caller,
+            &self.engine.request(id)?,
+            &now,
+        ))
+    }
+
+    fn verdict(&self, user: &Person, answer: &Answer) -> Verdict {
+        match answer {
+            Answer::In {
+                grant,
+                deadline,
+                now,
+            } => Verdict {
+                allowed: true,
+                text: vec![words::grant_line(grant, deadline, now)],
+                grant: Some(grant.id.as_str().to_owned()),
+                not_after: Some(deadline.not_after),
+                remaining_s: Some(deadline.remaining_ms(now).div_ceil(1_000)),
+            },
+            Answer::Out { why, about } => {
+                let policy = self.engine.policy();
+                let role = self.askable(user, why);
+                let text = words::refusal(
+                    self.engine.host(),
+                    &tpa_bus::text::one_line(&user.name, 64),
+                    why,
+                    about.as_deref(),
+                    role.as_deref(),
+                    &policy.gate.help,
+                );
+                Verdict {
+                    allowed: false,
+                    text,
+                    ..Verdict::default()
+                }
+            }
+        }
+    }
+
+    /// A role that the person may ask for: the one they had last, else the first by name.
+    fn askable(&self, user: &Person, why: &Why) -> Option<String> {
+        let account = accounts::by_uid(user.uid).ok()??;
+        let caller = Caller {
+            person: account.person,
+            groups: account.groups,
+            uid: user.uid,
+        };
+        let roles = access::roles_for(&self.engine, &caller);
+        let had = why
+            .about()
+            .and_then(|id| self.engine.request(id).ok())
+            .map(|r| r.role);
+        let last = had.filter(|had| roles.iter().any(|role| role.name == *had));
+        last.or_else(|| roles.into_iter().next().map(|role| role.name))
+    }
+}
+
+fn arrival(query: &Query) -> Result<Arrival, Refusal> {
+    let class = Class::from_name(&query.class)
+        .ok_or_else(|| Refusal::Invalid("the gate asks about login or sudo".to_owned()))?;
+    if query.uid == u32::MAX || query.user.is_empty() {
+        return Err(Refusal::Invalid("the gate asks about nobody".to_owned()));
+    }
+    Ok(Arrival {
+        user: Person {
+            uid: query.uid,
+            name: query.user.clone(),
+        },
+        class,
+        place: Place {
+            service: query.service.clone(),
+            tty: query.tty.clone().filter(|tty| !tty.is_empty()),
+            rhost: query.rhost.clone().filter(|rhost| !rhost.is_empty()),
+            pid: query.pid,
+        },
+        started: started(query.pid).unwrap_or(0),
+        target: query.target.clone(),
+    })
+}
+
+/// Start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from
+/// behind the name, which may hold anything.
+fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The person at the gate, as NSS has them: the module's word alone is not enough for a request.
+fn person(query: &Query) -> Result<Caller, Refusal> {
+    let account = accounts::by_uid(query.uid)
+        .map_err(|error| Refusal::Failed(format!("cannot look up uid {}: {error}", query.uid)))?
+        .filter(|account| account.person.name == query.user)
+        .ok_or_else(|| Refusal::Invalid(format!("uid {} is not this user's", query.uid)))?;
+    Ok(Caller {
+        uid: account.person.uid,
+        person: account.person,
+        groups: account.groups,
+    })
+}

@@ -1,0 +1,223 @@
+//! The ledger's records as they cross the bus.
+
+use std::collections::HashMap;
+
+use tpa_bus::access as wire;
+use tpa_bus::offline::NOBODY;
+
+use crate::audit::line;
+use crate::clock::Now;
+use crate::engine::Engine;
+use crate::ledger::{self, Approval, Caller, Closed, Request, Session, Stage, may_decide_now};
+use crate::policy::{AuditFormat, Policy, Role};
+use crate::store::Record;
+
+pub(super) fn request(
+    engine: &Engine,
+    caller: &Caller,
+    request: &Request,
+    now: &Now,
+) -> wire::Request {
+    let policy = engine.policy();
+    let role = policy.roles.get(&request.role);
+    let mut out = wire::Request {
+        id: request.id.as_str().to_owned(),
+        state: request.state_name().to_owned(),
+        user: request.user.name.clone(),
+        uid: request.user.uid,
+        role: request.role.clone(),
+        role_gone: role.is_none().then_some(true),
+        reason: request.reason.clone(),
+        ticket: request.ticket.clone(),
+        requested_by: request.requested_by.name.clone(),
+        requested_at: request.requested_at,
+        duration_s: request.duration_s,
+        needed: request.needed,
+        approvals: request.approvals.iter().map(approval).collect(),
+        approvers: role.map(approvers).unwrap_or_default(),
+        extends: request.extends.map(|id| id.as_str().to_owned()),
+        break_glass: request.gives.break_glass,
+        reviewed_by: request
+            .reviewed
+            .as_ref()
+            .map(|review| review.by.name.clone()),
+        sessions: engine
+            .sessions(caller, Some(request.id))
+            .iter()
+            .map(session)
+            .collect(),
+        gives: request.gives.describe(),
+        reviewable: Some(may_decide_now(&policy, request, caller)),
+        ..wire::Request::default()
+    };
+    stage(&mut out, request, now);
+    out
+}
+
+fn stage(out: &mut wire::Request, request: &Request, now: &Now) {
+    let last_yes = || match request.approvals.last() {
+        Some(approval) => Some(approval.by.name.clone()),
+        None if request.gives.break_glass => None,
+        None => Some("auto".to_owned()),
+    };
+    match &request.stage {
+        Stage::Pending => {
+            out.not_before = request.at;
+            out.not_after = request.until;
+            out.lapses_at = Some(request.lapses_at);
+        }
+        Stage::Approved => out.decided_by = last_yes(),
+        Stage::Waiting { from, use_by } => {
+            out.not_before = Some(*from);
+            out.not_after = use_by
+                .is_none()
+                .then(|| from.saturating_add_unsigned(request.duration_s));
+            out.lapses_at = *use_by;
+            out.decided_by = last_yes();
+        }
+        Stage::Active { since, deadline } => {
+            out.not_before = Some(*since);
+            out.not_after = Some(deadline.not_after);
+            out.remaining_s = Some(deadline.remaining_ms(now).div_ceil(1_000));
+            out.decided_by = last_yes();
+        }
+        Stage::Closed {
+            how,
+            at,
+            by,
+            why,
+            since,
+            not_after,
+        } => {
+            out.not_before = *since;
+            out.not_after = *not_after;
+            let by = by.as_ref().map(|person| person.name.clone());
+            if matches!(how, Closed::Denied | Closed::Withdrawn | Closed::Lapsed) {
+                out.decided_by = by;
+                out.decision_reason = why.clone();
+                return;
+            }
+            out.decided_by = last_yes();
+            out.ended_at = Some(*at);
+            let mut reason = request.state_name().to_owned();
+            if let Some(by) = by {
+                reason.push_str(&format!(" by {by}"));
+            }
+            if let Some(why) = why {
+                reason.push_str(&format!(": {why}"));
+                out.decision_reason = Some(why.clone());
+            }
+            out.end_reason = Some(reason);
+        }
+    }
+}
+
+fn approval(approval: &Approval) -> wire::Approval {
+    wire::Approval {
+        by: approval.by.name.clone(),
+        uid: approval.by.uid,
+        at: approval.at,
+        comment: approval.comment.clone(),
+    }
+}
+
+fn approvers(role: &Role) -> Vec<String> {
+    role.approvers.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn session(session: &Session) -> wire::Session {
+    wire::Session {
+        grant: session.grant.as_str().to_owned(),
+        service: session.service.clone(),
+        user: session.user.name.clone(),
+        pid: session.pid,
+        session: logind_session(session.pid),
+        tty: session.tty.clone(),
+        rhost: session.rhost.clone(),
+        opened_at: session.opened_at,
+    }
+}
+
+/// logind's name of the session that a process is in: its cgroup's (sd_pid_get_session(3)).
+fn logind_session(pid: u32) -> Option<String> {
+    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    path.split('/')
+        .find_map(|part| part.strip_prefix("session-")?.strip_suffix(".scope"))
+        .map(str::to_owned)
+}
+
+pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role {
+    let groups = &caller.groups;
+    let person = &caller.person;
+    wire::Role {
+        name: role.name.clone(),
+        description: role.description.clone(),
+        default_s: role.default_s,
+        max_s: role.max_s,
+        lapse_s: role.lapse_s,
+        reason_min: role.reason_min,
+        ticket_required: role.ticket_required,
+        ticket_pattern: role.ticket_pattern.clone(),
+        approvers: approvers(role),
+        needed: role.needed,
+        auto: policy.means(&role.auto, &person.name, person.uid, groups),
+        break_glass: role.gives.break_glass,
+        login: role.gives.login,
+        record: role.gives.record,
+        use_within_s: role.use_within_s,
+        gives: role.gives.describe(),
+    }
+}
+
+/// Whether the person may ask for the role.
+pub(super) fn may_ask(policy: &Policy, caller: &Caller, role: &Role) -> bool {
+    let person = &caller.person;
+    person.uid != 0
+        && person.uid != NOBODY
+        && policy.means(&role.requesters, &person.name, person.uid, &caller.groups)
+}
+
+pub(super) fn event(record: &Record) -> wire::Event {
+    let (_, name) = record.body.envelope.event.code();
+    let fields: HashMap<String, String> = record.body.fields.iter().cloned().collect();
+    wire::Event {
+        seq: record.seq,
+        at: record.at,
+        code: record.code.clone(),
+        event: name.to_owned(),
+        hash: record.hash.clone(),
+        fields,
+        line: line::render(record, AuditFormat::Kv),
+    }
+}
+
+/// A span as people read it: the two largest units that matter.
+pub(super) fn say_span(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds % 86_400 / 3_600);
+    let (minutes, seconds) = (seconds % 3_600 / 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, _) => format!("{hours}h{minutes}m"),
+        _ => format!("{days}d{hours}h"),
+    }
+}
+
+/// For the reply to a listing, which may be long.
+pub(super) fn requests(
+    engine: &Engine,
+    caller: &Caller,
+    found: &[Request],
+    now: &Now,
+) -> Vec<wire::Request> {
+    found
+        .iter()
+        .map(|each| request(engine, caller, each, now))
+        .collect()
+}
+
+/// Whether a request waits for this caller: to be decided, or reviewed.
+pub(super) fn waits_for(engine: &Engine, caller: &Caller, request: &ledger::Request) -> bool {
+    may_decide_now(&engine.policy(), request, caller)
+}

@@ -1,0 +1,295 @@
+//! What people command and read.
+
+use anyhow::Context as _;
+use tpa_bus::id::{Id, normalize};
+use zruntime::SharedRuntime;
+
+use super::{AUDIT_GROUP, Engine, Error, Inner, Result};
+use crate::ledger::{Asked, Caller, Command, Kind, Refused, Request, Session, decide};
+use crate::store::{EventQuery, Record, RequestQuery};
+
+/// How long a reply waits for the host to follow, in seconds. What was decided is recorded
+/// either way.
+const FOLLOW_S: u64 = 15;
+
+/// A command about a request that exists.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// See [`Command::Approve`].
+    Approve {
+        /// Seconds, when shorter than asked for.
+        duration_s: Option<u64>,
+        /// A word on it.
+        comment: Option<String>,
+    },
+    /// See [`Command::Deny`].
+    Deny(String),
+    /// See [`Command::Withdraw`].
+    Withdraw,
+    /// See [`Command::End`].
+    End,
+    /// See [`Command::Revoke`].
+    Revoke(String),
+    /// See [`Command::Review`].
+    Review(String),
+    /// See [`Command::Extend`].
+    Extend {
+        /// Seconds more.
+        seconds: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Engine {
+    /// Files a request.
+    ///
+    /// # Errors
+    /// A refusal, or what kept it from being recorded.
+    pub fn ask(&self, caller: &Caller, asked: Asked) -> Result<Request> {
+        let mut inner = self.lock();
+        let id = fresh_id(&inner)?;
+        self.command(&mut inner, caller, &Command::Ask(id, asked), id)
+    }
+
+    /// Does something with a request. `id` is an id that [`Engine::resolve`] gave.
+    ///
+    /// # Errors
+    /// A refusal, or what kept it from being recorded.
+    pub fn act(&self, caller: &Caller, id: Id, what: What) -> Result<Request> {
+        let mut inner = self.lock();
+        lay_in(&mut inner, id)?;
+        let (command, about) = match what {
+            What::Approve {
+                duration_s,
+                comment,
+            } => (
+                Command::Approve {
+                    id,
+                    duration_s,
+                    comment,
+                },
+                id,
+            ),
+            What::Deny(reason) => (Command::Deny { id, reason }, id),
+            What::Withdraw => (Command::Withdraw(id), id),
+            What::End => (Command::End(id), id),
+            What::Revoke(reason) => (Command::Revoke { id, reason }, id),
+            What::Review(comment) => (Command::Review { id, comment }, id),
+            What::Extend { seconds, reason } => {
+                let fresh = fresh_id(&inner)?;
+                (
+                    Command::Extend {
+                        id: fresh,
+                        grant: id,
+                        seconds,
+                        reason,
+                    },
+                    fresh,
+                )
+            }
+        };
+        if let Some(grant) = inner
+            .state
+            .requests
+            .get(&id)
+            .and_then(|request| request.extends)
+        {
+            lay_in(&mut inner, grant)?;
+        }
+        self.command(&mut inner, caller, &command, about)
+    }
+
+    fn command(
+        &self,
+        inner: &mut Inner,
+        caller: &Caller,
+        command: &Command,
+        about: Id,
+    ) -> Result<Request> {
+        let now = self.tick(inner)?;
+        let policy = std::sync::Arc::clone(&inner.policy);
+        match decide(&inner.state, &policy, caller, command, &now) {
+            Ok(events) => self.record(inner, Some(caller), events, &now)?,
+            Err(mut refused) => {
+                if let Some(event) = refused.record.take() {
+                    self.record(inner, Some(caller), vec![*event], &now)?;
+                }
+                return Err(refused.into());
+            }
+        }
+        let request = inner.state.requests.get(&about).cloned();
+        Ok(request.with_context(|| format!("request {about} was recorded and is gone"))?)
+    }
+
+    /// The request that a person means by an id or the beginning of one.
+    ///
+    /// # Errors
+    /// When there is none that they may see, or more than one.
+    pub fn resolve(&self, caller: &Caller, text: &str) -> Result<Id> {
+        let inner = self.lock();
+        let prefix = normalize(text).ok_or_else(|| Refused::unknown_id(text))?;
+        let found = inner
+            .store
+            .requests_by_prefix(&prefix)
+            .map_err(anyhow::Error::new)?;
+        let mut seen = found
+            .iter()
+            .filter(|request| may_see(&inner, caller, request));
+        match (seen.next(), seen.next()) {
+            (Some(request), None) => Ok(request.id),
+            (None, _) => Err(Refused::unknown_id(text).into()),
+            (Some(_), Some(_)) => {
+                let ids: Vec<_> = found
+                    .iter()
+                    .filter(|request| may_see(&inner, caller, request))
+                    .map(|request| request.id.to_string())
+                    .collect();
+                let why = format!("{prefix} is the beginning of {}", ids.join(", "));
+                Err(Error::Refused(Refused {
+                    kind: Kind::UnknownId,
+                    why,
+                    next: Some("give more of the id".to_owned()),
+                    record: None,
+                }))
+            }
+        }
+    }
+
+    /// One request, as it is at this moment.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn request(&self, id: Id) -> Result<Request> {
+        let mut inner = self.lock();
+        self.tick(&mut inner)?;
+        lay_in(&mut inner, id)?;
+        let request = inner.state.requests.get(&id).cloned();
+        Ok(request.ok_or_else(|| Refused::unknown_id(id.as_str()))?)
+    }
+
+    /// The requests that the caller may see, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn requests(&self, caller: &Caller, query: &RequestQuery) -> Result<Vec<Request>> {
+        let mut inner = self.lock();
+        self.tick(&mut inner)?;
+        let mut found = inner.store.requests(query).map_err(anyhow::Error::new)?;
+        found.retain(|request| may_see(&inner, caller, request));
+        Ok(found)
+    }
+
+    /// Open sessions that the caller may see; of one grant, when one is named.
+    pub fn sessions(&self, caller: &Caller, grant: Option<Id>) -> Vec<Session> {
+        let inner = self.lock();
+        let visible = |session: &&Session| {
+            may_audit(caller)
+                || caller.is(session.user.uid)
+                || inner
+                    .state
+                    .requests
+                    .get(&session.grant)
+                    .is_some_and(|request| may_see(&inner, caller, request))
+        };
+        let of_grant = |session: &&Session| grant.is_none_or(|id| session.grant == id);
+        inner
+            .state
+            .sessions
+            .values()
+            .filter(of_grant)
+            .filter(visible)
+            .cloned()
+            .collect()
+    }
+
+    /// Reads the audit trail.
+    ///
+    /// # Errors
+    /// When the caller may not, or it cannot be read.
+    pub fn events(&self, caller: &Caller, query: &EventQuery) -> Result<Vec<Record>> {
+        audit_only(caller)?;
+        Ok(self
+            .lock()
+            .store
+            .events(query)
+            .map_err(anyhow::Error::new)?)
+    }
+
+    /// Walks the audit chain.
+    ///
+    /// # Errors
+    /// When the caller may not, or the database cannot be read.
+    pub fn verify(&self, caller: &Caller) -> Result<crate::store::Walk> {
+        audit_only(caller)?;
+        Ok(self.lock().store.verify().map_err(anyhow::Error::new)?)
+    }
+
+    /// Waits until the host follows everything recorded so far.
+    pub async fn settle(&self, runtime: &SharedRuntime) {
+        let wanted = self.lock().generation;
+        let followed = async {
+            loop {
+                let bell = self.settled.listen();
+                if self.lock().followed >= wanted {
+                    return;
+                }
+                bell.await;
+            }
+        };
+        let limit = std::time::Duration::from_secs(FOLLOW_S);
+        if runtime.timeout(limit, followed).await.is_err() {
+            tracing::error!("the host does not follow the ledger within {FOLLOW_S}s");
+        }
+    }
+}
+
+/// An id that no request has.
+fn fresh_id(inner: &Inner) -> anyhow::Result<Id> {
+    loop {
+        let mut bytes = [0; 5];
+        getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+        let id = Id::from_random(bytes);
+        if inner.store.request(id)?.is_none() {
+            return Ok(id);
+        }
+    }
+}
+
+/// Brings a closed request back into the state, where the ledger can see it.
+fn lay_in(inner: &mut Inner, id: Id) -> anyhow::Result<()> {
+    if !inner.state.requests.contains_key(&id) {
+        if let Some(request) = inner.store.request(id)? {
+            inner.state.requests.insert(id, request);
+        }
+    }
+    Ok(())
+}
+
+/// People see their own requests and those they may decide; root and auditors see all.
+fn may_see(inner: &Inner, caller: &Caller, request: &Request) -> bool {
+    let decides = || {
+        inner
+            .policy
+            .roles
+            .get(&request.role)
+            .is_some_and(|role| caller.is_listed(&role.approvers))
+    };
+    may_audit(caller) || request.is_of(caller.person.uid) || decides()
+}
+
+fn may_audit(caller: &Caller) -> bool {
+    caller.is_root() || caller.groups.iter().any(|group| group == AUDIT_GROUP)
+}
+
+fn audit_only(caller: &Caller) -> Result<()> {
+    if may_audit(caller) {
+        return Ok(());
+    }
+    Err(Error::Refused(Refused {
+        kind: Kind::NotPermitted,
+        why: "the audit trail is for root and the group tpa-audit".to_owned(),
+        next: Some("see your own requests: tpactl ls --mine, tpactl show ID".to_owned()),
+        record: None,
+    }))
+}

@@ -1,0 +1,97 @@
+//! Those who follow the log of events: the announcer, syslog, and whoever waits for a decision.
+
+use std::sync::Arc;
+
+use tpa_bus::id::Id;
+use zruntime::SharedRuntime;
+
+use super::{Engine, Result};
+use crate::audit::emit::Syslog;
+use crate::store::{EventQuery, Record};
+
+/// The fact that says up to which event syslog has been told.
+const CURSOR: &str = "syslog-cursor";
+
+/// Most events taken at once.
+const BATCH: u32 = 100;
+
+impl Engine {
+    /// Place of the newest event.
+    pub fn head(&self) -> u64 {
+        self.lock().store.head().seq
+    }
+
+    /// Waits for events after `last`, and moves it behind them.
+    pub async fn news(&self, last: &mut u64) -> Vec<Record> {
+        loop {
+            let bell = self.changed.listen();
+            let query = EventQuery {
+                after: Some(*last),
+                limit: BATCH,
+                ..EventQuery::default()
+            };
+            let found = self.lock().store.events(&query);
+            match found {
+                Ok(records) if records.is_empty() => {}
+                Ok(records) => {
+                    *last = records.last().map_or(*last, |record| record.seq);
+                    return records;
+                }
+                Err(error) => tracing::error!("{error}"),
+            }
+            bell.await;
+        }
+    }
+
+    /// Waits until a request is decided, one way or the other.
+    ///
+    /// # Errors
+    /// When there is no such request.
+    pub async fn decided(&self, id: Id) -> Result<()> {
+        loop {
+            let bell = self.changed.listen();
+            if !self.request(id)?.is_pending() {
+                return Ok(());
+            }
+            bell.await;
+        }
+    }
+}
+
+/// Tells syslog of every event, in order, from where the last run got to. The cursor moves after
+/// the log daemon took the lines: a crash in between tells some of them twice, and none never.
+///
+/// # Errors
+/// When the cursor cannot be read.
+pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Result<()> {
+    let mut syslog = Syslog::new(runtime);
+    let cursor = engine.lock().store.fact(CURSOR)?;
+    let mut told: u64 = cursor.map_or(Ok(0), |text| text.parse())?;
+    loop {
+        for record in engine.news(&mut told).await {
+            let format = engine.policy().audit_format;
+            syslog.send(&record, format).await;
+        }
+        if let Err(error) = engine.lock().store.set_fact(CURSOR, &told.to_string()) {
+            tracing::error!("{error}; these lines will be told again");
+        }
+    }
+}
+
+impl Engine {
+    /// Records that the daemon stops in good order.
+    pub fn stop(&self) {
+        let mut inner = self.lock();
+        let stopped = self.tick(&mut inner).and_then(|now| {
+            self.record(
+                &mut inner,
+                None,
+                vec![crate::ledger::Event::DaemonStopped],
+                &now,
+            )
+        });
+        if let Err(error) = stopped {
+            tracing::error!("{error:#}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Who comes in, as the ledger judges it and as it is recorded.
+
+use tpa_bus::offline::Class;
+
+use super::{Engine, Inner};
+use crate::clock::Now;
+use crate::ledger::{
+    AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, Why, judge,
+};
+
+/// Someone whom PAM is about to let in.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who.
+    pub user: Person,
+    /// To do what.
+    pub class: Class,
+    /// Where.
+    pub place: Place,
+    /// Start time of the process (proc(5)), which with its pid names it.
+    pub started: u64,
+    /// As whom a sudo command is to run.
+    pub target: Option<String>,
+}
+
+/// The gate's answer.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum Answer {
+    /// In, on this grant, until then.
+    In {
+        /// The grant.
+        grant: Box<Request>,
+        /// Its end.
+        deadline: Deadline,
+        /// The moment of the answer.
+        now: Now,
+    },
+    /// Out, and the request that explains most, when there is one.
+    Out {
+        /// Why.
+        why: Why,
+        /// About which request.
+        about: Option<Box<Request>>,
+    },
+}
+
+impl Engine {
+    /// The account phase.
+    ///
+    /// # Errors
+    /// When the answer could not be recorded: then it is no.
+    pub fn account(&self, arrival: &Arrival) -> anyhow::Result<Answer> {
+        let mut inner = self.lock();
+        let (answer, mut events, now) = self.judge(&mut inner, arrival)?;
+        match &answer {
+            Answer::In { grant, .. } if arrival.class == Class::Login => {
+                let place = arrival.place.clone();
+                events.push(Event::LoginAllowed {
+                    id: grant.id,
+                    place,
+                });
+            }
+            // A sudo command is recorded when it begins.
+            Answer::In { .. } => {}
+            Answer::Out { why, .. } => events.push(denied(arrival, why)),
+        }
+        self.record_if_any(&mut inner, events, &now)?;
+        Ok(answer)
+    }
+
+    /// The session phase: the same question again, and a session when the answer is yes.
+    ///
+    /// # Errors
+    /// When the answer could not be recorded: then it is no.
+    pub fn open_session(&self, arrival: &Arrival) -> anyhow::Result<Answer> {
+        let mut inner = self.lock();
+        let (answer, mut events, now) = self.judge(&mut inner, arrival)?;
+        match &answer {
+            Answer::In { grant, .. } => {
+                events.push(Event::SessionOpened(session(arrival, grant, &now)));
+            }
+            Answer::Out { why, .. } => events.push(denied(arrival, why)),
+        }
+        self.record_if_any(&mut inner, events, &now)?;
+        Ok(answer)
+    }
+
+    /// The end of a session, when it was one under a grant.
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    pub fn close_session(&self, arrival: &Arrival) -> anyhow::Result<()> {
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        let is_it = |session: &&Session| {
+            session.pid == arrival.place.pid
+                && session.started == arrival.started
+                && session.service == arrival.place.service
+        };
+        let closed = inner.state.sessions.values().find(is_it).cloned();
+        let events = closed.map(Event::SessionClosed).into_iter().collect();
+        self.record_if_any(&mut inner, events, &now)
+    }
+
+    /// Someone was let in whatever the ledger says.
+    ///
+    /// # Errors
+    /// When it could not be recorded. They are in all the same.
+    pub fn exempt(&self, arrival: &Arrival) -> anyhow::Result<()> {
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        let event = Event::ExemptLogin {
+            user: arrival.user.clone(),
+            place: arrival.place.clone(),
+        };
+        self.record(&mut inner, None, vec![event], &now)
+    }
+
+    fn judge(
+        &self,
+        inner: &mut Inner,
+        arrival: &Arrival,
+    ) -> anyhow::Result<(Answer, Vec<Event>, Now)> {
+        let now = self.tick(inner)?;
+        let at = AtGate {
+            user: arrival.user.clone(),
+            class: arrival.class,
+        };
+        let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
+        Ok(match judge(&inner.state, &at, &now) {
+            Judgement::In {
+                grant,
+                deadline,
+                first_use,
+            } => match known(grant) {
+                Some(grant) => {
+                    let events = first_use.into_iter().map(|event| *event).collect();
+                    (
+                        Answer::In {
+                            grant,
+                            deadline,
+                            now: now.clone(),
+                        },
+                        events,
+                        now,
+                    )
+                }
+                None => (
+                    Answer::Out {
+                        why: Why::NoGrant,
+                        about: None,
+                    },
+                    Vec::new(),
+                    now,
+                ),
+            },
+            Judgement::Out(why) => {
+                let about = why.about().and_then(known);
+                (Answer::Out { why, about }, Vec::new(), now)
+            }
+        })
+    }
+
+    fn record_if_any(
+        &self,
+        inner: &mut Inner,
+        events: Vec<Event>,
+        now: &Now,
+    ) -> anyhow::Result<()> {
+        if events.is_empty() {
+            Ok(())
+        } else {
+            self.record(inner, None, events, now)
+        }
+    }
+}
+
+fn denied(arrival: &Arrival, why: &Why) -> Event {
+    Event::LoginDenied {
+        user: arrival.user.clone(),
+        place: arrival.place.clone(),
+        why: why.as_str().to_owned(),
+    }
+}
+
+fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
+    Session {
+        grant: grant.id,
+        user: arrival.user.clone(),
+        service: arrival.place.service.clone(),
+        class: arrival.class.as_str().to_owned(),
+        pid: arrival.place.pid,
+        started: arrival.started,
+        tty: arrival.place.tty.clone(),
+        rhost: arrival.place.rhost.clone(),
+        target: arrival.target.clone(),
+        opened_at: now.wall_s,
+    }
+}

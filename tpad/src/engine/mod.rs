@@ -1,0 +1,199 @@
+//! The one place where the parts meet: a command goes through the ledger into the store, and
+//! wakes whoever makes the host follow ([`run`]).
+//!
+//! Everything runs on one thread. The state stands behind a mutex that is never held across an
+//! `await`, so a command is decided, recorded and applied without anybody in between.
+
+mod access;
+mod follow;
+pub mod gate;
+mod record;
+pub mod run;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use zruntime::Event as Bell;
+
+use crate::clock::{Clock, Now};
+use crate::ledger::{Event, State};
+use crate::plan::Said;
+use crate::policy::Policy;
+use crate::policy::load::{Source, load};
+use crate::policy::people::Nss;
+use crate::store::{Body, Store};
+
+pub use access::What;
+pub use follow::syslog;
+
+/// How long a closed request stays in memory, in seconds: so that the gate can tell people that
+/// their grant has ended.
+const RECENT_S: i64 = 86_400;
+
+/// The group that may read the audit trail.
+pub const AUDIT_GROUP: &str = "tpa-audit";
+
+/// The daemon's heart.
+#[derive(Debug)]
+pub struct Engine {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    source: Source,
+    host: String,
+    /// Rings when something was recorded or the configuration changed.
+    changed: Bell,
+    /// Rings when the host follows what was recorded.
+    settled: Bell,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    state: State,
+    policy: Arc<Policy>,
+    said: BTreeSet<Said>,
+    /// What took effect but could not be written: it goes first when writing works again.
+    unrecorded: Vec<Body>,
+    clock_jumped: bool,
+    /// Counts changes; the host follows one of them at a time.
+    generation: u64,
+    followed: u64,
+}
+
+/// Why a command had no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger says no.
+    #[error("{0}")]
+    Refused(#[from] crate::ledger::Refused),
+    /// The daemon cannot do it just now.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+/// What a command comes to.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Engine {
+    /// Opens the database and loads the configuration. A configuration that does not load leaves
+    /// the daemon without roles and gating as the gate file on disk says: nobody gets in who
+    /// should not, and what was granted still ends.
+    ///
+    /// # Errors
+    /// When there is no clock or no database: then there is nothing to go by.
+    pub fn open(database: &Path, source: Source) -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+        let clock = Clock::new().context("read the boot id")?;
+        let now = clock.now().context("read the clock")?;
+        let store = Store::open(database)?;
+        let state = store.state(now.wall_s.saturating_sub(RECENT_S))?;
+        let host = nix::unistd::gethostname().context("read the host's name")?;
+        let (policy, loaded) = match load(&source, &Nss) {
+            Ok(policy) => {
+                let revision = policy.revision.clone();
+                (policy, Event::PolicyLoaded { revision })
+            }
+            Err(problems) => {
+                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                for problem in &problems {
+                    tracing::error!("configuration: {problem}");
+                }
+                (run::last_known_policy(), Event::PolicyRejected { problems })
+            }
+        };
+        let engine = Self {
+            inner: Mutex::new(Inner {
+                store,
+                state,
+                policy: Arc::new(policy),
+                said: BTreeSet::new(),
+                unrecorded: Vec::new(),
+                clock_jumped: false,
+                generation: 0,
+                followed: 0,
+            }),
+            clock,
+            source,
+            host: host.to_string_lossy().into_owned(),
+            changed: Bell::new(),
+            settled: Bell::new(),
+        };
+        engine.begin(loaded)?;
+        Ok(engine)
+    }
+
+    /// The first events of this run.
+    fn begin(&self, loaded: Event) -> anyhow::Result<()> {
+        let mut inner = self.lock();
+        let (now, mut events) = self.moment(&mut inner)?;
+        events.push(Event::DaemonStarted {
+            now: now.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        });
+        events.push(loaded);
+        events.extend(run::void_on_another_machine(&inner.store, &inner.state)?);
+        self.record(&mut inner, None, events, &now)?;
+        run::remember_machine(&mut inner.store)?;
+        Ok(())
+    }
+
+    /// Loads the configuration anew. The one in force stays when that fails.
+    ///
+    /// # Errors
+    /// What is wrong with it, one problem a line.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        let loaded = load(&self.source, &Nss);
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        match loaded {
+            Ok(policy) => {
+                let revision = policy.revision.clone();
+                inner.policy = Arc::new(policy);
+                self.record(
+                    &mut inner,
+                    None,
+                    vec![Event::PolicyLoaded { revision }],
+                    &now,
+                )?;
+                Ok(())
+            }
+            Err(problems) => {
+                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                let text = problems.join("\n");
+                self.record(
+                    &mut inner,
+                    None,
+                    vec![Event::PolicyRejected { problems }],
+                    &now,
+                )?;
+                Err(anyhow::anyhow!("{text}"))
+            }
+        }
+    }
+
+    /// The configuration in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.lock().policy)
+    }
+
+    /// Name of this host.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What the clocks say, with the ratchet.
+    ///
+    /// # Errors
+    /// When they say nothing.
+    pub fn now(&self) -> anyhow::Result<Now> {
+        let mut inner = self.lock();
+        Ok(self.moment(&mut inner)?.0)
+    }
+
+    /// A mutex is poisoned when a thread panicked while it held it. The state behind it changes
+    /// only after the store took the change, so it is whole all the same.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

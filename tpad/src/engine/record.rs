@@ -1,0 +1,131 @@
+//! From events to the store, and only then to the state.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use tpa_bus::id::Id;
+
+use super::{Engine, Inner};
+use crate::audit::fields;
+use crate::clock::Now;
+use crate::ledger::{self, Caller, Envelope, Event, Request, State};
+use crate::store::{Body, Change, Entry};
+
+impl Engine {
+    /// The moment, and the event that says so when the wall clock went back.
+    pub(super) fn moment(&self, inner: &mut Inner) -> anyhow::Result<(Now, Vec<Event>)> {
+        let now = self.clock.now().context("read the clock")?;
+        let (now, jump) = ledger::ratchet(&inner.state, &now);
+        let first = jump.is_some() && !inner.clock_jumped;
+        inner.clock_jumped = jump.is_some();
+        Ok((now, jump.filter(|_| first).into_iter().collect()))
+    }
+
+    /// Records what time has brought about, and tells the moment.
+    pub(super) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
+        let (now, mut events) = self.moment(inner)?;
+        events.extend(ledger::due(&inner.state, &now));
+        if !events.is_empty() || !inner.unrecorded.is_empty() {
+            if let Err(error) = self.record(inner, None, events, &now) {
+                tracing::error!("{error:#}");
+            }
+        }
+        Ok(now)
+    }
+
+    /// Records events and applies them. When it returns an error, nothing has changed; what only
+    /// takes access away takes effect even when it cannot be written, and is written later.
+    pub(super) fn record(
+        &self,
+        inner: &mut Inner,
+        caller: Option<&Caller>,
+        events: Vec<Event>,
+        now: &Now,
+    ) -> anyhow::Result<()> {
+        let ends_access = !events.is_empty() && events.iter().all(Event::ends_access);
+        let mut next = inner.state.clone();
+        let mut bodies = std::mem::take(&mut inner.unrecorded);
+        let owed = bodies.len();
+        for event in events {
+            let envelope = Envelope {
+                at: now.wall_s,
+                actor: caller.map(|caller| caller.person.clone()),
+                actor_uid: caller.map(|caller| caller.uid),
+                event,
+            };
+            next.apply(&envelope);
+            bodies.push(self.body(inner, &next, envelope));
+        }
+        let change = change(&bodies, &next);
+        let entries: Vec<_> = bodies.iter().cloned().map(|body| Entry { body }).collect();
+        let written = inner.store.commit(&entries, &change);
+        match written {
+            Ok(_) => inner.state = next,
+            Err(error) if ends_access => {
+                tracing::error!("{error}; access ends all the same, and is recorded later");
+                inner.state = next;
+                inner.unrecorded = bodies;
+            }
+            Err(error) => {
+                bodies.truncate(owed);
+                inner.unrecorded = bodies;
+                return Err(anyhow::Error::new(error)
+                    .context("nothing was changed, because it could not be recorded"));
+            }
+        }
+        let keep = now.wall_s.saturating_sub(super::RECENT_S);
+        inner
+            .state
+            .requests
+            .retain(|_, request| request.is_open() || is_recent(request, keep));
+        inner.generation = inner.generation.wrapping_add(1);
+        self.changed.notify(usize::MAX);
+        Ok(())
+    }
+
+    fn body(&self, inner: &Inner, state: &State, envelope: Envelope) -> Body {
+        let request = envelope
+            .event
+            .request_id()
+            .and_then(|id| state.requests.get(&id));
+        let role = request.and_then(|request| inner.policy.roles.get(&request.role));
+        let context = fields::Context {
+            host: &self.host,
+            policy: &inner.policy.revision,
+            request,
+            approvers: role.map_or(&[], |role| &role.approvers),
+        };
+        let fields = fields::of(&envelope, &context);
+        Body { envelope, fields }
+    }
+}
+
+fn is_recent(request: &Request, since: i64) -> bool {
+    match request.stage {
+        ledger::Stage::Closed { at, .. } => at >= since,
+        _ => request.requested_at >= since,
+    }
+}
+
+/// What the projections hold after these events.
+fn change(bodies: &[Body], state: &State) -> Change {
+    let mut touched: BTreeSet<Id> = BTreeSet::new();
+    let mut change = Change::default();
+    for body in bodies {
+        touched.extend(body.envelope.event.request_id());
+        match &body.envelope.event {
+            Event::DaemonStarted { .. } => touched.extend(state.requests.keys()),
+            Event::SessionOpened(session) => change.opened.push(session.clone()),
+            Event::SessionClosed(session) | Event::SessionKilled(session) => {
+                change.closed.push(session.key());
+            }
+            _ => {}
+        }
+    }
+    change.requests = touched
+        .iter()
+        .filter_map(|id| state.requests.get(id))
+        .cloned()
+        .collect();
+    change
+}

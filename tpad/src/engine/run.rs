@@ -1,0 +1,338 @@
+//! Keeps the host as the plan says: after each event, at each moment the plan names, and when
+//! someone else touches what is the daemon's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::future::or;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tpa_bus::id::Id;
+use tpa_bus::names;
+use tpa_bus::offline::{Class, Concern, GateFile};
+use zruntime::{AsyncIo, Shared, SharedRuntime};
+
+use super::Engine;
+use crate::accounts;
+use crate::clock::{Clock, Now};
+use crate::host::{Host, Report};
+use crate::ledger::{Closed, Event, Person, Removal, Session, Stage, State};
+use crate::plan::{Ending, Plan, World, plan};
+use crate::policy::{AuditFormat, Policy};
+use crate::store::Store;
+use crate::sys;
+use crate::watch::{Touched, Watch};
+
+/// The shortest wait.
+const SOON: Duration = Duration::from_millis(50);
+
+/// The fact that names the machine a database belongs to.
+const MACHINE: &str = "machine-id";
+
+/// Runs until the process ends. `ready` is called when the host follows the ledger for the first
+/// time.
+///
+/// # Errors
+/// When there is no timer or no watch to wait with.
+pub async fn run(
+    engine: Arc<Engine>,
+    runtime: SharedRuntime,
+    mut host: Host,
+    ready: impl FnOnce() + Send,
+) -> anyhow::Result<()> {
+    let timer = Timer::new(&runtime)?;
+    let mut watch = None;
+    let mut ready = Some(ready);
+    let mut gate = None;
+    loop {
+        let changed = engine.changed.listen();
+        let policy = engine.policy();
+        if gate.as_ref() != Some(&policy.gate) {
+            match host.write_gate(&policy.gate) {
+                Ok(()) => gate = Some(policy.gate.clone()),
+                Err(error) => tracing::error!("{error:#}"),
+            }
+        }
+        let (now, planned, generation) = engine.plan()?;
+        let reports = host.reconcile(&planned.desired, &now).await;
+        engine.digest(&planned, reports, generation);
+        if let Some(ready) = ready.take() {
+            ready();
+        }
+        // The folders are there from the first run on.
+        let watch = match &mut watch {
+            Some(watch) => watch,
+            none => none.insert(Watch::new(&runtime)?),
+        };
+        timer.set(&engine.clock, &now, planned.wake_ms)?;
+        let touched = or(
+            async { Some(watch.touched().await) },
+            or(
+                async {
+                    changed.await;
+                    None
+                },
+                async {
+                    timer.fired().await;
+                    None
+                },
+            ),
+        );
+        if touched.await == Some(Touched::Accounts) {
+            engine.end_of_removed_accounts();
+        }
+    }
+}
+
+/// One timerfd on the wall clock, which also fires when somebody sets that clock
+/// (`timerfd_create(2)`, `TFD_TIMER_CANCEL_ON_SET`).
+struct Timer(AsyncIo<TimerFd, Shared>);
+
+impl Timer {
+    fn new(runtime: &SharedRuntime) -> anyhow::Result<Self> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_REALTIME, flags)?;
+        Ok(Self(AsyncIo::new_nonblocking(runtime, timer)?))
+    }
+
+    /// Fires after so many milliseconds, or only when the clock is set.
+    fn set(&self, clock: &Clock, now: &Now, after_ms: Option<u64>) -> nix::Result<()> {
+        // A year ahead stands for never: a timer that is not set does not see the clock being set.
+        let after = Duration::from_millis(after_ms.unwrap_or(365 * 86_400_000));
+        let second = Duration::from_secs(u64::try_from(now.wall_s).unwrap_or(0));
+        // Ends by the wall clock fall on whole seconds. One by the other clock may fall into the
+        // second that has begun: then a little later, not in the past.
+        let at = second
+            .saturating_add(after)
+            .max(clock.wall()?.saturating_add(SOON));
+        let flags =
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
+        self.0
+            .get_ref()
+            .set(Expiration::OneShot(TimeSpec::from_duration(at)), flags)
+    }
+
+    async fn fired(&self) {
+        // Whether it expired or was cancelled, it is time to look again.
+        let _ = self
+            .0
+            .read_with(|timer| match timer.wait() {
+                Err(nix::Error::EAGAIN) => Err(std::io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            })
+            .await;
+    }
+}
+
+impl Engine {
+    fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        let policy = Arc::clone(&inner.policy);
+        let world = World {
+            gated: &|person| is_gated(&policy.gate, person),
+            say_time: &sys::local_time,
+            warn_before: &policy.warn_before,
+            said: &inner.said,
+        };
+        let planned = plan(&inner.state, &world, &now);
+        Ok((now, planned, inner.generation))
+    }
+
+    /// Takes in what the host layer did.
+    fn digest(&self, planned: &Plan, reports: Vec<Report>, generation: u64) {
+        let mut inner = self.lock();
+        inner.said.extend(&planned.said);
+        let events: Vec<_> = reports
+            .into_iter()
+            .flat_map(|report| events_of(report, &planned.desired.endings, &inner.state))
+            .collect();
+        if !events.is_empty() {
+            let recorded = self
+                .moment(&mut inner)
+                .and_then(|(now, _)| self.record(&mut inner, None, events, &now));
+            if let Err(error) = recorded {
+                tracing::error!("{error:#}");
+            }
+        }
+        let open = &inner.state.requests;
+        let said = inner
+            .said
+            .iter()
+            .filter(|said| open.contains_key(&said.id))
+            .copied()
+            .collect();
+        inner.said = said;
+        inner.followed = generation;
+        drop(inner);
+        self.settled.notify(usize::MAX);
+    }
+
+    /// Revokes the grants of people whose account is no longer theirs.
+    fn end_of_removed_accounts(&self) {
+        let mut inner = self.lock();
+        let gone: Vec<Id> = inner
+            .state
+            .requests
+            .values()
+            .filter(|r| matches!(r.stage, Stage::Active { .. } | Stage::Waiting { .. }))
+            .filter(|request| is_gone(&request.user))
+            .map(|request| request.id)
+            .collect();
+        let why = || Some("the account was removed or changed".to_owned());
+        let closed = |id| Event::Closed {
+            id,
+            how: Closed::Revoked,
+            why: why(),
+        };
+        if gone.is_empty() {
+            return;
+        }
+        let recorded = self.moment(&mut inner).and_then(|(now, _)| {
+            self.record(
+                &mut inner,
+                None,
+                gone.into_iter().map(closed).collect(),
+                &now,
+            )
+        });
+        if let Err(error) = recorded {
+            tracing::error!("{error:#}");
+        }
+    }
+}
+
+/// Whether the account of a grant is certainly not there any more.
+fn is_gone(person: &Person) -> bool {
+    accounts::by_name(&person.name)
+        .is_ok_and(|found| found.is_none_or(|account| account.person != *person))
+}
+
+/// Whether the gate stands before a person's logins. When their groups cannot be told, it does.
+fn is_gated(gate: &GateFile, person: &Person) -> bool {
+    let groups = match accounts::by_name(&person.name) {
+        Ok(Some(account)) => account.groups,
+        Ok(None) => Vec::new(),
+        Err(_) => return true,
+    };
+    gate.concern(Class::Login, &person.name, person.uid, &groups) == Concern::Gated
+}
+
+fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
+    match report {
+        Report::Ended {
+            id,
+            killed,
+            survivors,
+        } => {
+            let logins = endings
+                .iter()
+                .any(|ending| ending.id == id && ending.logins);
+            ended(
+                id,
+                logins,
+                u32::try_from(killed).unwrap_or(u32::MAX),
+                survivors,
+                state,
+            )
+        }
+        Report::Drift { what, id } => vec![Event::HostDrift { id, what }],
+        Report::RuleRejected { id, why } => {
+            tracing::error!("the rules of {id} cannot be written: {why}");
+            Vec::new()
+        }
+        Report::Failed { what, why } => {
+            tracing::error!("cannot {what}: {why}");
+            Vec::new()
+        }
+        Report::RuleWritten { id } => {
+            tracing::info!("the rules of {id} are in place");
+            Vec::new()
+        }
+        Report::Notified { .. } => Vec::new(),
+    }
+}
+
+fn ended(id: Id, logins: bool, killed: u32, survivors: Vec<String>, state: &State) -> Vec<Event> {
+    let Some(request) = state.requests.get(&id) else {
+        return Vec::new();
+    };
+    if !survivors.is_empty() {
+        // Said once; it is tried again until nothing is left.
+        return if request.removal == Removal::Failed {
+            Vec::new()
+        } else {
+            vec![Event::RemovalFailed {
+                id,
+                killed,
+                survivors,
+            }]
+        };
+    }
+    let gone = |session: &&Session| {
+        if logins {
+            session.user.uid == request.user.uid
+        } else {
+            session.grant == id && session.is_sudo()
+        }
+    };
+    let killed_sessions = state
+        .sessions
+        .values()
+        .filter(gone)
+        .cloned()
+        .map(Event::SessionKilled);
+    killed_sessions
+        .chain([Event::RemovalConfirmed { id, killed }])
+        .collect()
+}
+
+/// What to go by when the configuration does not load at start: no roles, and the gate as it was.
+pub(super) fn last_known_policy() -> Policy {
+    let gate = std::fs::read_to_string(names::GATE_FILE)
+        .ok()
+        .and_then(|text| GateFile::parse(&text).ok())
+        .unwrap_or_default();
+    Policy {
+        revision: "none".to_owned(),
+        gate,
+        pending_per_user: 0,
+        warn_before: Vec::new(),
+        audit_format: AuditFormat::Kv,
+        notify: None,
+        roles: std::collections::BTreeMap::new(),
+    }
+}
+
+fn machine_id() -> String {
+    std::fs::read_to_string("/etc/machine-id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// A database that was copied from another machine grants nothing here.
+pub(super) fn void_on_another_machine(store: &Store, state: &State) -> anyhow::Result<Vec<Event>> {
+    let known = store.fact(MACHINE)?;
+    if known.is_none_or(|known| known == machine_id()) {
+        return Ok(Vec::new());
+    }
+    let why = || Some("the database comes from another machine".to_owned());
+    let void = |request: &crate::ledger::Request| {
+        let how = match request.stage {
+            Stage::Pending => Closed::Lapsed,
+            Stage::Waiting { .. } | Stage::Active { .. } => Closed::Revoked,
+            Stage::Approved | Stage::Closed { .. } => return None,
+        };
+        Some(Event::Closed {
+            id: request.id,
+            how,
+            why: why(),
+        })
+    };
+    Ok(state.requests.values().filter_map(void).collect())
+}
+
+pub(super) fn remember_machine(store: &mut Store) -> anyhow::Result<()> {
+    Ok(store.set_fact(MACHINE, &machine_id())?)
+}
