@@ -50,7 +50,8 @@ clean_up() {
         kill -TERM -- "-$child" 2>/dev/null || true
         wait "$child" || true
     fi
-    if [ -x target/debug/rig ]; then target/debug/rig sweep; fi
+    local rig=${CARGO_TARGET_DIR:-target}/debug/rig
+    if [ -x "$rig" ]; then "$rig" sweep; fi
 }
 
 # What the throwaway hosts take.

@@ -4,9 +4,9 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::path::Path;
+use std::os::unix::net::UnixListener;
 
-use common::{Answer, FakeTpad, allowed, listen};
+use common::{Answer, FakeTpad, allowed, serve};
 use tpa_bus::error::Refusal;
 use tpa_bus::gate::Verdict;
 use tpa_bus::names;
@@ -36,7 +36,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match place {
         "gate" => {
             let _ = std::fs::remove_file(names::GATE_SOCKET);
-            listen(Path::new(names::GATE_SOCKET), &answer)?;
+            for stream in UnixListener::bind(names::GATE_SOCKET)?.incoming() {
+                let (stream, answer) = (stream?, answer.clone());
+                std::thread::spawn(move || serve(stream, answer));
+            }
         }
         _ => zbus::block_on(async {
             let connection = zbus::connection::Builder::address(names::SYSTEM_BUS_ADDRESS)

@@ -28,13 +28,17 @@ pub struct Phase<'a> {
 impl Phase<'_> {
     /// Whom the gate concerns: what `tpad` left for us or, when that cannot be read, what the
     /// module's own arguments say, which without any is everyone but root and system users.
-    pub fn gate_file(&mut self) -> GateFile {
+    ///
+    /// Nothing is logged where the gate does not stand in either case: some services run as the
+    /// person (the user's own systemd), who cannot read the file.
+    pub fn gate_file(&mut self, service: &str) -> GateFile {
         self.host.gate_file().unwrap_or_else(|problem| {
-            self.pam.log(
-                Level::Warning,
-                &format!("{problem}; going by the arguments"),
-            );
-            self.args.gate_file()
+            let gate = self.args.gate_file();
+            if gate.class_of(service).is_some() {
+                let line = format!("{problem}; going by the arguments");
+                self.pam.log(Level::Warning, &line);
+            }
+            gate
         })
     }
 

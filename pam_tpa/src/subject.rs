@@ -70,13 +70,13 @@ impl Subject {
 
 /// Finds out who is at the gate.
 pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
-    let gate = phase.gate_file();
     let Some(service) = phase.pam.service() else {
         phase
             .pam
             .log(Level::Error, "PAM_SERVICE is not set; refused");
         return Arrival::Refused(PamResultCode::PAM_PERM_DENIED);
     };
+    let gate = phase.gate_file(&service);
     let Some(class) = gate.class_of(&service) else {
         return Arrival::Passes;
     };
@@ -113,7 +113,9 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
         exempt,
         tty: line(phase.pam.tty()),
         rhost: line(phase.pam.rhost()),
-        target: phase.pam.user().filter(|_| class == Class::Sudo),
+        target: (class == Class::Sudo && moment == Moment::Session)
+            .then(|| phase.pam.user())
+            .flatten(),
     };
     Arrival::Concerned(Box::new(Subject {
         person,

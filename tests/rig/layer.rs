@@ -103,11 +103,16 @@ pub fn sweep() -> Result<()> {
         let owner = name
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split('-').nth(1));
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        if owner.is_some_and(is_gone) {
             remove(&name)?;
         }
     }
     Ok(())
+}
+
+/// One that nobody has waited for yet is gone too: only what still runs has a program.
+fn is_gone(pid: &str) -> bool {
+    fs::read_link(Path::new("/proc").join(pid).join("exe")).is_err()
 }
 
 fn layers() -> PathBuf {

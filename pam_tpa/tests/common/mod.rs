@@ -1,7 +1,6 @@
 //! A stand-in for `tpad` at the gate's socket and on the system bus.
 
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
 
 use tpa_bus::error::Refusal;
 use tpa_bus::gate::{Query, Verdict};
@@ -74,14 +73,4 @@ pub fn serve(stream: UnixStream, answer: Answer) {
         zbus::Result::Ok(())
     })
     .unwrap_or_else(|error| println!("a peer went away: {error}"));
-}
-
-/// Serves everyone who connects to the socket, side by side.
-pub fn listen(path: &Path, answer: &Answer) -> std::io::Result<()> {
-    let listener = UnixListener::bind(path)?;
-    for stream in listener.incoming() {
-        let (stream, answer) = (stream?, answer.clone());
-        std::thread::spawn(move || serve(stream, answer));
-    }
-    Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Paths {
     pub units: PathBuf,
     /// Address of the bus on which PID 1 is reached, as D-Bus spells it.
     pub bus: String,
+    /// sudoers(5), which includes all the rest.
+    pub main_sudoers: PathBuf,
     /// sudo(8).
     pub sudo: PathBuf,
     /// visudo(8).
@@ -45,6 +47,7 @@ impl Default for Paths {
             cgroup: cgroup_root(Path::new("/sys/fs/cgroup")),
             units: "/run/systemd/system".into(),
             bus: names::SYSTEM_BUS_ADDRESS.to_owned(),
+            main_sudoers: "/etc/sudoers".into(),
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
             tpad: "/usr/sbin/tpad".into(),
@@ -80,6 +83,7 @@ impl Paths {
             cgroup: at("cgroup"),
             units: at("units"),
             bus: format!("unix:path={}", at("no-bus").display()),
+            main_sudoers: "/etc/sudoers".into(),
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
             tpad: "/usr/sbin/tpad".into(),

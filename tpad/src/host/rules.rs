@@ -156,7 +156,8 @@ async fn installed(runtime: &SharedRuntime, paths: &Paths) -> anyhow::Result<Sud
     }
 }
 
-/// Writes a rule if it is good by itself, and takes it back if it is not good with the others.
+/// Writes a rule if it is good, by itself and with all others. It gets its name only then: what
+/// is under that name is in force, and whoever watches the folder sees it come and go.
 async fn publish(
     runtime: &SharedRuntime,
     paths: &Paths,
@@ -168,14 +169,25 @@ async fn publish(
     let path = staged.path();
     check(runtime, paths, &[OsStr::new("-cf"), path.as_os_str()]).await?;
     let all = [OsStr::new("-c")];
-    // When the configuration is broken anyway, a new break cannot be told, and the old one is
-    // not ours.
-    let good_before = check(runtime, paths, &all).await.is_ok();
+    if check(runtime, paths, &all).await.is_err() {
+        // Broken already, which is not ours; whether this breaks more cannot be told.
+        return staged.publish();
+    }
+    let together = format!(
+        "@include {}\n@include {}\n",
+        paths.main_sudoers.display(),
+        path.display()
+    );
+    let together = folder.stage(&format!("{name}.all"), &together, 0o440)?;
+    check(
+        runtime,
+        paths,
+        &[OsStr::new("-cf"), together.path().as_os_str()],
+    )
+    .await
+    .context("together with the other rules")?;
     let before = folder.read(name)?;
     staged.publish()?;
-    if !good_before {
-        return Ok(());
-    }
     let Err(error) = check(runtime, paths, &all).await else {
         return Ok(());
     };
@@ -185,7 +197,7 @@ async fn publish(
             folder.remove(name)?;
         }
     }
-    Err(error).context("taken back, since with the other rules it is not good")
+    Err(error).context("taken back, since in its place it is not good")
 }
 
 async fn check(runtime: &SharedRuntime, paths: &Paths, arguments: &[&OsStr]) -> anyhow::Result<()> {
@@ -236,8 +248,8 @@ mod tests {
     }
 
     impl Rig {
-        /// A host whose visudo refuses what says `refused`, and, asked about everything, what
-        /// says `conflict`.
+        /// A host whose visudo refuses what says `refused`, what includes something that says
+        /// `together`, and, asked about everything in place, what says `conflict`.
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let mut paths = Paths::below(dir.path());
@@ -247,7 +259,8 @@ mod tests {
             let sudoers = paths.sudoers.display();
             let visudo = format!(
                 "#!/bin/sh\ncase $1 in\n-V) echo visudo version 1.9, grammar version 50 ;;\n\
-                 -cf) ! /bin/grep refused \"$2\" ;;\n\
+                 -cf) ! /bin/grep refused \"$2\" && \
+                 ! {{ /bin/grep -q ^@include \"$2\" && /bin/grep -r together {sudoers}; }} ;;\n\
                  -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n"
             );
             std::fs::write(&paths.visudo, visudo).unwrap();
@@ -299,7 +312,24 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_breaks_the_whole_is_taken_back_to_what_was_there() {
+    fn a_rule_that_breaks_the_whole_never_gets_its_name() {
+        let mut rig = Rig::new();
+        rig.apply(&rule("/bin/a"));
+        let inode = |rig: &Rig| {
+            let metadata = std::fs::metadata(rig.paths.sudoers.join(ID)).unwrap();
+            std::os::unix::fs::MetadataExt::ino(&metadata)
+        };
+        let before = inode(&rig);
+        let reports = rig.apply(&rule("/bin/together"));
+        assert!(
+            matches!(&reports[..], [Report::RuleRejected { .. }]),
+            "{reports:?}"
+        );
+        assert_eq!(inode(&rig), before);
+    }
+
+    #[test]
+    fn a_rule_that_is_bad_only_in_its_place_is_taken_back_to_what_was_there() {
         let mut rig = Rig::new();
         assert!(matches!(
             &rig.apply(&rule("/bin/conflict"))[..],
