@@ -52,10 +52,13 @@ impl Rules {
     ) -> Vec<Report> {
         let mut reports = Vec::new();
         self.rejected.retain(|id, _| rules.contains_key(id));
-        let sudo = installed(runtime, paths).await;
+        let sudo = match rules.len() {
+            // Nothing to render: any sudo will do, none too.
+            0 => Ok(Sudo::Classic),
+            _ => installed(runtime, paths).await,
+        };
         let texts = match &sudo {
             Ok(sudo) => self.render(rules, *sudo, &mut reports),
-            Err(_) if rules.is_empty() => BTreeMap::new(),
             Err(error) => {
                 reports.push(Report::failed("sudo", error));
                 rules
