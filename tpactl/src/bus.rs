@@ -1,0 +1,185 @@
+//! The client of `org.tpa1.Access`.
+
+use std::io;
+use std::time::Duration;
+
+use tpa_bus::access::{AccessProxy, Request};
+use tpa_bus::error::Refusal;
+use tpa_bus::id::{LENGTH, normalize};
+use tpa_bus::names::SYSTEM_BUS_ADDRESS;
+use tpa_bus::text::one_line;
+use zbus::connection::Builder;
+use zbus::fdo;
+use zbus::proxy::CacheProperties;
+use zruntime::SharedRuntime;
+
+use crate::fail::{Exit, Fail};
+
+/// Longest wait for one answer. D-Bus's own usual limit; `tpad` answers in milliseconds.
+const ANSWER: Duration = Duration::from_secs(25);
+
+/// A connection to `tpad`.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its methods, each to be awaited through [`Client::ask`].
+    pub access: AccessProxy<'static>,
+}
+
+impl Client {
+    /// Connects to the system bus, at its fixed address: the environment has no say in who
+    /// answers.
+    pub async fn connect() -> Result<Self, Fail> {
+        Self::over(Builder::address(SYSTEM_BUS_ADDRESS)).await
+    }
+
+    /// Connects as the builder says. Other addresses than the fixed one are for tests.
+    pub(crate) async fn over(builder: Builder<'_>) -> Result<Self, Fail> {
+        let access = async {
+            let connection = builder.build().await?;
+            // The interface has no properties, so there are none to be kept at hand.
+            AccessProxy::builder(&connection)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await
+        };
+        let access = within(ANSWER, access).await?;
+        Ok(Self { access })
+    }
+
+    /// Awaits the answer to a call.
+    pub async fn ask<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> Result<T, Fail> {
+        within(ANSWER, call).await
+    }
+
+    /// The request with this id, or with this beginning of one.
+    pub async fn get(&self, typed: &str) -> Result<Request, Fail> {
+        let id = id_of(typed)?;
+        self.ask(self.access.get_request(&id)).await
+    }
+
+    /// The whole id that was meant. An id in full is not looked up: the call it is for does that.
+    pub async fn full_id(&self, typed: &str) -> Result<String, Fail> {
+        let id = id_of(typed)?;
+        if id.len() == LENGTH {
+            return Ok(id);
+        }
+        Ok(self.get(&id).await?.id)
+    }
+}
+
+/// The normal form of an id. What cannot be one is answered like one that does not exist.
+fn id_of(typed: &str) -> Result<String, Fail> {
+    normalize(typed).ok_or_else(|| {
+        Fail::new(
+            Exit::UnknownId,
+            format!(
+                "\"{}\" is not an id: eight letters and digits such as 7H2K-M4QX, \
+                 or the beginning of them",
+                one_line(typed, 40)
+            ),
+            "tpactl ls lists the requests you may see",
+        )
+    })
+}
+
+/// Awaits an answer for so long. zbus's own limit does not cover a bus that hangs.
+pub async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = zbus::Result<T>>,
+) -> Result<T, Fail> {
+    let answer = runtime()?.timeout(limit, call).await;
+    match answer {
+        Ok(answer) => answer.map_err(|error| explain(&error)),
+        Err(_) => Err(unreachable(&format!(
+            "no answer within {}s",
+            limit.as_secs()
+        ))),
+    }
+}
+
+/// The runtime that this thread runs.
+pub fn runtime() -> Result<SharedRuntime, Fail> {
+    SharedRuntime::current().map_err(|error: io::Error| {
+        Fail::new(
+            Exit::Failure,
+            format!("cannot wait for events: {error}"),
+            "is this process out of file descriptors? See ulimit -n",
+        )
+    })
+}
+
+/// What an error of a call means to a person.
+pub fn explain(error: &zbus::Error) -> Fail {
+    if let Some(refusal) = Refusal::from_error(error) {
+        return refusal.into();
+    }
+    match error {
+        zbus::Error::FDO(error) => match &**error {
+            fdo::Error::AccessDenied(_) => Fail::new(
+                Exit::NotPermitted,
+                format!("the system bus does not let you call tpad: {error}"),
+                "look at /usr/share/dbus-1/system.d/org.tpa1.conf",
+            ),
+            fdo::Error::UnknownMethod(_)
+            | fdo::Error::UnknownInterface(_)
+            | fdo::Error::UnknownObject(_)
+            | fdo::Error::InvalidArgs(_) => Fail::new(
+                Exit::Failure,
+                format!("tpad does not know this call: {error}"),
+                "are tpad and tpactl of the same version? Then: systemctl restart tpad",
+            ),
+            error => unreachable(&error.to_string()),
+        },
+        zbus::Error::Connection(..) | zbus::Error::InputOutput(_) | zbus::Error::Handshake(_) => {
+            unreachable(&error.to_string())
+        }
+        error => Fail::new(
+            Exit::Failure,
+            format!("tpad's answer makes no sense: {error}"),
+            "are tpad and tpactl of the same version? Then: systemctl restart tpad",
+        ),
+    }
+}
+
+/// Nobody answers.
+pub fn unreachable(why: &str) -> Fail {
+    Fail::new(
+        Exit::Unreachable,
+        format!("tpad cannot be reached over the system bus: {why}"),
+        "systemctl status tpad",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_an_id_is_an_unknown_id() {
+        for typed in ["", "not an id", "7H2KM4QX9", "../etc", "\x1b[2J"] {
+            let fail = id_of(typed).unwrap_err();
+            assert_eq!(fail.exit(), Exit::UnknownId, "{typed:?}");
+            assert!(!fail.lines().concat().contains('\x1b'));
+        }
+        assert_eq!(id_of("7h2k-m4"), Ok("7H2KM4".to_owned()));
+    }
+
+    #[test]
+    fn a_missing_daemon_is_told_from_one_that_refuses() {
+        let gone = zbus::Error::FDO(Box::new(fdo::Error::ServiceUnknown("no owner".into())));
+        assert_eq!(explain(&gone).exit() as u8, 8);
+        let policy = zbus::Error::FDO(Box::new(fdo::Error::AccessDenied("policy".into())));
+        assert_eq!(explain(&policy).exit() as u8, 4);
+    }
+
+    #[test]
+    fn a_bus_that_is_not_there_is_exit_8_with_the_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("unix:path={}/none", folder.path().display());
+        let fail = zruntime::block_on(Client::over(Builder::address(address.as_str())))
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(fail.exit() as u8, 8);
+        assert_eq!(fail.lines()[1], "  next: systemctl status tpad");
+    }
+}

@@ -1,0 +1,79 @@
+//! What is waited for, and whether it can still come.
+
+/// What `wait` and `request` wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Goal {
+    /// The request is approved.
+    Approved,
+    /// Access has begun.
+    Active,
+    /// Access is over.
+    Ended,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// It has come.
+    Reached,
+    /// It can still come.
+    Waiting,
+    /// It will never come.
+    Unreachable,
+}
+
+impl Goal {
+    /// Where a request in this state stands. A state that this version does not know is waited
+    /// through.
+    pub fn progress(self, state: &str) -> Progress {
+        use Progress::{Reached, Unreachable, Waiting};
+        match (self, state) {
+            (_, "denied" | "withdrawn" | "lapsed") => Unreachable,
+            (Self::Ended, "expired" | "revoked" | "ended") => Reached,
+            (Self::Active, "expired" | "revoked" | "ended") => Unreachable,
+            (Self::Approved, "scheduled" | "active" | "expired" | "revoked" | "ended") => Reached,
+            (Self::Active, "active") => Reached,
+            // An approved extension: its time is in the grant it extends, which is active, and
+            // it has no end of its own.
+            (Self::Approved | Self::Active, "approved") => Reached,
+            (Self::Ended, "approved") => Unreachable,
+            _ => Waiting,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_goal_knows_every_state() {
+        use Progress::{Reached as R, Unreachable as U, Waiting as W};
+        for (state, approved, active, ended) in [
+            ("pending", W, W, W),
+            ("denied", U, U, U),
+            ("withdrawn", U, U, U),
+            ("lapsed", U, U, U),
+            ("approved", R, R, U),
+            ("scheduled", R, W, W),
+            ("active", R, R, W),
+            ("expired", R, U, R),
+            ("revoked", R, U, R),
+            ("ended", R, U, R),
+        ] {
+            assert_eq!(
+                Goal::Approved.progress(state),
+                approved,
+                "approved, {state}"
+            );
+            assert_eq!(Goal::Active.progress(state), active, "active, {state}");
+            assert_eq!(Goal::Ended.progress(state), ended, "ended, {state}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_state_is_waited_through() {
+        assert_eq!(Goal::Approved.progress("pondered"), Progress::Waiting);
+    }
+}

@@ -1,0 +1,376 @@
+//! The JSON forms, which scripts rely on: fields are only ever added, and what does not apply is
+//! null. Times are RFC 3339 in UTC, spans whole seconds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Serialize, Serializer};
+use tpa_bus::access;
+use tpa_bus::text::is_unsafe;
+
+use crate::say::time::rfc3339;
+
+const API_VERSION: &str = "tpa/v1";
+
+/// A moment, in seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+struct Time(i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339(self.0))
+    }
+}
+
+/// One object, with its kind.
+#[derive(Serialize)]
+struct Object<'a, T> {
+    #[serde(rename = "apiVersion")]
+    api_version: &'a str,
+    kind: &'a str,
+    #[serde(flatten)]
+    body: T,
+}
+
+/// The body of a list.
+#[derive(Serialize)]
+struct Items<T> {
+    items: Vec<T>,
+}
+
+/// What can stand alone or in a list.
+pub trait View {
+    /// `Request`; the list is a `RequestList`.
+    const KIND: &'static str;
+    /// The JSON form.
+    type Form<'a>: Serialize
+    where
+        Self: 'a;
+    /// Its JSON form.
+    fn form(&self) -> Self::Form<'_>;
+}
+
+/// One object, over several lines.
+pub fn object<V: View>(value: &V) -> String {
+    kind(V::KIND, value.form())
+}
+
+/// One object of a stream: one line.
+pub fn line<V: View>(value: &V) -> String {
+    let object = Object {
+        api_version: API_VERSION,
+        kind: V::KIND,
+        body: value.form(),
+    };
+    visible(&serde_json::to_string(&object).unwrap_or_default())
+}
+
+/// A list, over several lines.
+pub fn list<V: View>(values: &[V]) -> String {
+    let items = values.iter().map(View::form).collect();
+    kind(&format!("{}List", V::KIND), Items { items })
+}
+
+/// An object of a kind that stands for nothing on the bus.
+pub fn kind(kind: &str, body: impl Serialize) -> String {
+    let object = Object {
+        api_version: API_VERSION,
+        kind,
+        body,
+    };
+    // Maps here have string keys and nothing fails to serialise, so the default is never taken.
+    visible(&serde_json::to_string_pretty(&object).unwrap_or_default())
+}
+
+/// JSON lets bidirectional marks and the like stand as they are; a terminal should not.
+fn visible(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // The line ends between the fields are ours: within strings they are escaped already.
+        if c != '\n' && is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// `Request`.
+#[derive(Serialize)]
+pub struct Request<'a> {
+    id: &'a str,
+    state: &'a str,
+    user: &'a str,
+    uid: u32,
+    role: &'a str,
+    reason: &'a str,
+    ticket: Option<&'a str>,
+    requested_by: &'a str,
+    requested_at: Time,
+    duration_s: u64,
+    not_before: Option<Time>,
+    not_after: Option<Time>,
+    needed: u32,
+    approvals: Vec<Approval<'a>>,
+    decided_by: Option<&'a str>,
+    decision_reason: Option<&'a str>,
+    extends: Option<&'a str>,
+    break_glass: bool,
+    reviewed_by: Option<&'a str>,
+    ended_at: Option<Time>,
+    end_reason: Option<&'a str>,
+    sessions: Vec<Session<'a>>,
+    remaining_s: Option<u64>,
+    approvers: &'a [String],
+    lapses_at: Option<Time>,
+    gives: &'a [String],
+    role_gone: bool,
+    reviewable: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Approval<'a> {
+    by: &'a str,
+    uid: u32,
+    at: Time,
+    comment: Option<&'a str>,
+}
+
+impl View for access::Request {
+    const KIND: &'static str = "Request";
+    type Form<'a> = Request<'a>;
+
+    fn form(&self) -> Request<'_> {
+        let approvals = self.approvals.iter().map(|approval| Approval {
+            by: &approval.by,
+            uid: approval.uid,
+            at: Time(approval.at),
+            comment: approval.comment.as_deref(),
+        });
+        Request {
+            id: &self.id,
+            state: &self.state,
+            user: &self.user,
+            uid: self.uid,
+            role: &self.role,
+            reason: &self.reason,
+            ticket: self.ticket.as_deref(),
+            requested_by: &self.requested_by,
+            requested_at: Time(self.requested_at),
+            duration_s: self.duration_s,
+            not_before: self.not_before.map(Time),
+            not_after: self.not_after.map(Time),
+            needed: self.needed,
+            approvals: approvals.collect(),
+            decided_by: self.decided_by.as_deref(),
+            decision_reason: self.decision_reason.as_deref(),
+            extends: self.extends.as_deref(),
+            break_glass: self.break_glass,
+            reviewed_by: self.reviewed_by.as_deref(),
+            ended_at: self.ended_at.map(Time),
+            end_reason: self.end_reason.as_deref(),
+            sessions: self.sessions.iter().map(View::form).collect(),
+            remaining_s: self.remaining_s,
+            approvers: &self.approvers,
+            lapses_at: self.lapses_at.map(Time),
+            gives: &self.gives,
+            role_gone: self.role_gone.unwrap_or(false),
+            reviewable: self.reviewable,
+        }
+    }
+}
+
+/// `Session`.
+#[derive(Serialize)]
+pub struct Session<'a> {
+    grant: &'a str,
+    service: &'a str,
+    user: &'a str,
+    pid: u32,
+    session: Option<&'a str>,
+    tty: Option<&'a str>,
+    rhost: Option<&'a str>,
+    opened_at: Time,
+}
+
+impl View for access::Session {
+    const KIND: &'static str = "Session";
+    type Form<'a> = Session<'a>;
+
+    fn form(&self) -> Session<'_> {
+        Session {
+            grant: &self.grant,
+            service: &self.service,
+            user: &self.user,
+            pid: self.pid,
+            session: self.session.as_deref(),
+            tty: self.tty.as_deref(),
+            rhost: self.rhost.as_deref(),
+            opened_at: Time(self.opened_at),
+        }
+    }
+}
+
+/// `Role`.
+#[derive(Serialize)]
+pub struct Role<'a> {
+    name: &'a str,
+    description: &'a str,
+    default_s: u64,
+    max_s: u64,
+    lapse_s: u64,
+    reason_min: u32,
+    ticket_required: bool,
+    ticket_pattern: Option<&'a str>,
+    approvers: &'a [String],
+    needed: u32,
+    auto: bool,
+    break_glass: bool,
+    login: bool,
+    record: bool,
+    use_within_s: Option<u64>,
+    gives: &'a [String],
+}
+
+impl View for access::Role {
+    const KIND: &'static str = "Role";
+    type Form<'a> = Role<'a>;
+
+    fn form(&self) -> Role<'_> {
+        Role {
+            name: &self.name,
+            description: &self.description,
+            default_s: self.default_s,
+            max_s: self.max_s,
+            lapse_s: self.lapse_s,
+            reason_min: self.reason_min,
+            ticket_required: self.ticket_required,
+            ticket_pattern: self.ticket_pattern.as_deref(),
+            approvers: &self.approvers,
+            needed: self.needed,
+            auto: self.auto,
+            break_glass: self.break_glass,
+            login: self.login,
+            record: self.record,
+            use_within_s: self.use_within_s,
+            gives: &self.gives,
+        }
+    }
+}
+
+/// `Event`.
+#[derive(Serialize)]
+pub struct Event<'a> {
+    seq: u64,
+    at: Time,
+    code: &'a str,
+    event: &'a str,
+    hash: &'a str,
+    fields: BTreeMap<&'a str, &'a str>,
+    line: &'a str,
+}
+
+impl View for access::Event {
+    const KIND: &'static str = "Event";
+    type Form<'a> = Event<'a>;
+
+    fn form(&self) -> Event<'_> {
+        let fields = self.fields.iter();
+        Event {
+            seq: self.seq,
+            at: Time(self.at),
+            code: &self.code,
+            event: &self.event,
+            hash: &self.hash,
+            fields: fields
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
+            line: &self.line,
+        }
+    }
+}
+
+/// `Verification`.
+#[derive(Serialize)]
+pub struct Verification<'a> {
+    whole: bool,
+    events: u64,
+    head: Option<&'a str>,
+    first_break: Option<u64>,
+    problem: Option<&'a str>,
+}
+
+impl View for access::Verification {
+    const KIND: &'static str = "Verification";
+    type Form<'a> = Verification<'a>;
+
+    fn form(&self) -> Verification<'_> {
+        Verification {
+            whole: self.first_break.is_none() && self.problem.is_none(),
+            events: self.events,
+            head: self.head.as_deref(),
+            first_break: self.first_break,
+            problem: self.problem.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn the_schema_of_a_request_holds_still() {
+        assert_eq!(
+            object(&sample::active()),
+            include_str!("json/request.json").trim_end()
+        );
+    }
+
+    #[test]
+    fn what_does_not_apply_is_null_and_stands_there() {
+        let pending: serde_json::Value = serde_json::from_str(&object(&sample::pending())).unwrap();
+        for key in [
+            "ticket",
+            "not_before",
+            "not_after",
+            "ended_at",
+            "remaining_s",
+            "extends",
+        ] {
+            assert_eq!(pending.get(key), Some(&serde_json::Value::Null), "{key}");
+        }
+        assert_eq!(pending["lapses_at"], "2026-11-24T14:21:00Z");
+    }
+
+    #[test]
+    fn a_list_has_its_kind_and_its_items() {
+        let json: serde_json::Value = serde_json::from_str(&list(&[sample::pending()])).unwrap();
+        assert_eq!(json["apiVersion"], "tpa/v1");
+        assert_eq!(json["kind"], "RequestList");
+        assert_eq!(json["items"][0]["id"], "K0000001");
+        let empty: serde_json::Value = serde_json::from_str(&list::<access::Role>(&[])).unwrap();
+        assert_eq!(empty["items"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn a_stream_has_one_object_a_line() {
+        let mut request = sample::pending();
+        request.reason = "two\nlines".into();
+        assert!(!line(&request).contains('\n'));
+    }
+
+    #[test]
+    fn what_people_typed_cannot_move_the_cursor_and_reads_back_whole() {
+        let mut request = sample::pending();
+        request.reason = "a\x1b[2J\u{202e}b\u{9b}\u{e0041}\n".into();
+        let json = object(&request);
+        assert!(!json.chars().any(|c| c != '\n' && is_unsafe(c)), "{json}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["reason"], request.reason);
+    }
+}

@@ -1,0 +1,77 @@
+//! The audit trail on screen.
+
+use tpa_bus::access::Event;
+use tpa_bus::text::one_line;
+
+use super::clean;
+use super::time::rfc3339;
+use crate::clock::Clock;
+
+/// Longest log line that is shown whole.
+const LINE_MAX: usize = 8_000;
+
+/// The log line, with its time.
+pub fn line(event: &Event) -> String {
+    format!("{}  {}", rfc3339(event.at), one_line(&event.line, LINE_MAX))
+}
+
+/// What a report tells about an event: who, where, what, how many.
+const TOLD: [&str; 10] = [
+    "actor",
+    "service",
+    "tty",
+    "rhost",
+    "target",
+    "command",
+    "why",
+    "killed",
+    "survivors",
+    "what",
+];
+
+/// The event as a line of a report: the time on the reader's clock, then what it says.
+pub fn told(event: &Event, clock: &Clock) -> String {
+    let wall = (clock.wall)(event.at);
+    let said: Vec<String> = TOLD
+        .iter()
+        .filter_map(|key| {
+            let value = event.fields.get(*key).filter(|value| !value.is_empty())?;
+            Some(format!("{key} {}", clean(value)))
+        })
+        .collect();
+    format!(
+        "{} {}  {:21} {}",
+        wall.time.format("%F %T"),
+        wall.zone,
+        clean(&event.event),
+        said.join(", ")
+    )
+    .trim_end()
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::fixed;
+
+    #[test]
+    fn an_event_is_told_in_one_clean_line() {
+        let mut event = Event {
+            at: fixed().now,
+            event: "removal-confirmed".into(),
+            line: "removal-confirmed\n\x1b[2J grant=7H2KM4QX".into(),
+            ..Event::default()
+        };
+        event.fields.insert("killed".into(), "7".into());
+        event.fields.insert("survivors".into(), "0".into());
+        assert_eq!(
+            told(&event, &fixed()),
+            "2026-11-24 14:31:00 CET  removal-confirmed     killed 7, survivors 0"
+        );
+        assert_eq!(
+            line(&event),
+            "2026-11-24T13:31:00Z  removal-confirmed\\n\\u{1b}[2J grant=7H2KM4QX"
+        );
+    }
+}

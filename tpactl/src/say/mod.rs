@@ -1,0 +1,43 @@
+//! Every text that people see. What anybody typed passes through [`clean`] on the way.
+
+pub mod event;
+pub mod page;
+pub mod report;
+pub mod request;
+pub mod role;
+pub mod style;
+pub mod table;
+pub mod time;
+
+use tpa_bus::id::Id;
+use tpa_bus::text::one_line;
+
+/// Longest text of one field that is shown whole; the JSON has all of it.
+const FIELD_MAX: usize = 1_000;
+
+/// One clean line of what somebody typed.
+pub fn clean(text: &str) -> String {
+    one_line(text, FIELD_MAX)
+}
+
+/// An id as people read it: `7H2K-M4QX`.
+pub fn id(bare: &str) -> String {
+    Id::parse(bare).map_or_else(|_| clean(bare), |id| id.to_string())
+}
+
+/// `@oncall, carol`
+pub fn names(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| clean(name))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// `1 grant`, `3 grants`
+pub fn count(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}

@@ -1,0 +1,223 @@
+//! A request on a page of its own.
+
+use tpa_bus::access::{Approval, Request, Session};
+
+use super::request::{outcome, review_due};
+use super::table::Table;
+use super::time::{relative, short};
+use super::{clean, id, names};
+use crate::clock::Clock;
+
+/// Column where the values begin.
+const LABEL: usize = 12;
+
+/// A label and its values, the further ones below the first.
+pub fn field(label: &str, values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let labels = std::iter::once(label).chain(std::iter::repeat(""));
+    labels
+        .zip(values)
+        .map(|(label, value)| format!("  {label:LABEL$}{value}"))
+        .collect()
+}
+
+/// Everything there is to know about a request.
+pub fn request(request: &Request, clock: &Clock) -> Vec<String> {
+    let at = |moment: i64| relative(moment, clock);
+    let said = |text: &Option<String>| text.as_deref().map(clean);
+    let role = match request.role_gone {
+        Some(true) => format!("{} (no longer configured)", clean(&request.role)),
+        _ => clean(&request.role),
+    };
+    let asked = format!(
+        "by {}, {}",
+        clean(&request.requested_by),
+        at(request.requested_at)
+    );
+    let approvals = request
+        .approvals
+        .iter()
+        .map(|approval| approved(approval, clock));
+    let given = format!("{} of {}", request.approvals.len(), request.needed);
+    let ended = request.ended_at.map(|moment| {
+        let why = request
+            .end_reason
+            .as_ref()
+            .or(request.decision_reason.as_ref());
+        let why = why.map(|why| format!(": {}", clean(why)));
+        at(moment) + &why.unwrap_or_default()
+    });
+    let refused = match request.ended_at {
+        None => said(&request.decision_reason),
+        Some(_) => None,
+    };
+    let review = request.break_glass.then(|| match &request.reviewed_by {
+        Some(by) => format!("by {}", clean(by)),
+        None => "due: access began without approval".to_owned(),
+    });
+    let sessions = request.sessions.iter().map(|open| session(open, clock));
+    [
+        vec![outcome(request, clock), String::new()],
+        field(
+            "for",
+            [format!("{} (uid {})", clean(&request.user), request.uid)],
+        ),
+        field("role", [role]),
+        field("reason", [clean(&request.reason)]),
+        field("ticket", said(&request.ticket)),
+        field("extends", request.extends.as_deref().map(id)),
+        field("asked", [asked]),
+        field("length", [short(request.duration_s)]),
+        field("approvals", std::iter::once(given).chain(approvals)),
+        field("may decide", [names(&request.approvers)]),
+        field("lapses", request.lapses_at.map(at)),
+        field("decided by", said(&request.decided_by)),
+        field("because", refused),
+        field("from", request.not_before.map(at)),
+        field("until", request.not_after.map(at)),
+        field("ended", ended),
+        field("review", review),
+        field("gives", request.gives.iter().map(|rule| clean(rule))),
+        field("sessions", sessions),
+    ]
+    .concat()
+}
+
+/// The step that comes next, for those who may take it.
+pub fn next_step(request: &Request) -> Option<String> {
+    let name = id(&request.id);
+    match (request.state.as_str(), request.reviewable) {
+        ("pending", Some(true)) => Some(format!(
+            "tpactl approve {name}, or tpactl deny {name} --reason …"
+        )),
+        (_, Some(true)) if review_due(request) => Some(format!("tpactl review {name} --comment …")),
+        _ => None,
+    }
+}
+
+fn approved(approval: &Approval, clock: &Clock) -> String {
+    let comment = approval
+        .comment
+        .as_ref()
+        .map(|comment| format!(": {}", clean(comment)));
+    let (by, when) = (clean(&approval.by), relative(approval.at, clock));
+    format!("{by}, {when}{}", comment.unwrap_or_default())
+}
+
+fn session(session: &Session, clock: &Clock) -> String {
+    let tty = session
+        .tty
+        .as_ref()
+        .map(|tty| format!(" on {}", clean(tty)));
+    let from = session
+        .rhost
+        .as_ref()
+        .map(|host| format!(" from {}", clean(host)));
+    format!(
+        "{}{}{}, {}",
+        clean(&session.service),
+        tty.unwrap_or_default(),
+        from.unwrap_or_default(),
+        relative(session.opened_at, clock)
+    )
+}
+
+/// Open sessions, one a row.
+pub fn sessions(sessions: &[Session], clock: &Clock, width: Option<usize>) -> Vec<String> {
+    let mut table = Table::new(["GRANT", "USER", "SERVICE", "TTY", "PID", "SINCE", "FROM"]);
+    let or_dash = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), clean);
+    for session in sessions {
+        table.row([
+            id(&session.grant),
+            clean(&session.user),
+            clean(&session.service),
+            or_dash(&session.tty),
+            session.pid.to_string(),
+            super::time::distance(session.opened_at, clock),
+            or_dash(&session.rhost),
+        ]);
+    }
+    table.lines(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::fixed;
+    use crate::sample;
+
+    fn page(of: &Request) -> String {
+        let page = request(of, &fixed()).join("\n");
+        anstream::adapter::strip_str(&page).to_string()
+    }
+
+    #[test]
+    fn the_page_of_an_active_grant() {
+        assert_eq!(
+            page(&sample::active()),
+            "\
+7H2K-M4QX is active: 1h59m left (until 16:30 CET, 15:30Z)
+
+  for         alice (uid 1001)
+  role        web-ops
+  reason      Restart nginx after the certificate change
+  ticket      OPS-4821
+  asked       by alice, 2m ago (14:29 CET, 13:29Z)
+  length      2h
+  approvals   1 of 1
+              carol, 1m ago (14:30 CET, 13:30Z): go
+  may decide  @oncall, carol
+  decided by  carol
+  from        1m ago (14:30 CET, 13:30Z)
+  until       in 1h59m (16:30 CET, 15:30Z)
+  gives       login
+              sudo as root: /usr/bin/systemctl restart nginx
+  sessions    sshd on pts/0 from 192.0.2.7, 30s ago (14:30 CET, 13:30Z)"
+        );
+    }
+
+    #[test]
+    fn a_role_that_is_gone_is_said_to_be() {
+        let mut request = sample::active();
+        request.role_gone = Some(true);
+        assert!(page(&request).contains("web-ops (no longer configured)"));
+    }
+
+    #[test]
+    fn the_next_step_is_told_to_those_who_may_take_it() {
+        let mut request = sample::pending();
+        assert_eq!(next_step(&request), None);
+        request.reviewable = Some(true);
+        assert!(
+            next_step(&request)
+                .unwrap()
+                .starts_with("tpactl approve K000-0001")
+        );
+        let mut used = sample::ended("expired");
+        used.break_glass = true;
+        used.reviewable = Some(true);
+        assert!(
+            next_step(&used)
+                .unwrap()
+                .starts_with("tpactl review 7H2K-M4QX")
+        );
+    }
+
+    #[test]
+    fn nothing_typed_reaches_the_page_as_it_was() {
+        let mut request = sample::active();
+        let hostile = String::from("x\x1b[2J\n\u{202e}y");
+        request.reason.clone_from(&hostile);
+        request.ticket = Some(hostile.clone());
+        request.user.clone_from(&hostile);
+        request.requested_by.clone_from(&hostile);
+        request.approvals[0].comment = Some(hostile.clone());
+        request.approvers = vec![hostile.clone()];
+        request.gives = vec![hostile.clone()];
+        request.sessions[0].rhost = Some(hostile.clone());
+        request.end_reason = Some(hostile);
+        request.ended_at = Some(0);
+        for line in page(&request).lines() {
+            assert!(!line.chars().any(tpa_bus::text::is_unsafe), "{line:?}");
+        }
+    }
+}

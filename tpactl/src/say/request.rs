@@ -1,0 +1,293 @@
+//! A request in one sentence, and many in a table.
+
+use tpa_bus::access::Request;
+
+use super::table::Table;
+use super::time::{absolute, distance, left, relative, short};
+use super::{clean, id, names, style};
+use crate::clock::Clock;
+
+/// Said while waiting.
+pub const TPAD_STOPPED: &str = "tpad has stopped; this goes on as soon as it is back";
+
+/// How a request stands, in one sentence.
+pub fn outcome(request: &Request, clock: &Clock) -> String {
+    let name = id(&request.id);
+    let state = style::state(&request.state, &clean(&request.state));
+    let by = |who: &Option<String>| {
+        let who = who.as_ref();
+        who.map(|who| format!(" by {}", clean(who)))
+            .unwrap_or_default()
+    };
+    let words = |words: &Option<String>| {
+        let words = words.as_ref();
+        words
+            .map(|words| format!(": {}", clean(words)))
+            .unwrap_or_default()
+    };
+    let rest = match request.state.as_str() {
+        "pending" => format!(" and waits for {}", decision(request, clock)),
+        "approved" => {
+            let grant = request.extends.as_deref().map(id).unwrap_or_default();
+            let more = short(request.duration_s);
+            format!("{}: {grant} lasts {more} longer", by(&request.decided_by))
+        }
+        "scheduled" => match request.not_before {
+            Some(start) => format!(": starts {}", relative(start, clock)),
+            None => format!(": {} from its first use", short(request.duration_s)),
+        },
+        "active" => match (request.remaining_s, request.not_after) {
+            (Some(remaining), Some(end)) => format!(": {}", left(remaining, end, clock)),
+            _ => String::new(),
+        },
+        "denied" | "withdrawn" => {
+            format!(
+                "{}{}",
+                by(&request.decided_by),
+                words(&request.decision_reason)
+            )
+        }
+        "lapsed" => ": nobody decided in time".to_owned(),
+        _ => {
+            let when = request
+                .ended_at
+                .map(|at| format!(" {}", relative(at, clock)));
+            format!("{}{}", by(&request.decided_by), when.unwrap_or_default())
+                + &words(&request.decision_reason)
+        }
+    };
+    format!("{name} is {state}{rest}")
+}
+
+/// Said while waiting: what for.
+pub fn waiting(request: &Request, clock: &Clock) -> String {
+    let name = id(&request.id);
+    match (
+        request.state.as_str(),
+        request.not_before,
+        request.not_after,
+    ) {
+        ("pending", ..) => {
+            let decision = decision(request, clock);
+            format!("{name} waits for {decision}. Ctrl-C leaves it pending.")
+        }
+        ("scheduled", Some(start), _) => {
+            format!("{name} is approved and starts {}", relative(start, clock))
+        }
+        ("active", _, Some(end)) => format!("{name} is active until {}", absolute(end, clock)),
+        (state, ..) => format!("{name} is {}", clean(state)),
+    }
+}
+
+/// `approval (1 of 2) by @oncall, carol; lapses in 50m (15:21 CET, 14:21Z)`
+fn decision(request: &Request, clock: &Clock) -> String {
+    let given = request.approvals.len();
+    let approvers = names(&request.approvers);
+    let lapse = request
+        .lapses_at
+        .map(|at| format!("; lapses {}", relative(at, clock)));
+    format!(
+        "approval ({given} of {}) by {approvers}{}",
+        request.needed,
+        lapse.unwrap_or_default()
+    )
+}
+
+/// The state, and whether a review is due.
+pub fn state(request: &Request) -> String {
+    let state = clean(&request.state);
+    if review_due(request) {
+        format!("{state}, review")
+    } else {
+        state
+    }
+}
+
+/// Whether a break-glass grant waits for its review.
+pub fn review_due(request: &Request) -> bool {
+    request.break_glass && request.reviewed_by.is_none()
+}
+
+/// The requests, one a row.
+pub fn table(requests: &[Request], clock: &Clock, width: Option<usize>) -> Vec<String> {
+    let mut table = Table::new(["ID", "STATE", "USER", "ROLE", "TIME", "REASON"]);
+    for request in requests {
+        let ticket = request
+            .ticket
+            .as_ref()
+            .map(|ticket| format!("{} ", clean(ticket)));
+        table.row([
+            id(&request.id),
+            state(request),
+            clean(&request.user),
+            clean(&request.role),
+            time(request, clock),
+            ticket.unwrap_or_default() + &clean(&request.reason),
+        ]);
+    }
+    table.lines(width)
+}
+
+/// The time that matters most in its state.
+fn time(request: &Request, clock: &Clock) -> String {
+    let remaining = request
+        .remaining_s
+        .map(|seconds| format!("{} left", short(seconds)));
+    let to_come = match request.state.as_str() {
+        "pending" => request
+            .lapses_at
+            .map(|at| format!("lapses {}", distance(at, clock))),
+        "scheduled" => request.not_before.map_or_else(
+            || Some("on first use".into()),
+            |at| Some(distance(at, clock)),
+        ),
+        _ => remaining,
+    };
+    let gone = request.ended_at.unwrap_or(request.requested_at);
+    to_come.unwrap_or_else(|| distance(gone, clock))
+}
+
+/// What an approver is asked to say yes to.
+pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec<String> {
+    let length = short(shorter.unwrap_or(request.duration_s));
+    let asked = match shorter {
+        Some(_) => format!(" (asked for: {})", short(request.duration_s)),
+        None => String::new(),
+    };
+    let start = request
+        .not_before
+        .map(|at| format!(", from {}", absolute(at, clock)));
+    let ticket = request
+        .ticket
+        .as_ref()
+        .map(|ticket| format!(" ({})", clean(ticket)));
+    let user = clean(&request.user);
+    let what = match &request.extends {
+        Some(grant) => format!("{user} asks for {length}{asked} more on {}", id(grant)),
+        None => format!(
+            "{user} asks for {length}{asked} of {}",
+            clean(&request.role)
+        ),
+    };
+    let asker = match request.requested_by == request.user {
+        true => String::new(),
+        false => format!(", asked by {}", clean(&request.requested_by)),
+    };
+    let mut lines = vec![
+        format!(
+            "{}: {what}{}{asker}",
+            style::bold(&id(&request.id)),
+            start.unwrap_or_default()
+        ),
+        format!(
+            "  reason  {}{}",
+            clean(&request.reason),
+            ticket.unwrap_or_default()
+        ),
+    ];
+    lines.extend(
+        request
+            .gives
+            .iter()
+            .map(|rule| format!("  gives   {}", clean(rule))),
+    );
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+    use crate::clock::fixed;
+    use crate::sample;
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn every_state_is_one_sentence() {
+        let clock = fixed();
+        let said = |request: &Request| plain(&outcome(request, &clock));
+        assert_eq!(
+            said(&sample::pending()),
+            "K000-0001 is pending and waits for approval (0 of 2) by @oncall, carol; \
+             lapses in 50m (15:21 CET, 14:21Z)"
+        );
+        assert_eq!(
+            said(&sample::active()),
+            "7H2K-M4QX is active: 1h59m left (until 16:30 CET, 15:30Z)"
+        );
+        let denied = Request {
+            state: "denied".into(),
+            decided_by: Some("carol".into()),
+            decision_reason: Some("not\x1b[2J today".into()),
+            ..sample::pending()
+        };
+        assert_eq!(
+            said(&denied),
+            "K000-0001 is denied by carol: not\\u{1b}[2J today"
+        );
+        let first_use = Request {
+            state: "scheduled".into(),
+            ..sample::pending()
+        };
+        assert_eq!(
+            said(&first_use),
+            "K000-0001 is scheduled: 1h from its first use"
+        );
+    }
+
+    #[test]
+    fn waiting_says_who_may_decide_and_what_ctrl_c_does() {
+        assert_eq!(
+            waiting(&sample::pending(), &fixed()),
+            "K000-0001 waits for approval (0 of 2) by @oncall, carol; lapses in 50m \
+             (15:21 CET, 14:21Z). Ctrl-C leaves it pending."
+        );
+    }
+
+    #[test]
+    fn one_request_is_one_row_of_80_columns() {
+        let mut hostile = sample::pending();
+        hostile.reason = "two\nlines \x1b[31m ".repeat(30);
+        hostile.user = "a-user-name-of-thirty-two-chars!".into();
+        let requests = [sample::active(), hostile, sample::ended("expired")];
+        let lines: Vec<String> = table(&requests, &fixed(), Some(80))
+            .iter()
+            .map(|line| plain(line))
+            .collect();
+        assert_eq!(lines.len(), 4);
+        for line in &lines {
+            assert!(line.width() <= 80 && !line.contains('\n'), "{line}");
+        }
+        assert!(
+            lines[1].starts_with("7H2K-M4QX  active   alice"),
+            "{}",
+            lines[1]
+        );
+        assert!(lines[1].contains("1h59m left     OPS-4821"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn an_unreviewed_break_glass_grant_says_so() {
+        let mut request = sample::active();
+        request.break_glass = true;
+        assert_eq!(state(&request), "active, review");
+        request.reviewed_by = Some("carol".into());
+        assert_eq!(state(&request), "active");
+    }
+
+    #[test]
+    fn an_approver_sees_who_asks_why_and_what_it_gives() {
+        let lines = to_approve(&sample::active(), Some(1_800), &fixed()).join("\n");
+        for part in [
+            "alice asks for 30m (asked for: 2h) of web-ops",
+            "Restart nginx after the certificate change (OPS-4821)",
+            "sudo as root: /usr/bin/systemctl restart nginx",
+        ] {
+            assert!(lines.contains(part), "{part} in {lines}");
+        }
+    }
+}

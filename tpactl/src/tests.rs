@@ -1,0 +1,389 @@
+//! Whole commands against a `tpad` of the tests: what is printed, and the exit code.
+
+mod daemon;
+
+use std::os::unix::net::UnixStream;
+
+use clap::Parser;
+use futures_lite::future;
+use tpa_bus::access::{Event, Verification};
+use tpa_bus::error::Refusal;
+use zbus::connection::Builder;
+
+use crate::bus::Client;
+use crate::cli::Cli;
+use crate::clock::fixed;
+use crate::context::Context;
+use crate::fail::Exit;
+use crate::sample;
+use crate::screen::fake::screen;
+use daemon::Daemon;
+
+/// What came of a command.
+#[derive(Debug)]
+struct Came {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+/// Runs a command at a terminal where `answers` are typed, or without a terminal.
+async fn command(daemon: &Daemon, line: &str, answers: Option<&'static str>) -> Came {
+    let (here, there) = UnixStream::pair().unwrap();
+    let client = Client::over(Builder::unix_stream(here).p2p());
+    let (client, _server) = future::zip(client, daemon.serve(there)).await;
+    let (screen, out, err) = screen(answers);
+    let context = Context {
+        screen,
+        clock: fixed(),
+        connected: Some(client.unwrap()),
+    };
+    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    let ended = crate::run(cli.verb, &context).await;
+    let exit = crate::finish(ended, &context);
+    Came {
+        exit,
+        out: anstream::adapter::strip_str(&out.text()).to_string(),
+        err: anstream::adapter::strip_str(&err.text()).to_string(),
+    }
+}
+
+fn run(daemon: &Daemon, line: &str, answers: Option<&'static str>) -> Came {
+    zruntime::block_on(command(daemon, line, answers))
+}
+
+fn json(came: &Came) -> serde_json::Value {
+    serde_json::from_str(&came.out).unwrap()
+}
+
+#[test]
+fn a_request_without_a_terminal_does_not_wait() {
+    let daemon = Daemon::default();
+    let line = "tpactl request web-ops --for 2h --reason Restart --ticket OPS-1 --at 22:00";
+    let came = run(&daemon, line, None);
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert!(
+        came.out
+            .starts_with("K000-0001 is pending and waits for approval"),
+        "{}",
+        came.out
+    );
+    let new = daemon.state().filed.clone().unwrap();
+    assert_eq!(
+        (new.role.as_str(), new.duration_s),
+        ("web-ops", Some(7_200))
+    );
+    assert_eq!(new.at, Some(fixed().now + 7 * 3_600 + 29 * 60));
+}
+
+#[test]
+fn a_decision_that_comes_before_the_answer_is_read_is_not_missed() {
+    let daemon = Daemon::default();
+    // Decided within the call: the signal is sent before the answer, which still says pending.
+    daemon.state().decided_at_once = Some("active".into());
+    let came = run(
+        &daemon,
+        "tpactl request web-ops --for 2h --reason Restart --wait",
+        None,
+    );
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert!(
+        came.err
+            .contains("waits for approval (0 of 2) by @oncall, carol"),
+        "{}",
+        came.err
+    );
+    assert!(came.out.contains("is active"), "{}", came.out);
+}
+
+#[test]
+fn a_denied_request_ends_the_wait_with_5() {
+    let daemon = Daemon::default();
+    daemon.state().decided_at_once = Some("denied".into());
+    let came = run(
+        &daemon,
+        "tpactl request web-ops --for 2h --reason Restart",
+        Some(""),
+    );
+    assert_eq!(
+        came.exit,
+        Exit::Declined,
+        "at a terminal it waits: {came:?}"
+    );
+}
+
+#[test]
+fn a_wait_that_runs_out_is_3_and_zero_is_zero() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::pending()];
+    let came = run(&daemon, "tpactl wait K0 --for approved --timeout 0s", None);
+    assert_eq!(came.exit, Exit::Pending, "{came:?}");
+    assert!(
+        came.err
+            .contains("error: K000-0001 is still pending after 0s"),
+        "{}",
+        came.err
+    );
+    let came = run(
+        &daemon,
+        "tpactl wait K0 --for approved --timeout 0s --json",
+        None,
+    );
+    assert_eq!(json(&came)["state"], "pending");
+}
+
+#[test]
+fn every_refusal_comes_through_with_its_code_and_its_next_step() {
+    for (refusal, exit) in [
+        (
+            Refusal::Invalid("no role x\ntpactl roles".into()),
+            Exit::Usage,
+        ),
+        (
+            Refusal::NotPermitted("not yours\nask carol".into()),
+            Exit::NotPermitted,
+        ),
+        (
+            Refusal::UnknownId("no request 7H2K-M4QX".into()),
+            Exit::UnknownId,
+        ),
+        (Refusal::NoChange("already denied".into()), Exit::NoChange),
+        (Refusal::Failed("disk full".into()), Exit::Failure),
+    ] {
+        let daemon = Daemon::default();
+        daemon.state().refusal = Some(refusal.clone());
+        for line in [
+            "tpactl withdraw 7H2KM4QX",
+            "tpactl deny 7H2KM4QX --reason no",
+            "tpactl show 7H",
+        ] {
+            let came = run(&daemon, line, None);
+            assert_eq!(came.exit, exit, "{line}: {came:?}");
+            let text = refusal.to_string().replace('\n', "\n  next: ");
+            assert_eq!(
+                (came.out.as_str(), came.err),
+                ("", format!("error: {text}\n")),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_asked_for_and_a_no_changes_nothing() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::pending()];
+    let came = run(&daemon, "tpactl approve K000-0001", Some("n\n"));
+    assert_eq!(came.exit, Exit::Failure, "{came:?}");
+    assert!(
+        came.err.contains("bob asks for 1h of db-admin"),
+        "{}",
+        came.err
+    );
+    assert_eq!(daemon.request("K0000001").state, "pending");
+    let came = run(&daemon, "tpactl approve K000-0001", Some("y\n"));
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert_eq!(daemon.request("K0000001").state, "active");
+}
+
+#[test]
+fn without_a_terminal_what_asks_fails_with_2_and_yes_goes_on() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::pending()];
+    for line in [
+        "tpactl approve K0",
+        "tpactl revoke --all --reason x",
+        "tpactl end",
+    ] {
+        let came = run(&daemon, line, None);
+        assert_eq!(came.exit, Exit::Usage, "{line}: {came:?}");
+    }
+    assert_eq!(daemon.state().calls, 0, "nothing was asked of tpad");
+    let came = run(&daemon, "tpactl approve K0 --yes --json", None);
+    assert_eq!(
+        (came.exit, &json(&came)["state"]),
+        (Exit::Done, &"active".into())
+    );
+}
+
+#[test]
+fn one_id_that_is_refused_does_not_stop_the_others() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::pending()];
+    let came = run(
+        &daemon,
+        "tpactl deny 00000000 K0000001 --reason no --json",
+        None,
+    );
+    assert_eq!(came.exit, Exit::UnknownId);
+    assert_eq!(json(&came)["items"][0]["id"], "K0000001");
+    assert_eq!(daemon.request("K0000001").state, "denied");
+}
+
+#[test]
+fn revoking_shows_what_ends_asks_and_says_when_there_is_nothing() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::active(), sample::pending()];
+    let came = run(
+        &daemon,
+        "tpactl revoke --user alice --reason over",
+        Some("y\n"),
+    );
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert!(came.err.contains("Revoke 1 grant now?"), "{}", came.err);
+    assert_eq!(daemon.request("7H2KM4QX").state, "revoked");
+    let came = run(&daemon, "tpactl revoke --all --reason over --yes", None);
+    assert_eq!(came.exit, Exit::NoChange, "{came:?}");
+}
+
+#[test]
+fn lists_and_pages_come_as_words_and_as_json() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::active(), sample::pending()];
+    let came = run(&daemon, "tpactl ls", None);
+    assert_eq!(came.out.lines().count(), 3, "{}", came.out);
+    let came = run(&daemon, "tpactl ls --json --state pending", None);
+    assert_eq!(json(&came)["items"][0]["id"], "K0000001");
+    assert_eq!(json(&came)["items"].as_array().map(Vec::len), Some(1));
+    let came = run(&daemon, "tpactl show 7h2k", None);
+    assert!(
+        came.out.contains("for         alice (uid 1001)"),
+        "{}",
+        came.out
+    );
+    let came = run(&daemon, "tpactl status --json", None);
+    assert_eq!(json(&came)["kind"], "RequestList");
+    let came = run(&daemon, "tpactl sessions 7H2KM4QX", None);
+    assert!(came.out.contains("192.0.2.7"), "{}", came.out);
+    let came = run(&daemon, "tpactl roles", None);
+    assert_eq!((came.exit, came.out.as_str()), (Exit::Done, ""));
+    assert!(came.err.contains("no role that you may ask for"));
+}
+
+fn events(number: u64) -> Vec<Event> {
+    (1..=number)
+        .map(|seq| Event {
+            seq,
+            at: fixed().now,
+            event: "login-denied".into(),
+            line: format!("login-denied seq={seq}"),
+            ..Event::default()
+        })
+        .collect()
+}
+
+#[test]
+fn the_trail_is_read_to_its_end_page_by_page() {
+    let daemon = Daemon::default();
+    daemon.state().events = events(2_000);
+    let came = run(&daemon, "tpactl log", None);
+    assert_eq!(came.out.lines().count(), 2_000);
+    assert!(came.out.ends_with("login-denied seq=2000\n"));
+    let came = run(&daemon, "tpactl log --json", None);
+    assert_eq!(json(&came)["items"].as_array().map(Vec::len), Some(2_000));
+}
+
+#[test]
+fn following_shows_each_event_once_until_the_connection_ends() {
+    let daemon = Daemon::default();
+    daemon.state().events = events(2);
+    // As soon as the two are read, a third is recorded, then the daemon goes away.
+    daemon.state().hangs_up = true;
+    daemon.state().last_words = events(3).split_off(2);
+    let came = run(&daemon, "tpactl log --follow --json", None);
+    let seqs: Vec<u64> = came
+        .out
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"]
+                .as_u64()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(seqs, [1, 2, 3]);
+    assert_eq!(came.exit, Exit::Unreachable, "{}", came.err);
+}
+
+#[test]
+fn a_broken_chain_is_9_and_the_break_is_named() {
+    let daemon = Daemon::default();
+    daemon.state().verification = Verification {
+        events: 12,
+        first_break: Some(7),
+        problem: Some("its hash does not fit".into()),
+        ..Verification::default()
+    };
+    let came = run(&daemon, "tpactl verify", None);
+    assert_eq!(came.exit, Exit::Unverified);
+    assert!(
+        came.err
+            .contains("broken at event 7: its hash does not fit"),
+        "{}",
+        came.err
+    );
+    daemon.state().verification = Verification {
+        events: 12,
+        head: Some("ab".into()),
+        ..Verification::default()
+    };
+    let came = run(&daemon, "tpactl verify --json", None);
+    assert_eq!(
+        (came.exit, &json(&came)["whole"]),
+        (Exit::Done, &true.into())
+    );
+}
+
+#[test]
+fn reports_come_as_a_page_a_table_csv_and_json() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::active()];
+    daemon.state().events = events(1);
+    let came = run(&daemon, "tpactl report 7H2K", None);
+    assert!(came.out.contains("How it was decided"), "{}", came.out);
+    let came = run(&daemon, "tpactl report --since 1d", None);
+    assert!(
+        came.out.contains("Exceptions") && came.out.contains("login-denied"),
+        "{}",
+        came.out
+    );
+    let came = run(
+        &daemon,
+        "tpactl report --since 1d --until 2026-11-24 --csv",
+        None,
+    );
+    assert_eq!(
+        came.out.lines().count(),
+        1,
+        "asked for after that: {}",
+        came.out
+    );
+    let came = run(&daemon, "tpactl report --since 1d --json", None);
+    assert_eq!(json(&came)["exceptions"][0]["seq"], 1);
+    let came = run(&daemon, "tpactl report 7H2K --json", None);
+    assert_eq!(json(&came)["request"]["id"], "7H2KM4QX");
+}
+
+#[test]
+fn a_daemon_that_goes_away_in_the_middle_is_8() {
+    let daemon = Daemon::default();
+    daemon.state().hangs_up = true;
+    let came = run(&daemon, "tpactl show 7H2KM4QX", None);
+    assert_eq!(came.exit, Exit::Unreachable, "{came:?}");
+    assert!(
+        came.err.ends_with("next: systemctl status tpad\n"),
+        "{}",
+        came.err
+    );
+}
+
+#[test]
+fn an_extension_is_waited_for_like_a_request() {
+    let daemon = Daemon::default();
+    daemon.state().decided_at_once = Some("approved".into());
+    let line = "tpactl extend 7H2KM4QX --for 30m --reason more --wait --json";
+    let came = run(&daemon, line, None);
+    assert_eq!(
+        (came.exit, &json(&came)["extends"]),
+        (Exit::Done, &"7H2KM4QX".into())
+    );
+}

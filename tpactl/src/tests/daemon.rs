@@ -1,0 +1,247 @@
+//! A `tpad` that does what a test tells it to, over a pair of sockets.
+
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tpa_bus::access::{
+    ApproveOptions, Event, Filter, LogFilter, NewRequest, Request, RevokeWhat, Role, Session,
+    Verification,
+};
+use tpa_bus::error::Refusal;
+use tpa_bus::names::OBJECT_PATH;
+use zbus::connection::Builder;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, Guid};
+
+use crate::sample;
+
+/// What it knows and how it behaves.
+#[derive(Default)]
+pub struct State {
+    pub requests: Vec<Request>,
+    pub events: Vec<Event>,
+    pub verification: Verification,
+    /// Refuses every call with this.
+    pub refusal: Option<Refusal>,
+    /// Decides what is filed within the call, and answers with the request as it was before.
+    pub decided_at_once: Option<String>,
+    /// Recorded one by one, each as soon as the trail was read.
+    pub last_words: Vec<Event>,
+    /// Goes away instead of answering with a request, or with the trail once it is read out.
+    pub hangs_up: bool,
+    /// What was filed.
+    pub filed: Option<NewRequest>,
+    /// How often it was called.
+    pub calls: usize,
+}
+
+/// The daemon.
+#[derive(Clone, Default)]
+pub struct Daemon(Arc<Mutex<State>>);
+
+impl Daemon {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub fn request(&self, id: &str) -> Request {
+        let state = self.state();
+        state
+            .requests
+            .iter()
+            .find(|request| request.id == id)
+            .unwrap()
+            .clone()
+    }
+
+    /// Serves one connection.
+    pub async fn serve(&self, stream: UnixStream) -> Connection {
+        Builder::unix_stream(stream)
+            .server(Guid::generate())
+            .p2p()
+            .serve_at(OBJECT_PATH, self.clone())
+            .build()
+            .await
+            .unwrap()
+    }
+
+    fn called(&self) -> Result<MutexGuard<'_, State>, Refusal> {
+        let mut state = self.state();
+        state.calls += 1;
+        state.refusal.clone().map_or(Ok(state), Err)
+    }
+
+    fn change(&self, id: &str, to: &str) -> Result<Request, Refusal> {
+        let mut state = self.called()?;
+        let request = state.requests.iter_mut().find(|request| request.id == id);
+        let request = request.ok_or_else(|| Refusal::UnknownId(format!("no request {id}")))?;
+        request.state = to.to_owned();
+        Ok(request.clone())
+    }
+
+    async fn file(
+        &self,
+        request: Request,
+        emitter: &SignalEmitter<'_>,
+    ) -> Result<Request, Refusal> {
+        let decided = {
+            let mut state = self.called()?;
+            state.requests.push(request.clone());
+            state.decided_at_once.clone()
+        };
+        if let Some(decision) = decided {
+            self.change(&request.id, &decision)?;
+            Self::request_changed(emitter, &request.id, &decision)
+                .await
+                .unwrap();
+        }
+        Ok(request)
+    }
+}
+
+#[zbus::interface(name = "org.tpa1.Access")]
+impl Daemon {
+    async fn create_request(
+        &self,
+        new: NewRequest,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<Request, Refusal> {
+        self.state().filed = Some(new);
+        self.file(sample::pending(), &emitter).await
+    }
+
+    async fn extend(
+        &self,
+        id: String,
+        seconds: u64,
+        reason: String,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<Request, Refusal> {
+        let request = Request {
+            extends: Some(id),
+            duration_s: seconds,
+            reason,
+            ..sample::pending()
+        };
+        self.file(request, &emitter).await
+    }
+
+    fn list_requests(&self, filter: Filter) -> Result<Vec<Request>, Refusal> {
+        let state = self.called()?;
+        let wanted = |request: &&Request| {
+            let states = filter.states.as_ref();
+            states.is_none_or(|states| states.contains(&request.state))
+                && filter
+                    .user
+                    .as_ref()
+                    .is_none_or(|user| *user == request.user)
+        };
+        Ok(state.requests.iter().filter(wanted).cloned().collect())
+    }
+
+    async fn get_request(
+        &self,
+        id: String,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Request, Refusal> {
+        if self.state().hangs_up {
+            let _ = connection.clone().close().await;
+        }
+        let state = self.called()?;
+        let mut found = state
+            .requests
+            .iter()
+            .filter(|request| request.id.starts_with(&id));
+        let request = found.next().cloned();
+        request.ok_or_else(|| Refusal::UnknownId(format!("no request {id}")))
+    }
+
+    fn approve(&self, id: String, _options: ApproveOptions) -> Result<Request, Refusal> {
+        self.change(&id, "active")
+    }
+
+    fn deny(&self, id: String, _reason: String) -> Result<Request, Refusal> {
+        self.change(&id, "denied")
+    }
+
+    fn withdraw(&self, id: String) -> Result<Request, Refusal> {
+        self.change(&id, "withdrawn")
+    }
+
+    fn end(&self, id: String) -> Result<Vec<Request>, Refusal> {
+        Ok(vec![self.change(&id, "ended")?])
+    }
+
+    fn revoke(&self, what: RevokeWhat, _reason: String) -> Result<Vec<Request>, Refusal> {
+        let mut state = self.called()?;
+        let mut revoked = Vec::new();
+        for request in state
+            .requests
+            .iter_mut()
+            .filter(|request| request.state == "active")
+        {
+            if what.all == Some(true) || what.user.as_ref() == Some(&request.user) {
+                request.state = "revoked".to_owned();
+                revoked.push(request.clone());
+            }
+        }
+        Ok(revoked)
+    }
+
+    fn roles(&self) -> Result<Vec<Role>, Refusal> {
+        drop(self.called()?);
+        Ok(Vec::new())
+    }
+
+    fn status(&self, _user: String) -> Result<Vec<Request>, Refusal> {
+        Ok(self.called()?.requests.clone())
+    }
+
+    fn sessions(&self, id: String) -> Result<Vec<Session>, Refusal> {
+        let state = self.called()?;
+        let sessions = state
+            .requests
+            .iter()
+            .flat_map(|request| request.sessions.clone());
+        Ok(sessions.filter(|session| session.grant == id).collect())
+    }
+
+    async fn log(
+        &self,
+        filter: LogFilter,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (page, news) = {
+            let mut state = self.called()?;
+            let after = filter.after.unwrap_or(0);
+            let limit = usize::try_from(filter.limit.unwrap_or(1_000)).unwrap();
+            let later = state.events.iter().filter(|event| event.seq > after);
+            let page: Vec<Event> = later.take(limit).cloned().collect();
+            let recorded = state.last_words.pop();
+            state.events.extend(recorded.clone());
+            (page, recorded.map(|event| event.seq))
+        };
+        if page.is_empty() && self.state().hangs_up {
+            let _ = connection.clone().close().await;
+        }
+        // Where nothing was recorded it says so all the same: news that turn out to be none.
+        let seq = news.unwrap_or(u64::MAX);
+        let _ = Self::event_recorded(&emitter, seq).await;
+        Ok(page)
+    }
+
+    fn verify(&self) -> Result<Verification, Refusal> {
+        Ok(self.called()?.verification.clone())
+    }
+
+    #[zbus(signal)]
+    async fn request_changed(
+        emitter: &SignalEmitter<'_>,
+        id: &str,
+        state: &str,
+    ) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn event_recorded(emitter: &SignalEmitter<'_>, seq: u64) -> zbus::Result<()>;
+}

@@ -1,0 +1,74 @@
+//! `tpactl approve`: says yes to requests.
+
+use tpa_bus::access::{ApproveOptions, Request};
+use tpa_bus::span::Span;
+
+use super::{Each, confirm};
+use crate::bus::Client;
+use crate::cli::Change;
+use crate::completion;
+use crate::context::Context;
+use crate::fail::{Exit, Fail};
+use crate::say;
+use crate::when::span;
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl approve 7H2K-M4QX
+  tpactl approve 7H2K-M4QX --for 30m --comment \"half an hour is enough\"
+  tpactl approve 7H2K 9QXT --yes --json";
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The requests' ids, or the beginnings of them
+    #[arg(required = true, value_name = "ID", add = completion::reviewable())]
+    ids: Vec<String>,
+    /// Grant a shorter time than was asked for
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    shorter: Option<Span>,
+    /// A word on it, for the record
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Shows each request, asks, approves.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    context
+        .screen
+        .consent_possible(args.change.yes, "approve")?;
+    let client = context.client().await?;
+    let options = ApproveOptions {
+        duration_s: args.shorter.map(Span::as_secs),
+        comment: args.comment,
+    };
+    let mut each = Each::default();
+    for id in &args.ids {
+        match one(id, &options, args.change.yes, &client, context).await {
+            Ok(request) => each.done.push(request),
+            Err(fail) => each.refused(context, &fail),
+        }
+    }
+    each.show(context, args.ids.len(), args.change.json)
+}
+
+async fn one(
+    id: &str,
+    options: &ApproveOptions,
+    yes: bool,
+    client: &Client,
+    context: &Context,
+) -> Result<Request, Fail> {
+    let request = client.get(id).await?;
+    for line in say::request::to_approve(&request, options.duration_s, &context.clock) {
+        context.screen.note(&line);
+    }
+    let question = format!("Approve {}?", say::id(&request.id));
+    confirm(context, yes, &question)?;
+    client
+        .ask(client.access.approve(&request.id, options))
+        .await
+}

@@ -1,0 +1,47 @@
+//! `tpactl check`: checks the configuration. The one implementation is `tpad`'s own, run as a
+//! program so that what is checked is what will be loaded.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::cli::Json;
+use crate::fail::{Exit, Fail};
+
+/// The daemon, where the packages put it.
+const TPAD: &str = "/usr/sbin/tpad";
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl check && systemctl reload tpad
+  tpactl check ./etc-tpa --json";
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder with tpad.toml and roles.d; /etc/tpa when not given
+    #[arg(value_hint = clap::ValueHint::DirPath)]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    format: Json,
+}
+
+/// Becomes `tpad check`; comes back only when that fails.
+pub fn run(args: &Args) -> Result<Exit, Fail> {
+    let mut command = Command::new(TPAD);
+    command.arg("check");
+    if args.format.json {
+        command.arg("--json");
+    }
+    if let Some(dir) = &args.dir {
+        // A folder's name that begins with a dash is no option.
+        command.arg("--").arg(dir);
+    }
+    let error = command.exec();
+    Err(Fail::new(
+        Exit::Failure,
+        format!("cannot run {TPAD} check: {error}"),
+        "install the tpa package anew",
+    ))
+}

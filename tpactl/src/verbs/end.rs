@@ -1,0 +1,54 @@
+//! `tpactl end`: ends one's own access now.
+
+use super::confirm;
+use crate::cli::Change;
+use crate::completion;
+use crate::context::Context;
+use crate::fail::{Exit, Fail};
+use crate::say;
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl end 7H2K-M4QX
+  tpactl end --yes";
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The grant's id, or the beginning of it; all of my access when not given
+    #[arg(add = completion::my_live())]
+    id: Option<String>,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Ends one grant, or all after asking.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    match &args.id {
+        Some(id) => one(id, &args, context).await,
+        None => all(&args, context).await,
+    }
+}
+
+async fn one(id: &str, args: &Args, context: &Context) -> Result<Exit, Fail> {
+    let client = context.client().await?;
+    let id = client.full_id(id).await?;
+    let ended = client.ask(client.access.end(&id)).await?;
+    context.show_outcomes(&ended, 1, args.change.json)?;
+    Ok(Exit::Done)
+}
+
+async fn all(args: &Args, context: &Context) -> Result<Exit, Fail> {
+    context.screen.consent_possible(args.change.yes, "end")?;
+    let client = context.client().await?;
+    let live = client.ask(client.access.status("")).await?;
+    for line in say::request::table(&live, &context.clock, context.screen.width) {
+        context.screen.note(&line);
+    }
+    let question = format!("End {} of yours now?", say::count(live.len(), "grant"));
+    confirm(context, args.change.yes, &question)?;
+    let ended = client.ask(client.access.end("")).await?;
+    context.show_outcomes(&ended, 0, args.change.json)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,140 @@
+//! `tpactl ls`: lists requests and grants.
+
+use tpa_bus::access::{Filter, Request};
+
+use crate::bus::Client;
+use crate::changes::{News, Requests};
+use crate::completion;
+use crate::context::Context;
+use crate::fail::{Exit, Fail};
+use crate::when::Past;
+use crate::{json, say};
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl ls --reviewable
+  tpactl ls --state pending,active --role web-ops
+  tpactl ls --user alice --since 7d --json
+  tpactl ls --watch";
+
+const STATES: [&str; 10] = [
+    "pending",
+    "denied",
+    "withdrawn",
+    "lapsed",
+    "approved",
+    "scheduled",
+    "active",
+    "expired",
+    "revoked",
+    "ended",
+];
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Asked by me or for me
+    #[arg(long, conflicts_with = "reviewable")]
+    mine: bool,
+    /// Waiting for a decision or a review that I may make
+    #[arg(long)]
+    reviewable: bool,
+    /// In these states, separated by commas
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = STATES)]
+    state: Vec<String>,
+    /// For this user
+    #[arg(long)]
+    user: Option<String>,
+    /// For this role
+    #[arg(long, add = completion::roles())]
+    role: Option<String>,
+    /// Asked for since: 7d (ago), 2026-11-24, or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<Past>,
+    /// Go on with every request that changes
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    format: crate::cli::Json,
+}
+
+/// Lists them.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    let client = context.client().await?;
+    let json = args.format.json;
+    let filter = Filter {
+        mine: args.mine.then_some(true),
+        reviewable: args.reviewable.then_some(true),
+        states: (!args.state.is_empty()).then_some(args.state),
+        user: args.user,
+        role: args.role,
+        since: args.since.map(|since| since.resolve(&context.clock)),
+    };
+    if args.watch {
+        return watch(&filter, &client, context, json).await;
+    }
+    let requests = client.ask(client.access.list_requests(&filter)).await?;
+    let table = || say::request::table(&requests, &context.clock, context.screen.width);
+    context.show_list(&requests, json, table, "no requests")?;
+    Ok(Exit::Done)
+}
+
+/// The list as it is, then each request of it again as it changes.
+async fn watch(
+    filter: &Filter,
+    client: &Client,
+    context: &Context,
+    json: bool,
+) -> Result<Exit, Fail> {
+    let mut changes = Requests::watch(client).await?;
+    let mut shown = client.ask(client.access.list_requests(filter)).await?;
+    // The list has the newest first; a stream ends with it.
+    for request in shown.iter().rev() {
+        show_line(request, context, json)?;
+    }
+    loop {
+        match changes.next().await? {
+            News::Stopped => context.screen.note(say::request::TPAD_STOPPED),
+            News::Changed(_) | News::Back => {
+                let now = client.ask(client.access.list_requests(filter)).await?;
+                for request in now
+                    .iter()
+                    .rev()
+                    .filter(|request| !stands_in(&shown, request))
+                {
+                    show_line(request, context, json)?;
+                }
+                // One that left the list is shown once more, as it is now.
+                for gone in shown
+                    .iter()
+                    .filter(|old| now.iter().all(|new| new.id != old.id))
+                {
+                    show_line(&client.get(&gone.id).await?, context, json)?;
+                }
+                shown = now;
+            }
+        }
+    }
+}
+
+/// Whether the request was shown as it is now. Its remaining time is no change.
+fn stands_in(shown: &[Request], request: &Request) -> bool {
+    shown.iter().any(|old| {
+        let still = Request {
+            remaining_s: request.remaining_s,
+            ..old.clone()
+        };
+        still == *request
+    })
+}
+
+fn show_line(request: &Request, context: &Context, json: bool) -> Result<(), Fail> {
+    if json {
+        context.screen.data(&json::line(request))
+    } else {
+        let line = say::request::outcome(request, &context.clock.again());
+        let (user, role) = (say::clean(&request.user), say::clean(&request.role));
+        context.screen.data(&format!("{user}, {role}: {line}"))
+    }
+}

@@ -1,0 +1,135 @@
+//! `tpactl request`: asks for access.
+
+use tpa_bus::access::NewRequest;
+use tpa_bus::span::Span;
+
+use crate::cli::Change;
+use crate::clock::Clock;
+use crate::completion;
+use crate::context::Context;
+use crate::fail::{Exit, Fail};
+use crate::goal::Goal;
+use crate::waiting::Wait;
+use crate::when::{Moment, span};
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl request web-ops --for 2h --reason \"Restart nginx\" --ticket OPS-4821
+  tpactl request web-ops --until 17:30 --reason \"Restart nginx\" --wait=10m
+  tpactl request db-admin --at 22:00 --for 1h --reason \"Migration\" --no-wait
+  tpactl request web-ops --for 1h --reason \"On call tonight\" --user bob --json";
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The role to ask for; tpactl roles lists them
+    #[arg(add = completion::roles())]
+    role: String,
+    /// For how long, such as 2h; the role's default when not given
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
+    length: Option<Span>,
+    /// Until when: 17:30 (the next one), or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The ticket that it belongs to
+    #[arg(long)]
+    ticket: Option<String>,
+    /// From when: 22:00 (the next one), or RFC 3339; at once when not given
+    #[arg(long, value_name = "TIME")]
+    at: Option<Moment>,
+    /// On behalf of this user; allowed to the role's approvers
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    #[command(flatten)]
+    waiting: Waiting,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Whether to wait for the decision.
+#[derive(Debug, clap::Args)]
+pub struct Waiting {
+    /// Wait for the decision, at most so long; the default on a terminal
+    #[arg(
+        long,
+        value_name = "SPAN",
+        value_parser = span,
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with = "no_wait"
+    )]
+    wait: Option<Option<Span>>,
+    /// Do not wait for the decision; the default elsewhere
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl Waiting {
+    /// The limit of the wait; `None` when it is not to wait.
+    pub fn limit(&self, watched: bool) -> Option<Option<Span>> {
+        match (self.wait, self.no_wait) {
+            (Some(limit), _) => Some(limit),
+            (None, true) => None,
+            (None, false) => watched.then_some(None),
+        }
+    }
+}
+
+/// Files the request and, where wanted, waits for its decision.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    let json = args.change.json;
+    let limit = args.waiting.limit(context.screen.watched);
+    let new = new_request(args, &context.clock)?;
+    let client = context.client().await?;
+    let Some(limit) = limit else {
+        let request = client.ask(client.access.create_request(&new)).await?;
+        context.show_outcome(&request, json)?;
+        return Ok(Exit::Done);
+    };
+    // Listen first: the decision may come faster than the answer is read.
+    let wait = Wait::begin(&client, limit).await?;
+    let request = client.ask(client.access.create_request(&new)).await?;
+    wait.until(Goal::Approved, request, &client, context, json)
+        .await
+}
+
+fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
+    let at = args.at.map(|at| at.resolve(clock.now, clock)).transpose()?;
+    let start = at.unwrap_or(clock.now);
+    let until = args
+        .until
+        .map(|until| until.resolve(start, clock))
+        .transpose()?;
+    Ok(NewRequest {
+        role: args.role,
+        reason: args.reason,
+        duration_s: args.length.map(Span::as_secs),
+        until,
+        at,
+        ticket: args.ticket,
+        user: args.user,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_waits_on_a_terminal_and_not_otherwise_unless_told() {
+        let limit = Some(Span::from_secs(600));
+        for (wait, no_wait, watched, expected) in [
+            (None, false, true, Some(None)),
+            (None, false, false, None),
+            (None, true, true, None),
+            (Some(None), false, false, Some(None)),
+            (Some(limit), false, false, Some(limit)),
+        ] {
+            assert_eq!(Waiting { wait, no_wait }.limit(watched), expected);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `tpactl revoke`: takes access away now.
+
+use tpa_bus::access::{Filter, Request, RevokeWhat};
+
+use super::confirm;
+use crate::bus::Client;
+use crate::cli::Change;
+use crate::completion;
+use crate::context::Context;
+use crate::fail::{Exit, Fail};
+use crate::say;
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl revoke 7H2K-M4QX --reason \"the incident is over\"
+  tpactl revoke --user alice --reason \"laptop stolen\" --yes
+  tpactl revoke --all --reason \"host compromised\" --yes";
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["ids", "user", "all"])))]
+pub struct Args {
+    /// The grants' ids, or the beginnings of them
+    #[arg(value_name = "ID", add = completion::live())]
+    ids: Vec<String>,
+    /// All grants of this user
+    #[arg(long)]
+    user: Option<String>,
+    /// Every grant on this host
+    #[arg(long)]
+    all: bool,
+    /// Why, for the record and for the person to read
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Shows what would end, asks, revokes.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    context.screen.consent_possible(args.change.yes, "revoke")?;
+    let client = context.client().await?;
+    let mut ids = Vec::new();
+    for id in &args.ids {
+        ids.push(client.full_id(id).await?);
+    }
+    // An emergency does not wait for a list: with --yes it goes straight to the daemon.
+    if !args.change.yes {
+        let ending = ending(&client, &ids, args.user.as_deref()).await?;
+        for line in say::request::table(&ending, &context.clock, context.screen.width) {
+            context.screen.note(&line);
+        }
+        let question = format!("Revoke {} now?", say::count(ending.len(), "grant"));
+        confirm(context, args.change.yes, &question)?;
+    }
+    let named = ids.len();
+    let what = RevokeWhat {
+        ids: (named > 0).then_some(ids),
+        user: args.user,
+        all: args.all.then_some(true),
+    };
+    let revoked = client
+        .ask(client.access.revoke(&what, &args.reason))
+        .await?;
+    context.show_outcomes(&revoked, named, args.change.json)?;
+    if revoked.is_empty() {
+        return Err(Fail::new(
+            Exit::NoChange,
+            "there is no live or scheduled grant to revoke",
+            "tpactl ls --state active,scheduled",
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// The grants that would end: those named, else the live and scheduled ones of the user or of all.
+async fn ending(client: &Client, ids: &[String], user: Option<&str>) -> Result<Vec<Request>, Fail> {
+    if ids.is_empty() {
+        let filter = Filter {
+            states: Some(vec!["active".into(), "scheduled".into()]),
+            user: user.map(str::to_owned),
+            ..Filter::default()
+        };
+        return client.ask(client.access.list_requests(&filter)).await;
+    }
+    let mut requests = Vec::new();
+    for id in ids {
+        requests.push(client.get(id).await?);
+    }
+    Ok(requests)
+}

@@ -1,0 +1,36 @@
+//! `tpactl sessions`: the logins and sudo commands that are open.
+
+use crate::cli::Json;
+use crate::completion;
+use crate::context::Context;
+use crate::fail::{Exit, Fail};
+use crate::say;
+
+const EXAMPLES: &str = "\
+Examples:
+  tpactl sessions
+  tpactl sessions 7H2K-M4QX --json";
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The grant's id, or the beginning of it; all when not given
+    #[arg(add = completion::live())]
+    id: Option<String>,
+    #[command(flatten)]
+    format: Json,
+}
+
+/// Lists them.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    let client = context.client().await?;
+    let id = match &args.id {
+        Some(id) => client.full_id(id).await?,
+        None => String::new(),
+    };
+    let sessions = client.ask(client.access.sessions(&id)).await?;
+    let table = || say::page::sessions(&sessions, &context.clock, context.screen.width);
+    context.show_list(&sessions, args.format.json, table, "no open sessions")?;
+    Ok(Exit::Done)
+}
