@@ -20,13 +20,13 @@ const HELP_MAX: usize = 60;
 
 /// Every request that the caller may see.
 pub fn any() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| ids(Filter::default()))
+    ArgValueCandidates::new(|| ids(&Filter::default()))
 }
 
 /// Those that wait for the caller's decision or review.
 pub fn reviewable() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        ids(Filter {
+        ids(&Filter {
             reviewable: Some(true),
             ..Filter::default()
         })
@@ -35,13 +35,13 @@ pub fn reviewable() -> ArgValueCandidates {
 
 /// Grants that live.
 pub fn live() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| ids(in_states(&["active", "scheduled"])))
+    ArgValueCandidates::new(|| ids(&in_states(&["active", "scheduled"])))
 }
 
 /// The caller's own grants that live.
 pub fn my_live() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        ids(Filter {
+        ids(&Filter {
             mine: Some(true),
             ..in_states(&["active", "scheduled"])
         })
@@ -51,7 +51,7 @@ pub fn my_live() -> ArgValueCandidates {
 /// The caller's own requests that nobody has decided yet.
 pub fn my_pending() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        ids(Filter {
+        ids(&Filter {
             mine: Some(true),
             ..in_states(&["pending"])
         })
@@ -78,10 +78,10 @@ fn in_states(states: &[&str]) -> Filter {
     }
 }
 
-fn ids(filter: Filter) -> Vec<CompletionCandidate> {
+fn ids(filter: &Filter) -> Vec<CompletionCandidate> {
     let requests = answer(async {
         let client = Client::connect().await?;
-        client.ask(client.access.list_requests(&filter)).await
+        client.ask(client.access.list_requests(filter)).await
     });
     let requests = requests.unwrap_or_default();
     let candidate = |request: &tpa_bus::access::Request| {

@@ -28,16 +28,14 @@ impl Goal {
     /// through.
     pub fn progress(self, state: &str) -> Progress {
         use Progress::{Reached, Unreachable, Waiting};
-        match (self, state) {
-            (_, "denied" | "withdrawn" | "lapsed") => Unreachable,
-            (Self::Ended, "expired" | "revoked" | "ended") => Reached,
-            (Self::Active, "expired" | "revoked" | "ended") => Unreachable,
-            (Self::Approved, "scheduled" | "active" | "expired" | "revoked" | "ended") => Reached,
-            (Self::Active, "active") => Reached,
-            // An approved extension: its time is in the grant it extends, which is active, and
-            // it has no end of its own.
-            (Self::Approved | Self::Active, "approved") => Reached,
-            (Self::Ended, "approved") => Unreachable,
+        match state {
+            "scheduled" if self == Self::Approved => Reached,
+            // An approved extension has its time in the grant it extends, and no end of its own.
+            "active" | "approved" if self != Self::Ended => Reached,
+            "expired" | "revoked" | "ended" if self != Self::Active => Reached,
+            "approved" | "expired" | "revoked" | "ended" | "denied" | "withdrawn" | "lapsed" => {
+                Unreachable
+            }
             _ => Waiting,
         }
     }

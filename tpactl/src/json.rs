@@ -184,6 +184,7 @@ impl View for access::Request {
 }
 
 /// `Session`.
+#[allow(clippy::struct_field_names, reason = "they are the contract's")]
 #[derive(Serialize)]
 pub struct Session<'a> {
     grant: &'a str,
@@ -262,6 +263,7 @@ impl View for access::Role {
 }
 
 /// `Event`.
+#[allow(clippy::struct_field_names, reason = "they are the contract's")]
 #[derive(Serialize)]
 pub struct Event<'a> {
     seq: u64,

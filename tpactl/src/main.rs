@@ -32,8 +32,8 @@ use context::Context;
 use fail::{Exit, Fail};
 
 fn main() -> ExitCode {
-    if let Some(line) = quick_prompt() {
-        return print(line);
+    if only_prompt() {
+        return print(verbs::prompt::quick());
     }
     CompleteEnv::with_factory(Cli::command)
         .var(completion::VARIABLE)
@@ -56,9 +56,9 @@ fn finish(ended: Result<Exit, Fail>, context: &Context) -> Exit {
 
 /// A shell calls `tpactl prompt` each time it draws its prompt: that much and nothing else is set
 /// up for it.
-fn quick_prompt() -> Option<Option<String>> {
+fn only_prompt() -> bool {
     let mut args = std::env::args_os().skip(1);
-    (args.next()? == "prompt" && args.next().is_none()).then(verbs::prompt::quick)
+    args.next().is_some_and(|verb| verb == "prompt") && args.next().is_none()
 }
 
 fn print(line: Option<String>) -> ExitCode {

@@ -1,6 +1,7 @@
 //! Whole commands against a `tpad` of the tests: what is printed, and the exit code.
 
 mod daemon;
+mod restart;
 
 use std::os::unix::net::UnixStream;
 
@@ -218,6 +219,7 @@ fn one_id_that_is_refused_does_not_stop_the_others() {
     assert_eq!(came.exit, Exit::UnknownId);
     assert_eq!(json(&came)["items"][0]["id"], "K0000001");
     assert_eq!(daemon.request("K0000001").state, "denied");
+    assert_eq!(daemon.state().said.as_deref(), Some("no"));
 }
 
 #[test]

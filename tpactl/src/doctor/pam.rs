@@ -45,7 +45,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     Ok(findings)
 }
 
-/// The module stands before pam_systemd, to set the scope's end, and after it, to check it.
+/// The module stands before `pam_systemd`, to set the scope's end, and after it, to check it.
 fn order(service: &str, lines: &[Line]) -> Option<Finding> {
     let systemd = lines
         .iter()

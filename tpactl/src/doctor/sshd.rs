@@ -1,5 +1,5 @@
 //! Can refusals shut out an office? From OpenSSH 9.8 on sshd penalises the *source address* of
-//! logins that fail (`PerSourcePenalties`, sshd_config(5)), and four refusals are enough.
+//! logins that fail (`PerSourcePenalties` in `sshd_config(5)`), and four refusals are enough.
 
 use super::{Finding, Host};
 

@@ -142,9 +142,10 @@ pub fn csv(requests: &[Request]) -> Vec<String> {
 /// must never be: an apostrophe before it makes it text.
 fn cell_of(text: &str) -> String {
     let text = clean(text);
-    let text = match text.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{text}"),
-        false => text,
+    let text = if text.starts_with(['=', '+', '-', '@']) {
+        format!("'{text}")
+    } else {
+        text
     };
     if text.contains([',', '"', '\'']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -169,13 +169,14 @@ pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec
             clean(&request.role)
         ),
     };
-    let asker = match request.requested_by == request.user {
-        true => String::new(),
-        false => format!(", asked by {}", clean(&request.requested_by)),
+    let behalf = if request.requested_by == request.user {
+        String::new()
+    } else {
+        format!(", asked by {}", clean(&request.requested_by))
     };
     let mut lines = vec![
         format!(
-            "{}: {what}{}{asker}",
+            "{}: {what}{}{behalf}",
             style::bold(&id(&request.id)),
             start.unwrap_or_default()
         ),

@@ -13,17 +13,16 @@ pub fn role(role: &Role) -> Vec<String> {
         style::bold(&clean(&role.name)),
         clean(&role.description)
     );
-    let mut time = format!(
+    let length = format!(
         "{} by default, {} at most",
         short(role.default_s),
         short(role.max_s)
     );
-    if let Some(within) = role.use_within_s {
-        time += &format!(
-            ", from its first use, which must come within {}",
-            short(within)
-        );
-    }
+    let first_use = role.use_within_s.map(|within| {
+        let within = short(within);
+        format!(", from its first use, which must come within {within}")
+    });
+    let time = length + &first_use.unwrap_or_default();
     let decision = match (role.break_glass, role.auto) {
         (true, _) => format!(
             "nobody: active at once, reviewed by {}",

@@ -31,6 +31,8 @@ pub struct State {
     pub hangs_up: bool,
     /// What was filed.
     pub filed: Option<NewRequest>,
+    /// The words that came with a decision.
+    pub said: Option<String>,
     /// How often it was called.
     pub calls: usize,
 }
@@ -99,6 +101,8 @@ impl Daemon {
     }
 }
 
+// The macro hands arguments over by value.
+#[allow(clippy::needless_pass_by_value)]
 #[zbus::interface(name = "org.tpa1.Access")]
 impl Daemon {
     async fn create_request(
@@ -156,11 +160,13 @@ impl Daemon {
         request.ok_or_else(|| Refusal::UnknownId(format!("no request {id}")))
     }
 
-    fn approve(&self, id: String, _options: ApproveOptions) -> Result<Request, Refusal> {
+    fn approve(&self, id: String, options: ApproveOptions) -> Result<Request, Refusal> {
+        self.state().said = options.comment;
         self.change(&id, "active")
     }
 
-    fn deny(&self, id: String, _reason: String) -> Result<Request, Refusal> {
+    fn deny(&self, id: String, reason: String) -> Result<Request, Refusal> {
+        self.state().said = Some(reason);
         self.change(&id, "denied")
     }
 
@@ -172,7 +178,8 @@ impl Daemon {
         Ok(vec![self.change(&id, "ended")?])
     }
 
-    fn revoke(&self, what: RevokeWhat, _reason: String) -> Result<Vec<Request>, Refusal> {
+    fn revoke(&self, what: RevokeWhat, reason: String) -> Result<Vec<Request>, Refusal> {
+        self.state().said = Some(reason);
         let mut state = self.called()?;
         let mut revoked = Vec::new();
         for request in state
@@ -193,8 +200,11 @@ impl Daemon {
         Ok(Vec::new())
     }
 
-    fn status(&self, _user: String) -> Result<Vec<Request>, Refusal> {
-        Ok(self.called()?.requests.clone())
+    fn status(&self, user: String) -> Result<Vec<Request>, Refusal> {
+        let of = if user.is_empty() { "alice" } else { &user };
+        let mut grants = self.called()?.requests.clone();
+        grants.retain(|request| request.user == of);
+        Ok(grants)
     }
 
     fn sessions(&self, id: String) -> Result<Vec<Session>, Refusal> {

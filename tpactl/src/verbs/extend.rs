@@ -42,12 +42,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let extend = client
         .access
         .extend(&id, args.length.as_secs(), &args.reason);
-    let Some(limit) = args.waiting.limit(context.screen.watched) else {
+    let Some(patience) = args.waiting.patience(context.screen.watched) else {
         let request = client.ask(extend).await?;
         context.show_outcome(&request, args.change.json)?;
         return Ok(Exit::Done);
     };
-    let wait = Wait::begin(&client, limit).await?;
+    let wait = Wait::begin(&client, patience.limit()).await?;
     let request = client.ask(extend).await?;
     wait.until(Goal::Approved, request, &client, context, args.change.json)
         .await

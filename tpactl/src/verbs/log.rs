@@ -60,10 +60,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         return Ok(Exit::Done);
     }
     let show = |event| {
-        context.screen.data(&match args.format.json {
-            true => json::line(&event),
-            false => say::event::line(&event),
-        })
+        let line = if args.format.json {
+            json::line(&event)
+        } else {
+            say::event::line(&event)
+        };
+        context.screen.data(&line)
     };
     if !args.follow {
         trail::read(&client, &filter, show).await?;

@@ -1,7 +1,7 @@
 //! `tpactl request`: asks for access.
 
 use tpa_bus::access::NewRequest;
-use tpa_bus::span::Span;
+use tpa_bus::span::{ParseSpanError, Span};
 
 use crate::cli::Change;
 use crate::clock::Clock;
@@ -57,41 +57,68 @@ pub struct Waiting {
     #[arg(
         long,
         value_name = "SPAN",
-        value_parser = span,
+        value_parser = patience,
         num_args = 0..=1,
+        default_missing_value = "",
         require_equals = true,
         conflicts_with = "no_wait"
     )]
-    wait: Option<Option<Span>>,
+    wait: Option<Patience>,
     /// Do not wait for the decision; the default elsewhere
     #[arg(long)]
     no_wait: bool,
 }
 
-impl Waiting {
-    /// The limit of the wait; `None` when it is not to wait.
-    pub fn limit(&self, watched: bool) -> Option<Option<Span>> {
-        match (self.wait, self.no_wait) {
-            (Some(limit), _) => Some(limit),
-            (None, true) => None,
-            (None, false) => watched.then_some(None),
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until it is decided or lapses.
+    UntilDecided,
+    /// At most so long.
+    AtMost(Span),
+}
+
+/// Reads `--wait` and `--wait=10m`.
+fn patience(text: &str) -> Result<Patience, ParseSpanError> {
+    match text {
+        "" => Ok(Patience::UntilDecided),
+        _ => span(text).map(Patience::AtMost),
+    }
+}
+
+impl Patience {
+    /// The limit, where there is one.
+    pub fn limit(self) -> Option<Span> {
+        match self {
+            Self::UntilDecided => None,
+            Self::AtMost(span) => Some(span),
         }
+    }
+}
+
+impl Waiting {
+    /// How long to wait; `None` when it is not to wait.
+    pub fn patience(&self, watched: bool) -> Option<Patience> {
+        if self.no_wait {
+            return None;
+        }
+        self.wait.or(watched.then_some(Patience::UntilDecided))
     }
 }
 
 /// Files the request and, where wanted, waits for its decision.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let json = args.change.json;
-    let limit = args.waiting.limit(context.screen.watched);
+    let patience = args.waiting.patience(context.screen.watched);
     let new = new_request(args, &context.clock)?;
     let client = context.client().await?;
-    let Some(limit) = limit else {
+    let Some(patience) = patience else {
         let request = client.ask(client.access.create_request(&new)).await?;
         context.show_outcome(&request, json)?;
         return Ok(Exit::Done);
     };
     // Listen first: the decision may come faster than the answer is read.
-    let wait = Wait::begin(&client, limit).await?;
+    let wait = Wait::begin(&client, patience.limit()).await?;
     let request = client.ask(client.access.create_request(&new)).await?;
     wait.until(Goal::Approved, request, &client, context, json)
         .await
@@ -121,15 +148,24 @@ mod tests {
 
     #[test]
     fn it_waits_on_a_terminal_and_not_otherwise_unless_told() {
-        let limit = Some(Span::from_secs(600));
+        let long = Some(Patience::UntilDecided);
+        let short = Some(Patience::AtMost(Span::from_secs(600)));
         for (wait, no_wait, watched, expected) in [
-            (None, false, true, Some(None)),
+            (None, false, true, long),
             (None, false, false, None),
             (None, true, true, None),
-            (Some(None), false, false, Some(None)),
-            (Some(limit), false, false, Some(limit)),
+            (long, false, false, long),
+            (short, false, false, short),
         ] {
-            assert_eq!(Waiting { wait, no_wait }.limit(watched), expected);
+            assert_eq!(Waiting { wait, no_wait }.patience(watched), expected);
         }
+    }
+
+    #[test]
+    fn a_wait_has_a_limit_only_where_one_is_given() {
+        let limit = |text| patience(text).map(Patience::limit);
+        assert_eq!(limit(""), Ok(None));
+        assert_eq!(limit("10m"), Ok(Some(Span::from_secs(600))));
+        assert!(limit("10").is_err());
     }
 }
