@@ -4,6 +4,9 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// A moment, by every clock that a grant can end by. Functions that decide take it as a parameter.
+///
+/// Grants end on whole seconds of the wall clock. So a moment is the beginning of the second that
+/// it lies in, on both clocks: what is left until an end is then the same by either.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// `CLOCK_REALTIME`: seconds since 1970 in UTC. People set this one.
@@ -48,7 +51,9 @@ impl Clock {
     pub fn now(&self) -> nix::Result<Now> {
         let wall = clock_gettime(ClockId::CLOCK_REALTIME)?;
         let boottime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
-        let boottime_ms = boottime.tv_sec() * 1_000 + boottime.tv_nsec() / 1_000_000;
+        let into_second_ms = wall.tv_nsec() / 1_000_000;
+        let boottime_ms =
+            boottime.tv_sec() * 1_000 + boottime.tv_nsec() / 1_000_000 - into_second_ms;
         Ok(Now {
             wall_s: wall.tv_sec(),
             boottime_ms: u64::try_from(boottime_ms).unwrap_or(0),

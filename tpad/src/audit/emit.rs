@@ -54,13 +54,12 @@ impl Syslog {
     }
 
     async fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => {
-                let socket = UnixDatagram::unbound(&self.runtime)?;
-                socket.connect(Path::new(DEV_LOG))?;
-                socket
-            }
+        let socket = if let Some(socket) = self.socket.take() {
+            socket
+        } else {
+            let socket = UnixDatagram::unbound(&self.runtime)?;
+            socket.connect(Path::new(DEV_LOG))?;
+            socket
         };
         socket.send(frame).await?;
         self.socket = Some(socket);

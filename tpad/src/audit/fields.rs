@@ -1,5 +1,7 @@
 //! The fields of an event: its grant's whole context, so that a line can be read alone.
 
+use std::fmt;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use tpa_bus::offline::Who;
 
@@ -59,13 +61,13 @@ struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Adds a field; a field that is there already keeps its value.
-    fn add(&mut self, name: &str, value: impl ToString) {
+    fn add(&mut self, name: &str, value: impl fmt::Display) {
         if !self.0.iter().any(|(known, _)| known == name) {
             self.0.push((name.to_owned(), value.to_string()));
         }
     }
 
-    fn maybe(&mut self, name: &str, value: Option<impl ToString>) {
+    fn maybe(&mut self, name: &str, value: Option<impl fmt::Display>) {
         if let Some(value) = value {
             self.add(name, value);
         }
@@ -165,7 +167,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
         | Event::SessionClosed(session)
         | Event::SessionKilled(session) => of_session(fields, session),
         Event::BreakGlassReviewed { review, .. } => {
-            fields.maybe("comment", review.comment.as_ref())
+            fields.maybe("comment", review.comment.as_ref());
         }
         Event::DaemonStarted { version, .. } => fields.add("version", version),
         Event::PolicyLoaded { revision } => fields.add("policy", revision),

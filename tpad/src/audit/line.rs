@@ -1,5 +1,7 @@
 //! The text of a log line.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 use tpa_bus::text;
 
@@ -24,10 +26,10 @@ fn kv(record: &Record) -> String {
     let mut line = event.to_owned();
     for (name, value) in &record.body.fields {
         if name != "event" {
-            line.push_str(&format!(" {name}={}", quoted(value)));
+            let _ = write!(line, " {name}={}", quoted(value));
         }
     }
-    line.push_str(&format!(" seq={} hash={}", record.seq, record.hash));
+    let _ = write!(line, " seq={} hash={}", record.seq, record.hash);
     line
 }
 
@@ -82,7 +84,7 @@ fn cee(record: &Record) -> String {
             if text::is_unsafe(c) {
                 let mut units = [0u16; 2];
                 for unit in c.encode_utf16(&mut units) {
-                    clean.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(clean, "\\u{unit:04x}");
                 }
             } else {
                 clean.push(c);

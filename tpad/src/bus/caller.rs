@@ -41,18 +41,17 @@ async fn look(connection: &Connection, header: &Header<'_>) -> anyhow::Result<Ca
         .process_id()
         .context("the bus does not tell the caller's process")?;
     let pid = i32::try_from(pid).context("the bus tells an impossible process")?;
-    let process = match credentials.into_process_fd() {
-        Some(descriptor) => OwnedFd::from(descriptor),
-        None => {
-            // Before dbus 1.16 there is only the pid, which may be somebody else's by now: hold on
-            // to the process, then ask whether the connection still is that pid's.
-            let process = sys::pidfd_open(pid).context("the caller has gone")?;
-            let again = driver.get_connection_unix_process_id(name()).await;
-            if i32::try_from(again.context("the caller has left the bus")?) != Ok(pid) {
-                bail!("the caller's process changed");
-            }
-            process
+    let process = if let Some(descriptor) = credentials.into_process_fd() {
+        OwnedFd::from(descriptor)
+    } else {
+        // Before dbus 1.16 there is only the pid, which may be somebody else's by now: hold on
+        // to the process, then ask whether the connection still is that pid's.
+        let process = sys::pidfd_open(pid).context("the caller has gone")?;
+        let again = driver.get_connection_unix_process_id(name()).await;
+        if i32::try_from(again.context("the caller has left the bus")?) != Ok(pid) {
+            bail!("the caller's process changed");
         }
+        process
     };
     let login_uid = login_uid(pid)?;
     still_there(&process)?;

@@ -161,11 +161,11 @@ impl Gate {
 
     /// Sudo reads its rules after this answer: those of a grant that begins with it must be there.
     async fn follow_first_use(&self, answer: &Answer) {
-        if let Answer::In { grant, .. } = answer {
-            if grant.is_waiting() {
-                let followed = self.engine.settle(&self.runtime);
-                let _ = self.runtime.timeout(RULES, followed).await;
-            }
+        if let Answer::In { grant, .. } = answer
+            && grant.is_waiting()
+        {
+            let followed = self.engine.settle(&self.runtime);
+            let _ = self.runtime.timeout(RULES, followed).await;
         }
     }
 

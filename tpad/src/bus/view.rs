@@ -1,6 +1,7 @@
 //! The ledger's records as they cross the bus.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use tpa_bus::access as wire;
 use tpa_bus::offline::NOBODY;
@@ -94,17 +95,17 @@ fn stage(out: &mut wire::Request, request: &Request, now: &Now) {
             let by = by.as_ref().map(|person| person.name.clone());
             if matches!(how, Closed::Denied | Closed::Withdrawn | Closed::Lapsed) {
                 out.decided_by = by;
-                out.decision_reason = why.clone();
+                out.decision_reason.clone_from(why);
                 return;
             }
             out.decided_by = last_yes();
             out.ended_at = Some(*at);
             let mut reason = request.state_name().to_owned();
             if let Some(by) = by {
-                reason.push_str(&format!(" by {by}"));
+                let _ = write!(reason, " by {by}");
             }
             if let Some(why) = why {
-                reason.push_str(&format!(": {why}"));
+                let _ = write!(reason, ": {why}");
                 out.decision_reason = Some(why.clone());
             }
             out.end_reason = Some(reason);
@@ -138,7 +139,7 @@ pub(super) fn session(session: &Session) -> wire::Session {
     }
 }
 
-/// logind's name of the session that a process is in: its cgroup's (sd_pid_get_session(3)).
+/// logind's name of the session that a process is in: its cgroup's (`sd_pid_get_session(3)`).
 fn logind_session(pid: u32) -> Option<String> {
     let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;

@@ -258,10 +258,10 @@ fn fresh_id(inner: &Inner) -> anyhow::Result<Id> {
 
 /// Brings a closed request back into the state, where the ledger can see it.
 fn lay_in(inner: &mut Inner, id: Id) -> anyhow::Result<()> {
-    if !inner.state.requests.contains_key(&id) {
-        if let Some(request) = inner.store.request(id)? {
-            inner.state.requests.insert(id, request);
-        }
+    if !inner.state.requests.contains_key(&id)
+        && let Some(request) = inner.store.request(id)?
+    {
+        inner.state.requests.insert(id, request);
     }
     Ok(())
 }

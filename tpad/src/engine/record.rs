@@ -25,10 +25,10 @@ impl Engine {
     pub(super) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
         let (now, mut events) = self.moment(inner)?;
         events.extend(ledger::due(&inner.state, &now));
-        if !events.is_empty() || !inner.unrecorded.is_empty() {
-            if let Err(error) = self.record(inner, None, events, &now) {
-                tracing::error!("{error:#}");
-            }
+        if (!events.is_empty() || !inner.unrecorded.is_empty())
+            && let Err(error) = self.record(inner, None, events, &now)
+        {
+            tracing::error!("{error:#}");
         }
         Ok(now)
     }

@@ -100,8 +100,8 @@ impl Timer {
         // A year ahead stands for never: a timer that is not set does not see the clock being set.
         let after = Duration::from_millis(after_ms.unwrap_or(365 * 86_400_000));
         let second = Duration::from_secs(u64::try_from(now.wall_s).unwrap_or(0));
-        // Ends by the wall clock fall on whole seconds. One by the other clock may fall into the
-        // second that has begun: then a little later, not in the past.
+        // A moment is the beginning of its second, so what is left of a clock that was set may lie
+        // within the second that has begun: then a little later, not in the past.
         let at = second
             .saturating_add(after)
             .max(clock.wall()?.saturating_add(SOON));

@@ -121,7 +121,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
 }
 
 /// One thing that happens: someone commands, or comes to the gate, or a clock moves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Command { who: usize, root: bool, what: What },
     Gate { who: usize },

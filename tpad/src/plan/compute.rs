@@ -10,10 +10,6 @@ use crate::clock::Now;
 use crate::ledger::{Deadline, Person, Removal, Request, Stage, State, next_moment};
 use crate::policy::OnEnd;
 
-/// How long after the end the reaper comes, in milliseconds: the daemon acts first, and the
-/// reaper finds nothing left to do unless the daemon is dead.
-const REAPER_AFTER_MS: u64 = 1_000;
-
 /// How soon a removal that failed is tried again, in milliseconds.
 const RETRY_MS: u64 = 5_000;
 
@@ -93,17 +89,14 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .filter_map(|(r, d)| Some((r.id, rule(r, d)?)))
         .collect();
     desired.states = states(&live, world);
-    desired.reapers = live
-        .iter()
-        .map(|(r, d)| (r.id, end(d, REAPER_AFTER_MS)))
-        .collect();
+    desired.reapers = live.iter().map(|(r, d)| (r.id, end(d))).collect();
     for (request, deadline) in &live {
         if request.gives.login && (world.gated)(&request.user) {
             let latest = desired
                 .login_ends
                 .entry(request.user.uid)
-                .or_insert(end(deadline, 0));
-            *latest = (*latest).max(end(deadline, 0));
+                .or_insert(end(deadline));
+            *latest = (*latest).max(end(deadline));
         }
     }
     desired.endings = ended
@@ -134,12 +127,10 @@ fn must_go(request: &Request, now: &Now) -> bool {
     }
 }
 
-fn end(deadline: &Deadline, later_ms: u64) -> End {
+fn end(deadline: &Deadline) -> End {
     End {
-        not_after: deadline
-            .not_after
-            .saturating_add_unsigned(later_ms.div_ceil(1_000)),
-        deadline_ms: deadline.boottime_ms.saturating_add(later_ms),
+        not_after: deadline.not_after,
+        deadline_ms: deadline.boottime_ms,
     }
 }
 
@@ -333,7 +324,7 @@ mod tests {
         assert!(desired.states[&1001].end_logins);
         assert_eq!(
             desired.reapers.values().next().unwrap().not_after,
-            1_000_601
+            1_000_600
         );
         assert!(desired.endings.is_empty() && desired.notices.is_empty());
         assert_eq!(plan.wake_ms, Some(300_000), "the first warning comes next");

@@ -1,6 +1,6 @@
 //! Keeps every event, and with each transaction what the events amount to.
 //!
-//! SQLite in WAL mode with `synchronous=FULL`: a transaction that was committed is on the disk
+//! `SQLite` in WAL mode with `synchronous=FULL`: a transaction that was committed is on the disk
 //! (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Events are only ever added; each
 //! carries the SHA-256 over itself and the one before ([`chain`]). The tables `requests` and
 //! `sessions` are projections: they hold what a fold of all events holds, and spare the daemon
@@ -29,7 +29,7 @@ pub struct Store {
 /// The database could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// SQLite says no.
+    /// `SQLite` says no.
     #[error("cannot {what} the database {path}: {source}")]
     Sqlite {
         /// What was tried.

@@ -43,13 +43,13 @@ fn what_was_committed_is_there_after_opening_again() {
         })
         .unwrap();
     assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2, 3]);
-    let mut folded = State::default();
+    let mut fold = State::default();
     for event in &events {
-        folded.apply(&event.body.envelope);
+        fold.apply(&event.body.envelope);
     }
     assert_eq!(
         store.state(0).unwrap(),
-        folded,
+        fold,
         "the projections are the fold of the events"
     );
 }
