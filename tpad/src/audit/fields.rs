@@ -26,10 +26,7 @@ pub struct Context<'a> {
 pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
     let mut fields = Fields::default();
     let (code, name) = envelope.event.code();
-    fields.add("code", code);
     fields.add("event", name);
-    fields.add("outcome", outcome(&envelope.event));
-    fields.add("time", time(envelope.at));
     if let Some(request) = context.request {
         of_request(&mut fields, request, context.approvers);
     }
@@ -42,6 +39,9 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
             envelope.actor_uid.filter(|uid| *uid != actor.uid),
         );
     }
+    fields.add("code", code);
+    fields.add("outcome", outcome(&envelope.event));
+    fields.add("time", time(envelope.at));
     fields.add("policy", context.policy);
     fields.add("host", context.host);
     fields.0

@@ -20,7 +20,7 @@ pub fn render(record: &Record, format: AuditFormat) -> String {
     }
 }
 
-/// `grant-activated code=TPA2000 grant=7H2KM4QX … seq=12 hash=…`
+/// `grant-activated grant=7H2KM4QX user=alice … code=TPA2000 … seq=12 hash=…`
 fn kv(record: &Record) -> String {
     let (_, event) = record.body.envelope.event.code();
     let mut line = event.to_owned();
