@@ -5,6 +5,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::fail::{Exit, Fail};
 
+/// Columns of a terminal that does not know its size.
+const UNKNOWN_WIDTH: usize = 80;
+
 /// The three streams of the command, and what is known of them.
 pub struct Screen {
     out: RefCell<Box<dyn Write>>,
@@ -33,8 +36,10 @@ impl Screen {
     /// and with `NO_COLOR`.
     pub fn of_process() -> Self {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-        let width = terminal_size::terminal_size_of(&stdout)
-            .map(|(terminal_size::Width(columns), _)| usize::from(columns));
+        let width = stdout.is_terminal().then(|| {
+            let size = terminal_size::terminal_size_of(&stdout);
+            size.map_or(UNKNOWN_WIDTH, |(columns, _)| usize::from(columns.0))
+        });
         Self {
             can_ask: stdin.is_terminal() && stderr.is_terminal(),
             watched: stdin.is_terminal() && stdout.is_terminal(),
@@ -79,6 +84,10 @@ impl Screen {
         }
         let mut answer = String::new();
         self.answers.borrow_mut().read_line(&mut answer)?;
+        if !answer.ends_with('\n') {
+            // The end of input leaves the cursor behind the question.
+            self.note("");
+        }
         Ok(consent(&answer))
     }
 }

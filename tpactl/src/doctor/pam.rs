@@ -8,10 +8,14 @@ const MEND: &str = "pam-auth-update --enable tpa tpa-scope, \
                     or add the lines of pam_tpa(8) to the service by hand";
 
 /// Services that are looked at where they are installed, and whether they open logins.
-const SERVICES: [(&str, Opens); 5] = [
+const SERVICES: [(&str, Opens); 9] = [
     ("sshd", Opens::Logins),
     ("login", Opens::Logins),
     ("su", Opens::Commands),
+    ("su-l", Opens::Commands),
+    ("cron", Opens::Commands),
+    ("crond", Opens::Commands),
+    ("atd", Opens::Commands),
     ("sudo", Opens::Commands),
     ("sudo-i", Opens::Commands),
 ];

@@ -35,8 +35,8 @@ pub fn run(args: &Args) -> Result<Exit, Fail> {
         command.arg("--json");
     }
     if let Some(dir) = &args.dir {
-        // A folder's name that begins with a dash is no option.
-        command.arg("--").arg(dir);
+        // In full, so that its name is never taken for an option, and problems name it whole.
+        command.arg(std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
     }
     let error = command.exec();
     Err(Fail::new(
