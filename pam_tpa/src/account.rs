@@ -2,8 +2,10 @@
 //! `NOPASSWD`, so this is where the gate stands.
 
 use ::pam::constants::PamResultCode;
+use tpa_bus::gate::Verdict;
 
-use crate::decide::{Basis, Decision, decide};
+use crate::daemon::Unanswered;
+use crate::decide::{Basis, Decision, Grant, decide};
 use crate::handle::Level;
 use crate::phase::Phase;
 use crate::subject::{Arrival, Moment, Subject, arrive};
@@ -31,8 +33,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     let answer = phase.daemon.account(&subject.query);
     match settle(phase, &subject, answer) {
         Decision::In { grant, text, .. } => {
-            let soon = grant.is_some_and(|grant| grant.remaining_s < SOON_S);
-            if soon && subject.listens() {
+            if ends_soon(grant) && subject.listens() {
                 phase.pam.say_info(&text);
             }
             PamResultCode::PAM_SUCCESS
@@ -41,12 +42,17 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     }
 }
 
+/// Whether the account phase has told them of the end, which the session phase need not repeat.
+pub fn ends_soon(grant: Option<Grant>) -> bool {
+    grant.is_some_and(|grant| grant.remaining_s < SOON_S)
+}
+
 /// Decides on the answer, with the state file where that may stand in, and logs what was not
 /// decided by `tpad` (which logs what it decides).
 pub fn settle(
     phase: &mut Phase<'_>,
     subject: &Subject,
-    answer: Result<tpa_bus::gate::Verdict, crate::daemon::Unanswered>,
+    answer: Result<Verdict, Unanswered>,
 ) -> Decision {
     let mut problem = answer.as_ref().err().map(ToString::to_string);
     let decision = decide(answer, &subject.help, || {
@@ -109,12 +115,11 @@ mod tests {
     use PamResultCode::{PAM_IGNORE, PAM_PERM_DENIED, PAM_SUCCESS, PAM_USER_UNKNOWN};
 
     use super::*;
-    use crate::daemon::Unanswered;
     use crate::fakes::{Event, FakeDaemon, FakeHost, FakePam, Method, allowed, gone, refused, run};
 
     const REFUSED: Event = Event::Log(Level::Notice, "refused: user=\"alice\" uid=1001");
 
-    fn asked(answer: Result<tpa_bus::gate::Verdict, Unanswered>) -> FakeDaemon {
+    fn asked(answer: Result<Verdict, Unanswered>) -> FakeDaemon {
         FakeDaemon::answers(Method::Account, "alice", answer)
     }
 

@@ -1,5 +1,9 @@
 //! Fakes of what the phases see. What they may be told is a queue; whatever is left in it when a
 //! fake is dropped was expected and did not happen, and fails the test.
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "answers come in the type that the daemon gives them in"
+)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

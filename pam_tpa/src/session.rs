@@ -3,7 +3,7 @@
 use ::pam::constants::PamResultCode;
 use tpa_bus::offline::Class;
 
-use crate::account::{log_exempt, refuse, settle};
+use crate::account::{ends_soon, log_exempt, refuse, settle};
 use crate::decide::{Decision, Grant};
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
@@ -46,7 +46,8 @@ pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
         );
         return refuse(phase, &subject, &text);
     }
-    if subject.class == Class::Login && subject.listens() && !text.is_empty() {
+    let told = subject.class == Class::Sudo || ends_soon(grant);
+    if !told && subject.listens() && !text.is_empty() {
         phase.pam.say_info(&text);
     }
     PamResultCode::PAM_SUCCESS
@@ -127,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_account_phase_has_said_is_not_said_again() {
+        let events = [Event::Limit(599), Event::Word(599)];
+        let pam = FakePam::new("sshd", "alice", events);
+        assert_eq!(
+            on(pam, opens(allowed(599)), &FakeHost::default()),
+            PAM_SUCCESS
+        );
+    }
+
+    #[test]
     fn without_a_grant_no_session_opens() {
         let events = [
             Event::Error("tpa: no active grant"),
@@ -142,14 +153,14 @@ mod tests {
     #[test]
     fn offline_the_state_file_sets_the_limit() {
         let host = FakeHost {
-            offline: Ok(Some(90)),
+            offline: Ok(Some(3_690)),
             ..FakeHost::default()
         };
         let events = [
             Event::Log(Level::Warning, "offline: "),
-            Event::Limit(90),
-            Event::Word(90),
-            Event::Info("tpa: grant 7H2K-M4QX (web-ops): 1m30s left."),
+            Event::Limit(3_690),
+            Event::Word(3_690),
+            Event::Info("tpa: grant 7H2K-M4QX (web-ops): 1h1m30s left."),
         ];
         let pam = FakePam::new("sshd", "alice", events);
         assert_eq!(on(pam, opens(gone()), &host), PAM_SUCCESS);

@@ -1,4 +1,9 @@
 //! The way to `tpad`, against real sockets: who answers, who does not, and what is left behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 #[path = "common/apart.rs"]
 mod apart;
