@@ -79,7 +79,7 @@ fn decide(host: &Host, id: &str) -> Result<()> {
 /// Gives the end of the grant.
 fn work(host: &Host, id: &str) -> Result<String> {
     title("alice logs in; sudo runs what the role gives, and nothing else");
-    let mut login = host.start_ssh("alice", &["-tt", "exec sleep 4710"])?;
+    let mut login = host.log_in("alice")?;
     println!(
         "    $ ssh alice@127.0.0.1\n    | {}",
         login.line_with("tpa: grant")?
@@ -115,7 +115,7 @@ fn shown_when_back(host: &Host, id: &str) -> Result<String> {
 }
 
 fn ended(host: &Host, id: &str, end: &str) -> Result<()> {
-    host.logged(&format!("removal-confirmed grant={id}"))?;
+    host.told("removal-confirmed", id)?;
     title("nothing of hers is left, and she does not get in again");
     show(host.root(&format!("date --utc +%FT%TZ; echo end was {end}"))).ok()?;
     show(host.root("pgrep -a sleep; pgrep -a -u alice")).code_is(1)?;

@@ -104,7 +104,14 @@ impl Host {
         self.run(&argv, format!("ssh {destination} {line}"))
     }
 
-    /// The same, going on in the background.
+    /// Logs in to an interactive shell over ssh, and stays there.
+    pub fn log_in(&self, user: &str) -> Result<Running> {
+        let destination = format!("{user}@127.0.0.1");
+        let argv = ["/usr/bin/ssh", "-tt", &destination];
+        Running::start_open(format!("ssh {destination}"), &mut self.command(&argv))
+    }
+
+    /// Runs a line of shell over ssh in the background.
     pub fn start_ssh(&self, user: &str, arguments: &[&str]) -> Result<Running> {
         let destination = format!("{user}@127.0.0.1");
         let mut argv = vec!["/usr/bin/ssh"];
@@ -120,8 +127,18 @@ impl Host {
         Running::start(format!("# {line}"), &mut self.command(&argv))
     }
 
-    /// Waits for a line with this text in a file, which may stand there already, and gives it.
-    pub fn line_in(&self, file: &str, text: &str) -> Result<String> {
+    /// Waits for a line with this text in `/var/log/auth.log`, which may stand there already.
+    pub fn logged(&self, text: &str) -> Result<String> {
+        self.line_in_auth_log(&[text])
+    }
+
+    /// Waits for the line of an event of a grant in `/var/log/auth.log`.
+    pub fn told(&self, event: &str, grant: &str) -> Result<String> {
+        self.line_in_auth_log(&[&format!(" {event} "), &format!(" grant={grant} ")])
+    }
+
+    fn line_in_auth_log(&self, texts: &[&str]) -> Result<String> {
+        let file = "/var/log/auth.log";
         let argv = [
             "/usr/bin/tail",
             "--lines=+1",
@@ -129,12 +146,7 @@ impl Host {
             "--retry",
             file,
         ];
-        Running::start(argv.join(" "), &mut self.command(&argv))?.line_with(text)
-    }
-
-    /// Waits for a line with this text in `/var/log/auth.log`.
-    pub fn logged(&self, text: &str) -> Result<String> {
-        self.line_in("/var/log/auth.log", text)
+        Running::start(argv.join(" "), &mut self.command(&argv))?.line_with_all(texts)
     }
 
     /// Writes a file of root's that all may read.

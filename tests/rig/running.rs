@@ -21,9 +21,18 @@ pub struct Running {
 impl Running {
     /// Starts it, with nothing on its standard input.
     pub fn start(command: String, process: &mut Command) -> Result<Self> {
+        Self::start_on(command, process, Stdio::null())
+    }
+
+    /// Starts it with a standard input on which nothing comes, as of a person who reads.
+    pub fn start_open(command: String, process: &mut Command) -> Result<Self> {
+        Self::start_on(command, process, Stdio::piped())
+    }
+
+    fn start_on(command: String, process: &mut Command, stdin: Stdio) -> Result<Self> {
         let since = clock::uptime()?;
         let mut child = process
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -40,18 +49,23 @@ impl Running {
 
     /// Waits for a line with this text on its standard output, and gives the line.
     pub fn line_with(&mut self, text: &str) -> Result<String> {
+        self.line_with_all(&[text])
+    }
+
+    /// Waits for a line with all of these texts.
+    pub fn line_with_all(&mut self, texts: &[&str]) -> Result<String> {
         loop {
             let mut line = Vec::new();
             if self.stdout.read_until(b'\n', &mut line)? == 0 {
                 bail!(
-                    "\"{text}\" was expected of `{}`, which ended after saying:\n{}",
+                    "{texts:?} was expected of `{}`, which ended after saying:\n{}",
                     self.command,
                     self.seen
                 );
             }
             let line = String::from_utf8_lossy(&line).into_owned();
             self.seen.push_str(&line);
-            if line.contains(text) {
+            if texts.iter().all(|text| line.contains(text)) {
                 return Ok(line.trim_end().to_owned());
             }
         }

@@ -13,7 +13,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         host.root(&format!("tpactl revoke {id} --reason 'the sale begins' --yes")).ok()?;
-        host.logged(&format!("removal-confirmed grant={id}"))?;
+        host.told("removal-confirmed", &id)?;
         let story = [
             "request-created",
             "approval-recorded",
@@ -53,6 +53,6 @@ on_both_debians! {
         host.root("systemctl stop rsyslog syslog.socket").ok()?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.root("systemctl start rsyslog").ok()?;
-        host.logged(&format!("grant-activated grant={id}"))?;
+        host.told("grant-activated", &id)?;
     }
 }

@@ -33,7 +33,7 @@ on_both_debians! {
         kill_tpad(host)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         login.finish()?.code_is(255)?;
-        host.logged(&format!("removal-confirmed grant={id}"))?;
+        host.told("removal-confirmed", &id)?;
         host.root("pgrep -a -u alice").code_is(1)?;
         host.root("tpactl verify").ok()?;
     }
@@ -43,7 +43,7 @@ on_both_debians! {
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
         login.line_with("in")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes & wait -n; systemctl kill --signal=KILL tpad")).ok()?;
-        host.logged(&format!("removal-confirmed grant={id}"))?;
+        host.told("removal-confirmed", &id)?;
         login.finish()?.code_is(255)?;
         host.root("pgrep -a -u alice").code_is(1)?;
         shown(host, &id)?.has("state", "revoked")?;

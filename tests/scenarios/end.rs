@@ -39,7 +39,7 @@ fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
 
 /// None of it is left, and none of it can be begun again.
 fn nothing_is_left(host: &Host, id: &str) -> anyhow::Result<()> {
-    host.logged(&format!("removal-confirmed grant={id}"))?;
+    host.told("removal-confirmed", id)?;
     host.root("pgrep -a -u alice").code_is(1)?;
     host.root("pgrep -af '^(/usr/bin/)?sleep 471[0-5]'")
         .code_is(1)?;
@@ -108,7 +108,7 @@ on_both_debians! {
         let mut bob = host.start_ssh("bob", &["-tt", "echo in; sleep 4720; echo out"])?;
         bob.line_with("in")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
-        host.logged(&format!("removal-confirmed grant={id}"))?;
+        host.told("removal-confirmed", &id)?;
         host.root("pkill -f '^sleep 4720'").ok()?;
         bob.line_with("out")?;
     }
@@ -120,7 +120,7 @@ on_both_debians! {
         host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         login.finish()?.code_is(255)?;
-        host.logged(&format!("reaper-acted grant={id}"))?;
+        host.told("reaper-acted", &id)?;
         host.root("pgrep -a -u alice").code_is(1)?;
         host.ssh("alice", "true").fails()?;
     }
