@@ -62,13 +62,29 @@ async fn one(
     client: &Client,
     context: &Context,
 ) -> Result<Request, Fail> {
+    let id = if yes {
+        client.full_id(id).await?
+    } else {
+        consented(id, options, client, context).await?
+    };
+    client.ask(client.access.approve(&id, options)).await
+}
+
+/// The id of a request that was shown, and to which the person said yes.
+async fn consented(
+    id: &str,
+    options: &ApproveOptions,
+    client: &Client,
+    context: &Context,
+) -> Result<String, Fail> {
     let request = client.get(id).await?;
     for line in say::request::to_approve(&request, options.duration_s, &context.clock) {
         context.screen.note(&line);
     }
-    let question = format!("Approve {}?", say::id(&request.id));
-    confirm(context, yes, &question)?;
-    client
-        .ask(client.access.approve(&request.id, options))
-        .await
+    confirm(
+        context,
+        false,
+        &format!("Approve {}?", say::id(&request.id)),
+    )?;
+    Ok(request.id)
 }

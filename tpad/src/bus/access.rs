@@ -105,7 +105,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.resolve(&caller, id)?;
+        let id = self.engine.find(&caller, id)?;
         self.show(&caller, &self.engine.request(id)?)
     }
 
@@ -253,7 +253,7 @@ impl Access {
         let grant = if id.is_empty() {
             None
         } else {
-            Some(self.engine.resolve(&caller, id)?)
+            Some(self.engine.find(&caller, id)?)
         };
         Ok(self
             .engine
@@ -272,7 +272,7 @@ impl Access {
         let caller = identify(connection, &header).await?;
         let id = filter.id.filter(|id| !id.is_empty());
         let query = EventQuery {
-            id: id.map(|id| self.engine.resolve(&caller, &id)).transpose()?,
+            id: id.map(|id| self.engine.find(&caller, &id)).transpose()?,
             since: filter.since,
             until: filter.until,
             after: filter.after,

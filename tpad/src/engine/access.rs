@@ -122,33 +122,58 @@ impl Engine {
         Ok(request.with_context(|| format!("request {about} was recorded and is gone"))?)
     }
 
-    /// The request that a person means by an id or the beginning of one.
+    /// The request that a person means to do something about: by its id, or by the beginning of
+    /// one that they may see. Whether they may do it is the ledger's to say, and to record.
     ///
     /// # Errors
-    /// When there is none that they may see, or more than one.
+    /// When there is none, or more than one.
     pub fn resolve(&self, caller: &Caller, text: &str) -> Result<Id> {
+        match self.look_for(caller, text)? {
+            Found::Visible(id) | Found::Hidden(id) => Ok(id),
+        }
+    }
+
+    /// The request that a person means to look at.
+    ///
+    /// # Errors
+    /// When there is none, more than one, or they may not see it.
+    pub fn find(&self, caller: &Caller, text: &str) -> Result<Id> {
+        match self.look_for(caller, text)? {
+            Found::Visible(id) => Ok(id),
+            Found::Hidden(id) => Err(Error::Refused(Refused {
+                kind: Kind::NotPermitted,
+                why: format!("you may not see {id}"),
+                next: Some("see your own requests: tpactl ls --mine".to_owned()),
+                record: None,
+            })),
+        }
+    }
+
+    fn look_for(&self, caller: &Caller, text: &str) -> Result<Found> {
         let inner = self.lock();
         let prefix = normalize(text).ok_or_else(|| Refused::unknown_id(text))?;
         let found = inner
             .store
             .requests_by_prefix(&prefix)
             .map_err(anyhow::Error::new)?;
-        let mut seen = found
+        let visible: Vec<Id> = found
             .iter()
-            .filter(|request| may_see(&inner, caller, request));
-        match (seen.next(), seen.next()) {
-            (Some(request), None) => Ok(request.id),
-            (None, _) => Err(Refused::unknown_id(text).into()),
-            (Some(_), Some(_)) => {
-                let ids: Vec<_> = found
-                    .iter()
-                    .filter(|request| may_see(&inner, caller, request))
-                    .map(|request| request.id.to_string())
-                    .collect();
-                let why = format!("{prefix} is the beginning of {}", ids.join(", "));
+            .filter(|request| may_see(&inner, caller, request))
+            .map(|request| request.id)
+            .collect();
+        match visible.as_slice() {
+            [id] => Ok(Found::Visible(*id)),
+            // Nobody guesses a whole id: who knows it was told.
+            [] => found
+                .iter()
+                .find(|request| request.id.as_str() == prefix)
+                .map(|request| Found::Hidden(request.id))
+                .ok_or_else(|| Refused::unknown_id(text).into()),
+            several => {
+                let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
                 Err(Error::Refused(Refused {
                     kind: Kind::UnknownId,
-                    why,
+                    why: format!("{prefix} is the beginning of {}", ids.join(", ")),
                     next: Some("give more of the id".to_owned()),
                     record: None,
                 }))
@@ -242,6 +267,14 @@ impl Engine {
             tracing::error!("the host does not follow the ledger within {FOLLOW_S}s");
         }
     }
+}
+
+/// What an id leads to.
+enum Found {
+    /// A request that the caller may see.
+    Visible(Id),
+    /// One that they may not.
+    Hidden(Id),
 }
 
 /// An id that no request has.
