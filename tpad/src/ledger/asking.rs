@@ -30,7 +30,7 @@ pub(super) fn ask(
         Refused::invalid(format!("there is no role {shown}"))
             .next("see what there is: tpactl roles")
     })?;
-    may_ask(role, caller, asked)?;
+    may_ask(policy, role, caller, asked)?;
     within_limits(state, policy, caller, &asked.user)?;
     check_reason(role, &asked.reason)?;
     check_ticket(role, asked.ticket.as_deref())?;
@@ -169,7 +169,7 @@ fn approves_itself(role: &Role, caller: &Caller, user: &Person) -> bool {
     caller.person == *user && caller.is_listed(&role.auto)
 }
 
-fn may_ask(role: &Role, caller: &Caller, asked: &Asked) -> Result<(), Refused> {
+fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Result<(), Refused> {
     let Asked {
         user, user_groups, ..
     } = asked;
@@ -187,10 +187,7 @@ fn may_ask(role: &Role, caller: &Caller, asked: &Asked) -> Result<(), Refused> {
         ))
         .next(format!("only its approvers may: {}", listed(role))));
     }
-    let user_listed = role
-        .requesters
-        .iter()
-        .any(|who| who.includes(&user.name, user_groups));
+    let user_listed = policy.means(&role.requesters, &user.name, user.uid, user_groups);
     if !user_listed {
         let whom = if for_self {
             "you".to_owned()
@@ -269,14 +266,10 @@ fn check_ticket(role: &Role, ticket: Option<&str>) -> Result<(), Refused> {
         };
     };
     check_text("ticket", ticket, 1, TICKET_MAX)?;
-    let Some(pattern) = &role.ticket_pattern else {
-        return Ok(());
-    };
-    let fits = regex_lite::Regex::new(&format!("^(?:{pattern})$"))
-        .is_ok_and(|regex| regex.is_match(ticket));
-    if fits {
+    if role.accepts_ticket(ticket) {
         return Ok(());
     }
+    let pattern = role.ticket_pattern.as_deref().unwrap_or_default();
     Err(Refused::invalid(format!(
         "the ticket {} does not look like one (pattern {pattern})",
         one_line(ticket, 40)
