@@ -1,16 +1,17 @@
 //! A booted host, and what people do on it.
 
-use std::fs::{self, File};
-use std::process::{Child, Command};
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::debian::Debian;
 use crate::installed;
 use crate::layer::Layer;
-use crate::notify::Notify;
+use crate::machine::Machine;
 use crate::people;
 use crate::running::Running;
 use crate::said::Said;
@@ -21,8 +22,8 @@ const COMMAND_LIMIT: &str = "60";
 /// A booted host. Gone when dropped.
 pub struct Host {
     debian: Debian,
-    leader: Pid,
-    nspawn: Child,
+    /// `None` only while it is without power.
+    machine: RefCell<Option<Machine>>,
     layer: Layer,
 }
 
@@ -30,29 +31,29 @@ impl Host {
     /// Boots a host with the package installed as it comes: nobody is gated.
     pub fn boot(debian: Debian) -> Result<Self> {
         let layer = Layer::over(&installed::trees(debian)?)?;
-        let notify = Notify::open(layer.name())?;
-        let console = File::create(layer.beside("console"))?;
-        let nspawn = layer
-            .nspawn()
-            .args(["--boot", "--console=pipe", "--notify-ready=yes"])
-            .env("NOTIFY_SOCKET", notify.address())
-            .stdin(std::process::Stdio::null())
-            .stdout(console.try_clone()?)
-            .stderr(console)
-            .spawn()
-            .context("starting systemd-nspawn")?;
-        // From here on, dropping the host ends the process.
-        let mut host = Self {
+        let machine = Machine::boot(&layer).with_context(|| format!("booting {debian}"))?;
+        Ok(Self {
             debian,
-            leader: Pid::from_raw(0),
-            nspawn,
+            machine: RefCell::new(Some(machine)),
             layer,
-        };
-        host.leader = notify.booted().with_context(|| {
-            let console = fs::read_to_string(host.layer.beside("console")).unwrap_or_default();
-            format!("booting {debian}; its console says:\n{console}")
-        })?;
-        Ok(host)
+        })
+    }
+
+    /// Cuts the host's power at once, and gives it back: it boots again from the same disk.
+    pub fn cut_power(&self) -> Result<()> {
+        self.machine.borrow_mut().take();
+        *self.machine.borrow_mut() = Some(Machine::boot(&self.layer)?);
+        Ok(())
+    }
+
+    /// Shuts the host down in good order, and boots it again.
+    pub fn reboot(&self) -> Result<()> {
+        self.root("systemctl --no-block poweroff").ok()?;
+        if let Some(machine) = self.machine.borrow_mut().take() {
+            machine.powered_off()?;
+        }
+        *self.machine.borrow_mut() = Some(Machine::boot(&self.layer)?);
+        Ok(())
     }
 
     /// Boots a host that gates the engineers, as an administrator would set it up.
@@ -151,8 +152,23 @@ impl Host {
 
     /// Writes a file of root's that all may read.
     pub fn write(&self, path: &str, text: &str) -> Result<()> {
-        let inside = format!("/proc/{}/root{path}", self.leader);
-        fs::write(&inside, text).with_context(|| format!("writing {path}"))
+        fs::write(self.inside(path), text).with_context(|| format!("writing {path}"))
+    }
+
+    /// Copies a file of this machine into the host.
+    pub fn copy_in(&self, file: &Path, path: &str) -> Result<()> {
+        fs::copy(file, self.inside(path)).with_context(|| format!("copying to {path}"))?;
+        Ok(())
+    }
+
+    /// The pid of the host's init; of nobody while it is without power.
+    fn leader(&self) -> Pid {
+        let machine = self.machine.borrow();
+        machine.as_ref().map_or(Pid::from_raw(-1), Machine::leader)
+    }
+
+    fn inside(&self, path: &str) -> String {
+        format!("/proc/{}/root{path}", self.leader())
     }
 
     /// What the host's journal says, for a person who looks into a failure.
@@ -166,7 +182,7 @@ impl Host {
     pub fn shell(&self) -> Result<()> {
         let mut shell = Command::new("/usr/bin/nsenter");
         shell
-            .args(["--target", &self.leader.to_string(), "--mount", "--uts"])
+            .args(["--target", &self.leader().to_string(), "--mount", "--uts"])
             .args([
                 "--ipc",
                 "--net",
@@ -198,7 +214,7 @@ impl Host {
     fn command(&self, argv: &[&str]) -> Command {
         let mut command = Command::new("/usr/bin/nsenter");
         command
-            .args(["--target", &self.leader.to_string(), "--mount", "--uts"])
+            .args(["--target", &self.leader().to_string(), "--mount", "--uts"])
             .args(["--ipc", "--net", "--pid", "--cgroup", "--"])
             .args(["/usr/bin/setpriv", "--pdeathsig", "TERM"])
             .args(["/usr/bin/timeout", "--kill-after=2", COMMAND_LIMIT])
@@ -209,18 +225,5 @@ impl Host {
             .env("LANG", "C.UTF-8")
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // Killing init ends every process of the host, and then systemd-nspawn, which is waited
-        // for. Each fails only for a process that is gone.
-        if self.leader.as_raw() > 1 {
-            let _ = kill(self.leader, Signal::SIGKILL);
-        } else {
-            let _ = self.nspawn.kill();
-        }
-        let _ = self.nspawn.wait();
     }
 }

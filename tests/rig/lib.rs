@@ -12,6 +12,7 @@ pub mod grant;
 pub mod host;
 pub mod installed;
 pub mod layer;
+pub mod machine;
 pub mod need;
 pub mod notify;
 pub mod object;

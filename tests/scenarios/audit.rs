@@ -50,9 +50,10 @@ on_both_debians! {
     }
 
     fn a_stopped_log_daemon_loses_nothing(host) {
-        host.root("systemctl stop rsyslog syslog.socket").ok()?;
+        // What listens on /dev/log is journald; rsyslog gets its copy from there.
+        host.root("kill -STOP $(pidof systemd-journald)").ok()?;
         let id = grant(host, "alice", "web-ops", "1h")?;
-        host.root("systemctl start rsyslog").ok()?;
+        host.root("kill -CONT $(pidof systemd-journald)").ok()?;
         host.told("grant-activated", &id)?;
     }
 }
