@@ -42,7 +42,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
         login.line_with("in")?;
-        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes; systemctl kill --signal=KILL tpad")).ok()?;
+        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes; systemctl kill --signal=KILL tpad; systemctl start tpad")).ok()?;
         host.told("removal-confirmed", &id)?;
         login.finish()?.code_is(255)?;
         host.root("pgrep -a -u alice").code_is(1)?;
