@@ -1,5 +1,6 @@
 //! `org.tpa1.Gate`: what the PAM module asks.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::{access, view, words};
 use crate::accounts;
 use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
+use crate::host::process;
 use crate::ledger::{Caller, Person, Place, Why};
 
 /// How long the answer to someone who starts a grant by using it waits for its rules: well within
@@ -248,17 +250,9 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
             rhost: query.rhost.clone().filter(|rhost| !rhost.is_empty()),
             pid: query.pid,
         },
-        started: started(query.pid).unwrap_or(0),
+        started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
         target: query.target.clone(),
     })
-}
-
-/// Start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from
-/// behind the name, which may hold anything.
-fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 /// The person at the gate, as NSS has them: the module's word alone is not enough for a request.

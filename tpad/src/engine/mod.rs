@@ -133,6 +133,12 @@ impl Engine {
         });
         events.push(loaded);
         events.extend(run::void_on_another_machine(&inner.store, &inner.state)?);
+        let over = inner
+            .state
+            .sessions
+            .values()
+            .filter(|session| !gate::goes_on(session));
+        events.extend(over.cloned().map(Event::SessionClosed));
         self.record(&mut inner, None, events, &now)?;
         run::remember_machine(&mut inner.store)?;
         Ok(())

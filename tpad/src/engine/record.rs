@@ -21,14 +21,20 @@ impl Engine {
         Ok((now, jump.filter(|_| first).into_iter().collect()))
     }
 
-    /// Records what time has brought about, and tells the moment.
+    /// Records what time has brought about, and tells the moment. What ends goes first and by
+    /// itself: it takes effect even when nothing can be written.
     pub(super) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
-        let (now, mut events) = self.moment(inner)?;
-        events.extend(ledger::due(&inner.state, &now));
-        if (!events.is_empty() || !inner.unrecorded.is_empty())
-            && let Err(error) = self.record(inner, None, events, &now)
-        {
-            tracing::error!("{error:#}");
+        let (now, jump) = self.moment(inner)?;
+        let due = ledger::due(&inner.state, &now);
+        let (ending, mut others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
+        others.extend(jump);
+        for events in [ending, others] {
+            if events.is_empty() && inner.unrecorded.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.record(inner, None, events, &now) {
+                tracing::error!("{error:#}");
+            }
         }
         Ok(now)
     }

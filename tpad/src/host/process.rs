@@ -62,6 +62,12 @@ impl Process {
     }
 }
 
+/// When a process started, in ticks since boot; `None` when it has ended.
+#[must_use]
+pub fn started(proc: &Path, pid: u32) -> Option<u64> {
+    Some(look_at(proc, i32::try_from(pid).ok()?)?.started)
+}
+
 /// Everything that runs, but for the first process and this one.
 #[must_use]
 pub fn scan(proc: &Path) -> Vec<Process> {
