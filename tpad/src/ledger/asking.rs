@@ -4,14 +4,13 @@ use tpa_bus::id::Id;
 use tpa_bus::span::Span;
 use tpa_bus::text::one_line;
 
+use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::deciding::granted;
-use super::request::{Approval, Removal, Request, Stage};
+use super::request::{Removal, Request, Stage};
 use super::{Asked, Caller, Event, Kind, Person, Refused, State};
 use crate::clock::Now;
 use crate::policy::{Policy, Role};
 
-/// Longest reason, comment or explanation, in characters.
-pub(super) const TEXT_MAX: usize = 1_000;
 /// Longest ticket reference, in characters.
 const TICKET_MAX: usize = 100;
 /// How far ahead access may be asked for: a year.
@@ -112,38 +111,6 @@ pub(super) fn extend(
     filed(state, role, &request, by_itself, now)
 }
 
-/// No grant is longer than its role's maximum, however often it is extended.
-pub(super) fn check_extension(role: &Role, target: &Request, more_s: u64) -> Result<(), Refused> {
-    let Stage::Active { since, deadline } = &target.stage else {
-        return Err(Refused::no_change(format!(
-            "{} is {}",
-            target.id,
-            target.state_name()
-        )));
-    };
-    let so_far = deadline
-        .not_after
-        .saturating_sub(*since)
-        .max(0)
-        .unsigned_abs();
-    if so_far.saturating_add(more_s) <= role.max_s {
-        return Ok(());
-    }
-    let left = Span::from_secs(role.max_s.saturating_sub(so_far));
-    let most = Span::from_secs(role.max_s);
-    Err(Refused::invalid(format!(
-        "{} more would make {} longer than the {most} that {} allows",
-        Span::from_secs(more_s),
-        target.id,
-        role.name
-    ))
-    .next(if left.as_secs() == 0 {
-        format!("ask anew: tpactl request {} --reason …", role.name)
-    } else {
-        format!("ask for at most {left} more")
-    }))
-}
-
 /// The events of a request just filed: with those of its approval where none has to be waited for.
 fn filed(
     state: &State,
@@ -222,31 +189,6 @@ fn within_limits(
     Ok(())
 }
 
-/// A text that people typed: something, not too long, on one line.
-pub(super) fn check_text(what: &str, text: &str, least: usize, most: usize) -> Result<(), Refused> {
-    let length = text.trim().chars().count();
-    if length < least {
-        return Err(Refused::invalid(format!(
-            "the {what} has {length} characters, at least {least} are needed"
-        ))
-        .next("say in a sentence what it is for: --reason \"…\""));
-    }
-    if text.chars().count() > most {
-        return Err(
-            Refused::invalid(format!("the {what} is longer than {most} characters"))
-                .next("say it shorter, or name a ticket"),
-        );
-    }
-    if let Some(c) = text.chars().find(|c| c.is_control()) {
-        let shown = c.escape_default();
-        return Err(
-            Refused::invalid(format!("the {what} holds the control character {shown}"))
-                .next("write it on one line, in plain text"),
-        );
-    }
-    Ok(())
-}
-
 fn check_reason(role: &Role, reason: &str) -> Result<(), Refused> {
     let least = usize::try_from(role.reason_min)
         .unwrap_or(usize::MAX)
@@ -273,7 +215,8 @@ fn check_ticket(role: &Role, ticket: Option<&str>) -> Result<(), Refused> {
     Err(Refused::invalid(format!(
         "the ticket {} does not look like one (pattern {pattern})",
         one_line(ticket, 40)
-    )))
+    ))
+    .next("write all of it as the pattern says: --ticket T"))
 }
 
 /// For how long, and from when.
@@ -308,22 +251,4 @@ fn span_of(role: &Role, asked: &Asked, now: &Now) -> Result<(u64, Option<i64>), 
         .next(format!("ask for at most {most}: --for {most}")));
     }
     Ok((seconds, asked.at))
-}
-
-/// The role's approvers in words.
-pub(super) fn listed(role: &Role) -> String {
-    role.approvers
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// A yes by this caller at this time.
-pub(super) fn yes(caller: &Caller, now: &Now, comment: Option<&str>) -> Approval {
-    Approval {
-        by: caller.person.clone(),
-        at: now.wall_s,
-        comment: comment.filter(|text| !text.is_empty()).map(str::to_owned),
-    }
 }

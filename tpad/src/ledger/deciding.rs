@@ -3,7 +3,7 @@
 use tpa_bus::id::Id;
 use tpa_bus::span::Span;
 
-use super::asking::{TEXT_MAX, check_extension, check_text, listed, yes};
+use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::request::{Approval, Closed, Deadline, Request, Stage};
 use super::{Caller, Event, Refused, State};
 use crate::clock::Now;
@@ -261,4 +261,13 @@ pub fn may_decide_now(policy: &Policy, request: &Request, caller: &Caller) -> bo
         .iter()
         .any(|approval| caller.is(approval.by.uid));
     open && !said && may_decide(role, request, caller, "approve").is_ok()
+}
+
+/// A yes by this caller at this time.
+fn yes(caller: &Caller, now: &Now, comment: Option<&str>) -> Approval {
+    Approval {
+        by: caller.person.clone(),
+        at: now.wall_s,
+        comment: comment.filter(|text| !text.is_empty()).map(str::to_owned),
+    }
 }

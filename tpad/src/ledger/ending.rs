@@ -2,7 +2,7 @@
 
 use tpa_bus::id::Id;
 
-use super::asking::{TEXT_MAX, check_text};
+use super::checks::{TEXT_MAX, check_text};
 use super::deciding::known;
 use super::request::{Closed, Request, Stage};
 use super::{Caller, Event, Refused, State};

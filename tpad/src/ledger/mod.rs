@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod asking;
+mod checks;
 mod command;
 mod deciding;
 mod ending;
