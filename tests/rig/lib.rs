@@ -11,6 +11,7 @@ pub mod debian;
 pub mod grant;
 pub mod host;
 pub mod installed;
+pub mod kill;
 pub mod layer;
 pub mod machine;
 pub mod need;

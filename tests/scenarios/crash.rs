@@ -1,19 +1,9 @@
 //! tpad killed at any point goes on where it was.
 
 use tpa_tests::grant::{grant, request, shown};
-use tpa_tests::host::Host;
+use tpa_tests::kill::kill_tpad;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
-
-/// Kills tpad, and waits until systemd has started it again by itself.
-fn kill_tpad(host: &Host) -> anyhow::Result<()> {
-    let mut journal =
-        host.start("journalctl --follow --lines=0 --unit=tpad --output=cat & echo on; wait")?;
-    journal.line_with("on")?;
-    host.root("systemctl kill --signal=KILL tpad").ok()?;
-    journal.line_with("Started tpad.service")?;
-    Ok(())
-}
 
 on_both_debians! {
     with play;
@@ -42,7 +32,8 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
         login.line_with("in")?;
-        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes; systemctl kill --signal=KILL tpad; systemctl start tpad")).ok()?;
+        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
+        kill_tpad(host)?;
         host.told("removal-confirmed", &id)?;
         login.finish()?.code_is(255)?;
         host.root("pgrep -a -u alice").code_is(1)?;
