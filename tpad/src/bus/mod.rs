@@ -39,3 +39,64 @@ impl From<Error> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use zbus::object_server::Interface;
+    use zruntime::SharedRuntime;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::policy::load::Source;
+
+    /// The lines of a description that say what there is, without what is said about it.
+    fn bones(xml: &str) -> Vec<String> {
+        let mut bones = String::new();
+        let mut rest = xml;
+        while let Some((before, comment)) = rest.split_once("<!--") {
+            bones.push_str(before);
+            rest = comment.split_once("-->").unwrap().1;
+        }
+        bones.push_str(rest);
+        let lines = bones.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(str::to_owned).collect()
+    }
+
+    fn served(interface: &dyn Interface) -> Vec<String> {
+        let mut xml = String::new();
+        interface.introspect_to_writer(&mut xml, 0);
+        bones(&xml)
+    }
+
+    #[test]
+    fn what_is_served_is_what_the_contract_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = nix::unistd::geteuid().as_raw();
+        let source = Source::in_folder(folder.path(), owner);
+        let engine = Engine::open(&folder.path().join("tpa.db"), source).unwrap();
+        let engine = Arc::new(engine);
+        let runtime = SharedRuntime::new().unwrap();
+        let access = access::Access {
+            engine: Arc::clone(&engine),
+            runtime: runtime.clone(),
+        };
+        let gate = gate::Gate {
+            engine,
+            runtime,
+            way: gate::Way::Socket,
+        };
+
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tpa_bus/org.tpa1.xml");
+        let contract = bones(&std::fs::read_to_string(file).unwrap());
+        let interfaces = contract
+            .iter()
+            .skip_while(|line| !line.starts_with("<interface"))
+            .take_while(|line| *line != "</node>")
+            .cloned();
+        let served = [served(&access), served(&gate)].concat();
+        assert_eq!(served, interfaces.collect::<Vec<_>>());
+    }
+}
