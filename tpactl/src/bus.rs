@@ -128,6 +128,9 @@ pub fn explain(error: &zbus::Error) -> Fail {
                 format!("tpad does not know this call: {error}"),
                 "are tpad and tpactl of the same version? Then: systemctl restart tpad",
             ),
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
+                unreachable("it is not running")
+            }
             error => unreachable(&error.to_string()),
         },
         zbus::Error::Connection(..) | zbus::Error::InputOutput(_) | zbus::Error::Handshake(_) => {

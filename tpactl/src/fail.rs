@@ -68,6 +68,14 @@ impl Fail {
         }
     }
 
+    /// The same, with another next step.
+    pub fn with_next(self, next: String) -> Self {
+        match self {
+            Self::Said { exit, error, .. } => Self::new(exit, error, next),
+            Self::ClosedPipe => self,
+        }
+    }
+
     /// The exit code it ends with.
     pub fn exit(&self) -> Exit {
         match self {

@@ -1,5 +1,7 @@
 //! Times on screen: relative, absolute and with their zone.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, NaiveDateTime};
 
 use crate::clock::Clock;
@@ -36,27 +38,32 @@ pub fn relative(at: i64, clock: &Clock) -> String {
     format!("{} ({})", distance(at, clock), absolute(at, clock))
 }
 
-/// `5m ago` or `in 2h`
+/// `5m ago`, `now` or `in 2h`
 pub fn distance(at: i64, clock: &Clock) -> String {
     let span = short(at.abs_diff(clock.now));
-    if at > clock.now {
-        format!("in {span}")
-    } else {
-        format!("{span} ago")
+    match at.cmp(&clock.now) {
+        Ordering::Less => format!("{span} ago"),
+        Ordering::Equal => "now".to_owned(),
+        Ordering::Greater => format!("in {span}"),
     }
 }
 
-/// `16:30 CET, 15:30Z`; with the date on any other day than today.
+/// `16:30 CET, 15:30Z`; with the date on any other day than today, and once where the reader's
+/// clock shows UTC.
 pub fn absolute(at: i64, clock: &Clock) -> String {
     let local = (clock.wall)(at);
     let today = (clock.wall)(clock.now).time.date();
     let utc = utc(at);
-    if local.time.date() == today && utc.date() == today {
-        let (local_time, utc) = (local.time.format("%H:%M"), utc.format("%H:%M"));
-        return format!("{local_time} {}, {utc}Z", local.zone);
+    let form = if local.time.date() == today && utc.date() == today {
+        "%H:%M"
+    } else {
+        "%F %H:%M"
+    };
+    let here = format!("{} {}", local.time.format(form), local.zone);
+    if local.time == utc {
+        return here;
     }
-    let (local_time, utc) = (local.time.format("%F %H:%M"), utc.format("%F %H:%M"));
-    format!("{local_time} {}, {utc}Z", local.zone)
+    format!("{here}, {}Z", utc.format(form))
 }
 
 /// RFC 3339 in UTC: `2026-11-24T15:30:00Z`
@@ -112,6 +119,19 @@ mod tests {
             relative(clock.now - 300, &clock),
             "5m ago (14:26 CET, 13:26Z)"
         );
+    }
+
+    #[test]
+    fn a_reader_whose_clock_shows_utc_reads_it_once() {
+        let clock = Clock {
+            wall: |at| crate::clock::Wall {
+                time: utc(at),
+                zone: "UTC".into(),
+            },
+            ..fixed()
+        };
+        assert_eq!(relative(clock.now, &clock), "now (13:31 UTC)");
+        assert_eq!(absolute(clock.now - 86_400, &clock), "2026-11-23 13:31 UTC");
     }
 
     #[test]

@@ -78,13 +78,13 @@ async fn consented(
     context: &Context,
 ) -> Result<String, Fail> {
     let request = client.get(id).await?;
-    for line in say::request::to_approve(&request, options.duration_s, &context.clock) {
-        context.screen.note(&line);
+    // What was decided already is not asked about: the daemon says so.
+    if request.state == "pending" {
+        for line in say::request::to_approve(&request, options.duration_s, &context.clock) {
+            context.screen.note(&line);
+        }
+        let question = format!("Approve {}?", say::id(&request.id));
+        confirm(context, false, &question)?;
     }
-    confirm(
-        context,
-        false,
-        &format!("Approve {}?", say::id(&request.id)),
-    )?;
     Ok(request.id)
 }

@@ -14,6 +14,7 @@ const TPAD: &str = "/usr/sbin/tpad";
 const EXAMPLES: &str = "\
 Examples:
   tpactl check && systemctl reload tpad
+  tpactl check --user alice
   tpactl check ./etc-tpa --json";
 
 /// Its arguments.
@@ -23,6 +24,9 @@ pub struct Args {
     /// Folder with tpad.toml and roles.d; /etc/tpa when not given
     #[arg(value_hint = clap::ValueHint::DirPath)]
     dir: Option<PathBuf>,
+    /// Explain what it means to this person
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     #[command(flatten)]
     format: Json,
 }
@@ -33,6 +37,10 @@ pub fn run(args: &Args) -> Result<Exit, Fail> {
     command.arg("check");
     if args.format.json {
         command.arg("--json");
+    }
+    if let Some(user) = &args.user {
+        // In one word, so that no name is taken for an option.
+        command.arg(format!("--user={user}"));
     }
     if let Some(dir) = &args.dir {
         // In full, so that its name is never taken for an option, and problems name it whole.

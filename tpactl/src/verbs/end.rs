@@ -1,5 +1,7 @@
 //! `tpactl end`: ends one's own access now.
 
+use tpa_bus::access::Request;
+
 use super::confirm;
 use crate::cli::Change;
 use crate::completion;
@@ -42,13 +44,23 @@ async fn one(id: &str, args: &Args, context: &Context) -> Result<Exit, Fail> {
 async fn all(args: &Args, context: &Context) -> Result<Exit, Fail> {
     context.screen.consent_possible(args.change.yes, "end")?;
     let client = context.client().await?;
-    let live = client.ask(client.access.status("")).await?;
-    for line in say::request::table(&live, &context.clock, context.screen.width) {
-        context.screen.note(&line);
+    if !args.change.yes {
+        let live = client.ask(client.access.status("")).await?;
+        consent(&live, context)?;
     }
-    let question = format!("End {} of yours now?", say::count(live.len(), "grant"));
-    confirm(context, args.change.yes, &question)?;
     let ended = client.ask(client.access.end("")).await?;
     context.show_outcomes(&ended, 0, args.change.json)?;
     Ok(Exit::Done)
+}
+
+/// Shows what would end, and asks. Of nothing the daemon says that there is nothing.
+fn consent(live: &[Request], context: &Context) -> Result<(), Fail> {
+    if live.is_empty() {
+        return Ok(());
+    }
+    for line in say::request::table(live, &context.clock, context.screen.width) {
+        context.screen.note(&line);
+    }
+    let question = format!("End {} of yours now?", say::count(live.len(), "grant"));
+    confirm(context, false, &question)
 }

@@ -1,8 +1,9 @@
 //! `tpactl request`: asks for access.
 
-use tpa_bus::access::NewRequest;
+use tpa_bus::access::{NewRequest, Request};
 use tpa_bus::span::{ParseSpanError, Span};
 
+use crate::bus::Client;
 use crate::cli::Change;
 use crate::clock::Clock;
 use crate::completion;
@@ -113,15 +114,38 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let new = new_request(args, &context.clock)?;
     let client = context.client().await?;
     let Some(patience) = patience else {
-        let request = client.ask(client.access.create_request(&new)).await?;
+        let request = file(&new, &client).await?;
         context.show_outcome(&request, json)?;
         return Ok(Exit::Done);
     };
     // Listen first: the decision may come faster than the answer is read.
     let wait = Wait::begin(&client, patience.limit()).await?;
-    let request = client.ask(client.access.create_request(&new)).await?;
+    let request = file(&new, &client).await?;
     wait.until(Goal::Approved, request, &client, context, json)
         .await
+}
+
+/// Files it. A role that is not there may be one that was misspelt.
+async fn file(new: &NewRequest, client: &Client) -> Result<Request, Fail> {
+    let filed = client.ask(client.access.create_request(new)).await;
+    match filed {
+        Err(refused) if refused.exit() == Exit::Usage => {
+            let roles = client.ask(client.access.roles()).await.unwrap_or_default();
+            let names = roles.iter().map(|role| role.name.as_str());
+            Err(match nearest(&new.role, names) {
+                Some(name) => refused.with_next(format!("did you mean {name}? See: tpactl roles")),
+                None => refused,
+            })
+        }
+        filed => filed,
+    }
+}
+
+/// The name that was probably meant; `None` where the word is one of them, or like none of them.
+fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let scored = names.map(|name| (strsim::damerau_levenshtein(word, name), name));
+    let (distance, name) = scored.min()?;
+    (1..=2).contains(&distance).then_some(name)
 }
 
 fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
@@ -159,6 +183,22 @@ mod tests {
         ] {
             assert_eq!(Waiting { wait, no_wait }.patience(watched), expected);
         }
+    }
+
+    #[test]
+    fn a_misspelt_role_is_guessed_and_anything_else_is_not() {
+        let roles = ["db-admin", "web-ops"];
+        for (word, meant) in [
+            ("web-opz", Some("web-ops")),
+            ("wbe-ops", Some("web-ops")),
+            ("dbadmin", Some("db-admin")),
+            ("web-ops", None),
+            ("root", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, roles.into_iter()), meant, "{word}");
+        }
+        assert_eq!(nearest("web-ops", std::iter::empty()), None);
     }
 
     #[test]

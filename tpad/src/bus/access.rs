@@ -449,7 +449,7 @@ fn account(name: &str) -> Result<accounts::Account, Refusal> {
         Refusal::from(Error::Refused(Refused {
             kind: Kind::Invalid,
             why,
-            next: None,
+            next: Some("see who is known here: getent passwd".to_owned()),
             record: None,
         }))
     };
