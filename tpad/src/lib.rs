@@ -2,7 +2,8 @@
 //!
 //! [`ledger`] says what was decided, [`plan`] says what the host should look like now, [`host`]
 //! makes it so. [`policy`] is the configuration, [`store`] keeps every event, [`audit`] tells
-//! syslog, [`bus`] lets people and the gate in, and in [`engine`] they meet.
+//! syslog of it and [`notify`] the administrator's program, [`bus`] lets people and the gate in,
+//! and in [`engine`] they meet.
 
 pub mod accounts;
 pub mod audit;
@@ -11,6 +12,7 @@ pub mod clock;
 pub mod engine;
 pub mod host;
 pub mod ledger;
+pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod store;

@@ -14,6 +14,7 @@ use tpa_bus::names;
 use tpad::bus::serve;
 use tpad::engine::{self, Engine};
 use tpad::host::{Host, paths::Paths, reap};
+use tpad::notify;
 use tpad::policy::explain::check_command;
 use tpad::policy::load::Source;
 use zruntime::SharedRuntime;
@@ -96,6 +97,8 @@ fn daemon() -> anyhow::Result<()> {
         let people = serve::people(Arc::clone(&engine), runtime.clone());
         runtime.spawn("people", people).detach();
         let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
+        let notify = notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());
+        runtime.spawn("notify", notify).detach();
         let host = Host::new(runtime.clone(), Paths::default());
         let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, || {
             if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {

@@ -10,9 +10,11 @@ use tpa_bus::offline::{Class, Concern, Who};
 use tpa_bus::span::Span;
 
 use super::danger::{self, Warning};
+use super::files::Program;
 use super::load::{Source, load};
 use super::people::{Nss, People, Person};
 use super::problem::Problem;
+use super::program;
 use super::{OnEnd, Policy, Role, explain_json};
 
 /// A person of whom to tell what the configuration means to them.
@@ -109,6 +111,12 @@ fn explain_all(out: &mut String, policy: &Policy) {
             "exempt",
             &format!("{}, every use logged loudly", names(list)),
         ),
+    }
+    if let Some(program) = &policy.notify {
+        let _ = writeln!(
+            out,
+            "\nnotify\n  run      {program}, unprivileged, for each event"
+        );
     }
     for role in policy.roles.values() {
         explain_role(out, role);
@@ -240,10 +248,33 @@ impl Subject<'_> {
     }
 }
 
-/// The warnings of the gate and of all roles.
+/// The warnings of the gate, of the program that is told, and of all roles.
 pub(super) fn all_warnings(policy: &Policy) -> Vec<Warning> {
     let roles = policy.roles.values().flat_map(danger::warnings);
-    danger::of_gate(policy).into_iter().chain(roles).collect()
+    let gate = danger::of_gate(policy).into_iter();
+    gate.chain(of_notify(policy)).chain(roles).collect()
+}
+
+/// Nobody is told when there is nothing to run.
+fn of_notify(policy: &Policy) -> Option<Warning> {
+    let program = policy.notify.as_ref()?;
+    let (what, instead) = match program::look(Path::new(program)).ok()? {
+        Program::Good => return None,
+        Program::Missing => (
+            "is not there",
+            "put the program there, or leave notify.run out",
+        ),
+        Program::NotForAll => (
+            "cannot be run by everyone, as whom it runs",
+            "chmod 0755, and keep what it must not show elsewhere",
+        ),
+    };
+    Some(Warning {
+        role: String::new(),
+        rule: String::new(),
+        message: format!("nobody is told of events: {program} {what}"),
+        instead,
+    })
 }
 
 fn sentence(warning: &Warning) -> String {

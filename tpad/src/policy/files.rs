@@ -20,6 +20,18 @@ use super::problem::Problem;
 /// No configuration is longer than this, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
+/// What there is where a program should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Program {
+    /// A program that everyone can run.
+    Good,
+    /// A file that not everyone can read and execute.
+    NotForAll,
+    /// Nothing.
+    Missing,
+}
+
 /// A checked folder.
 pub(super) struct Folder<'o> {
     fd: OwnedFd,
@@ -48,17 +60,9 @@ impl<'o> Folder<'o> {
     /// Reads a file in it; `None` when there is none.
     pub(super) fn read(&self, name: &OsStr) -> Result<Option<String>, Problem> {
         let path = self.path.join(name);
-        // A FIFO would keep open(2) waiting.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let Some(fd) = self.open(name, &path, flags)? else {
+        let Some((fd, _)) = self.file(name, &path)? else {
             return Ok(None);
         };
-        let stat = stat_of(&fd, &path)?;
-        if file_type(&stat) != SFlag::S_IFREG {
-            let next = "put a plain file in its place";
-            return Err(Problem::of_file(&path, "is not a regular file").next(next));
-        }
-        check_writers(&stat, &path, self.owners)?;
         let mut bytes = Vec::new();
         File::from(fd)
             .take(MOST_BYTES + 1)
@@ -71,6 +75,31 @@ impl<'o> Folder<'o> {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(Problem::of_file(&path, "is not UTF-8 text")),
         }
+    }
+
+    /// Looks at a program in it.
+    pub(super) fn program(&self, name: &OsStr) -> Result<Program, Problem> {
+        Ok(match self.file(name, &self.path.join(name))? {
+            None => Program::Missing,
+            Some((_, stat)) if stat.st_mode & 0o005 == 0o005 => Program::Good,
+            Some(_) => Program::NotForAll,
+        })
+    }
+
+    /// Opens a plain file in it; `None` when there is none.
+    fn file(&self, name: &OsStr, path: &Path) -> Result<Option<(OwnedFd, FileStat)>, Problem> {
+        // A FIFO would keep open(2) waiting.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let Some(fd) = self.open(name, path, flags)? else {
+            return Ok(None);
+        };
+        let stat = stat_of(&fd, path)?;
+        if file_type(&stat) != SFlag::S_IFREG {
+            let next = "put a plain file in its place";
+            return Err(Problem::of_file(path, "is not a regular file").next(next));
+        }
+        check_writers(&stat, path, self.owners)?;
+        Ok(Some((fd, stat)))
     }
 
     /// Names of all that is in it, sorted.

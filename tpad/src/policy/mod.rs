@@ -13,6 +13,7 @@ pub mod load;
 mod login_defs;
 pub mod people;
 pub mod problem;
+mod program;
 mod role;
 mod settings;
 mod sudo;

@@ -11,6 +11,7 @@ use super::command::unfit_path;
 use super::document::{Document, Section};
 use super::people::People;
 use super::problem::Problem;
+use super::program;
 use super::who::{self, Everyone};
 
 /// Undecided requests one person may have, unless the configuration says otherwise.
@@ -158,6 +159,10 @@ fn notify(section: &mut Section<'_, '_>) -> Option<String> {
     };
     if let Some(why) = unfit {
         let message = format!("not the path of a program ({why})");
+        section.document().report(&run.span(), message);
+    } else if let Err(problem) = program::look(Path::new(path)) {
+        // One that is missing harms nothing, so it is no reason not to load the rest.
+        let message = format!("not root's alone to change ({problem})");
         section.document().report(&run.span(), message);
     }
     Some(run.into_inner())
