@@ -1,0 +1,188 @@
+//! Access ends on time, whoever is dead: something on the host breaks while a grant lives, and
+//! all that the grant started is gone within 5 s of its end all the same. Nobody else is kept out.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tpa_tests::clock;
+use tpa_tests::grant::{grant, shown};
+use tpa_tests::host::Host;
+use tpa_tests::installed;
+use tpa_tests::on_both_debians;
+use tpa_tests::running::Running;
+use tpa_tests::scenario::play;
+
+/// How long after its end access may last.
+const PROMISE: Duration = Duration::from_secs(5);
+
+/// What alice has running on a short grant: a login, a command of root's, and what she left.
+struct Access {
+    id: String,
+    /// Since 1970, in UTC.
+    end: Duration,
+    login: Running,
+    _sudo: Running,
+}
+
+impl Access {
+    fn begin(host: &Host, length: &str) -> Result<Self> {
+        let id = grant(host, "alice", "web-ops", length)?;
+        let request = shown(host, &id)?;
+        let end = host.root(&format!("date --date {} +%s", request.text("not_after")?));
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line_with("in")?;
+        let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+        host.logged("COMMAND=/usr/bin/sleep 4711")?;
+        host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
+            .ok()?;
+        let all = host.root("pgrep -cf '^(/usr/bin/)?sleep 471[0-2]'");
+        ensure!(all.ok()? == "3", "three sleeps run: {all}");
+        Ok(Self {
+            id,
+            end: Duration::from_secs(end.ok()?.parse()?),
+            login,
+            _sudo: sudo,
+        })
+    }
+
+    /// Waits for the end, and for the line of who brought it about.
+    fn ends(self, host: &Host, witness: &str) -> Result<()> {
+        self.login.finish()?.code_is(255)?;
+        ends(host, &self.id, self.end, witness)
+    }
+}
+
+/// Waits until `witness` tells of the end, and looks whether it is one.
+fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
+    host.told(witness, id)?;
+    let late = clock::wall()?.saturating_sub(end);
+    ensure!(late <= PROMISE, "it ended {late:?} late");
+    host.root("pgrep -a -u alice").code_is(1)?;
+    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+    host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
+    host.ssh("alice", "true").fails()?.says("denied")?;
+    host.console("alice", "sudo -n /usr/bin/sleep 4711")
+        .fails()?;
+    Ok(())
+}
+
+/// Someone not gated, root, and someone exempt, on their way in.
+fn others(host: &Host) -> Result<Vec<Running>> {
+    let arrive = |user| host.start_ssh(user, &["-T", "echo in"]);
+    ["bob", "root", "frank"].into_iter().map(arrive).collect()
+}
+
+/// They are in.
+fn get_in(others: Vec<Running>) -> Result<()> {
+    for other in others {
+        other.finish()?.says("in")?.ok()?;
+    }
+    Ok(())
+}
+
+/// Breaks something by a line of shell while a grant lives.
+fn break_and_end(host: &Host, line: &str, witness: &str) -> Result<()> {
+    let access = Access::begin(host, "15s")?;
+    host.root(line).ok()?;
+    let meanwhile = others(host)?;
+    access.ends(host, witness)?;
+    get_in(meanwhile)?;
+    get_in(others(host)?)
+}
+
+on_both_debians! {
+    with play;
+
+    fn tpad_killed(host) {
+        break_and_end(host, "systemctl kill --signal=KILL tpad", "removal-confirmed")?;
+        host.root("tpactl verify").ok()?;
+    }
+
+    fn tpad_stopped(host) {
+        break_and_end(host, "systemctl stop tpad", "reaper-acted")?;
+    }
+
+    fn tpad_masked_and_killed(host) {
+        break_and_end(
+            host,
+            "systemctl mask --runtime tpad; systemctl kill --signal=KILL tpad",
+            "reaper-acted",
+        )?;
+    }
+
+    fn tpad_hung(host) {
+        break_and_end(host, "systemctl kill --signal=STOP tpad", "reaper-acted")?;
+    }
+
+    fn tpad_upgraded(host) {
+        host.copy_in(&installed::package()?, "/root/tpa.deb")?;
+        break_and_end(host, "dpkg -i /root/tpa.deb", "removal-confirmed")?;
+        host.root("systemctl is-active tpad").ok()?;
+    }
+
+    fn the_bus_stopped(host) {
+        break_and_end(host, "systemctl stop dbus.socket dbus.service", "removal-confirmed")?;
+    }
+
+    fn the_bus_hung(host) {
+        let access = Access::begin(host, "15s")?;
+        host.root("systemctl kill --signal=STOP dbus").ok()?;
+        let waiting = others(host)?;
+        access.ends(host, "removal-confirmed")?;
+        // They are through the gate; the line of pam_systemd waits 90 s for the bus, as it does on
+        // a host without TPA.
+        for user in ["bob", "root", "frank"] {
+            host.logged(&format!("session opened for user {user}"))?;
+        }
+        drop(waiting);
+    }
+
+    fn logind_restarted_and_systemd_reloaded(host) {
+        break_and_end(
+            host,
+            "systemctl restart systemd-logind; systemctl daemon-reload",
+            "removal-confirmed",
+        )?;
+    }
+
+    fn logind_gone(host) {
+        break_and_end(host, "systemctl mask --runtime --now systemd-logind", "removal-confirmed")?;
+    }
+
+    fn tpad_and_the_bus_dead(host) {
+        break_and_end(
+            host,
+            "systemctl mask --runtime tpad; systemctl kill --signal=KILL tpad; systemctl stop dbus.socket dbus.service",
+            "reaper-acted",
+        )?;
+    }
+
+    fn the_host_rebooted(host) {
+        let access = Access::begin(host, "40s")?;
+        host.reboot()?;
+        host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
+        ends(host, &access.id, access.end, "removal-confirmed")?;
+        get_in(others(host)?)?;
+    }
+
+    fn the_power_cut(host) {
+        let access = Access::begin(host, "40s")?;
+        host.cut_power()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
+        ends(host, &access.id, access.end, "removal-confirmed")?;
+        host.root("tpactl verify").ok()?;
+        get_in(others(host)?)?;
+    }
+
+    fn before_tpad_is_there_after_a_power_cut_a_grant_gives_nothing(host) {
+        let access = Access::begin(host, "1h")?;
+        host.root("systemctl disable tpad").ok()?;
+        host.cut_power()?;
+        host.root(&format!("ls /run/tpa/sudoers.d/{}", access.id)).fails()?;
+        host.ssh("alice", "true").fails()?.says("tpad is not answering; access denied")?;
+        get_in(others(host)?)?;
+        host.root("systemctl enable --now tpad").ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
+    }
+}
