@@ -1,6 +1,8 @@
 //! People as NSS has them now (nsswitch.conf(5)).
 
 use std::ffi::CString;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use nix::unistd::{Group, Uid, User, getgrouplist};
 
@@ -44,4 +46,80 @@ fn account(user: Option<User>) -> nix::Result<Option<Account>> {
         name: user.name,
     };
     Ok(Some(Account { person, groups }))
+}
+
+/// The accounts of this host alone, as they are and as they were before the last change: programs
+/// that change passwd(5) leave the version before as `/etc/passwd-`, with its time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LocalFiles {
+    now: String,
+    before: String,
+    /// When the version before was written, in seconds since 1970.
+    before_at: i64,
+}
+
+impl LocalFiles {
+    /// Reads them. What cannot be read tells nothing.
+    #[must_use]
+    pub fn read() -> Self {
+        let written = fs::metadata("/etc/passwd-").map(|file| file.mtime());
+        Self {
+            now: fs::read_to_string("/etc/passwd").unwrap_or_default(),
+            before: fs::read_to_string("/etc/passwd-").unwrap_or_default(),
+            before_at: written.unwrap_or(i64::MIN),
+        }
+    }
+
+    /// Whether an account that was there at `since` is another one now, under the same name and
+    /// uid: it is there, and after that time it was not.
+    #[must_use]
+    pub fn made_anew(&self, person: &Person, since: i64) -> bool {
+        let has = |file: &str| file.lines().any(|line| is_line_of(line, person));
+        self.before_at > since && has(&self.now) && !has(&self.before)
+    }
+}
+
+/// `alice:x:1001:…`
+fn is_line_of(line: &str, person: &Person) -> bool {
+    let mut fields = line.split(':');
+    let name = fields.next();
+    let uid = fields.nth(1).and_then(|uid| uid.parse().ok());
+    name == Some(&person.name) && uid == Some(person.uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_was_not_there_meanwhile_was_made_anew() {
+        let alice = Person {
+            uid: 1001,
+            name: "alice".to_owned(),
+        };
+        let (root, line) = (
+            "root:x:0:0::/root:/bin/sh\n",
+            "alice:x:1001:1001::/:/bin/sh\n",
+        );
+        let files = |now: &str, before: &str| LocalFiles {
+            now: format!("{root}{now}"),
+            before: format!("{root}{before}"),
+            before_at: 100,
+        };
+        assert!(files(line, "").made_anew(&alice, 99));
+        assert!(
+            !files(line, "").made_anew(&alice, 100),
+            "that was before the grant"
+        );
+        assert!(!files(line, line).made_anew(&alice, 99));
+        assert!(
+            !files("", "").made_anew(&alice, 99),
+            "an account of a directory"
+        );
+        let other = "alice:x:1002:1002::/:/bin/sh\n";
+        assert!(
+            files(line, other).made_anew(&alice, 99),
+            "another uid is another account"
+        );
+    }
 }

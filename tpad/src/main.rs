@@ -105,7 +105,12 @@ fn daemon() -> anyhow::Result<()> {
                 tracing::warn!("cannot tell systemd that tpad is ready: {error}");
             }
         });
-        or(or(follow, syslog), until_told(&engine, &runtime)).await
+        let accounts = engine::run::accounts(Arc::clone(&engine), runtime.clone());
+        or(
+            or(follow, syslog),
+            or(accounts, until_told(&engine, &runtime)),
+        )
+        .await
     })
 }
 

@@ -1,80 +1,82 @@
 //! Sees when somebody touches what is the daemon's, or the accounts of this host (inotify(7)).
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tpa_bus::names;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
-/// What was touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Touched {
-    /// A folder that the daemon derives: by the daemon itself, or by somebody else.
-    Ours,
-    /// `/etc/passwd`: someone may have gone.
-    Accounts,
-}
-
-/// A watch over the daemon's folders and the accounts.
+/// A watch over some folders.
 #[derive(Debug)]
 pub struct Watch {
     inotify: AsyncIo<Inotify, Shared>,
-    etc: WatchDescriptor,
+    matters: fn(&OsStr) -> bool,
 }
 
 impl Watch {
-    /// Begins to watch. Folders that are not there are not watched.
+    /// Over the folders that the daemon derives. One that is not there is not watched.
     ///
     /// # Errors
     /// When the kernel gives no watch.
-    pub fn new(runtime: &SharedRuntime) -> nix::Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    pub fn over_ours(runtime: &SharedRuntime) -> nix::Result<Self> {
         let changes = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_ATTRIB
-            | AddWatchFlags::IN_ONLYDIR;
-        for folder in [names::SUDOERS_DIR, names::STATE_DIR] {
-            match inotify.add_watch(Path::new(folder), changes) {
+            | AddWatchFlags::IN_ATTRIB;
+        let folders = [names::SUDOERS_DIR, names::STATE_DIR];
+        Self::over(runtime, &folders, changes, |name| !is_unfinished(name))
+    }
+
+    /// Over the accounts of this host: passwd(5) is replaced by renaming (vipw(8), useradd(8)),
+    /// which its folder sees.
+    ///
+    /// # Errors
+    /// When the kernel gives no watch.
+    pub fn over_accounts(runtime: &SharedRuntime) -> nix::Result<Self> {
+        let renames = AddWatchFlags::IN_MOVED_TO;
+        Self::over(runtime, &["/etc"], renames, |name| name == "passwd")
+    }
+
+    fn over(
+        runtime: &SharedRuntime,
+        folders: &[&str],
+        changes: AddWatchFlags,
+        matters: fn(&OsStr) -> bool,
+    ) -> nix::Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        for folder in folders {
+            match inotify.add_watch(Path::new(folder), changes | AddWatchFlags::IN_ONLYDIR) {
                 Ok(_) | Err(nix::Error::ENOENT) => {}
                 Err(error) => return Err(error),
             }
         }
-        // passwd is replaced by renaming (vipw(8), useradd(8)): the folder sees that.
-        let etc = inotify.add_watch(
-            Path::new("/etc"),
-            AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR,
-        )?;
         let inotify = AsyncIo::new_nonblocking(runtime, inotify).map_err(|_| nix::Error::EIO)?;
-        Ok(Self { inotify, etc })
+        Ok(Self { inotify, matters })
     }
 
-    /// Waits until something that matters is touched.
-    pub async fn touched(&self) -> Touched {
+    /// Waits until something that matters is touched, by the daemon itself or by anyone else.
+    pub async fn touched(&self) {
         loop {
             let events = self
                 .inotify
                 .read_with(|inotify| inotify.read_events().map_err(std::io::Error::from))
                 .await
                 .unwrap_or_default();
-            let accounts = events.iter().any(|event| {
-                event.wd == self.etc && event.name.as_deref().is_some_and(|name| name == "passwd")
-            });
-            if accounts {
-                return Touched::Accounts;
-            }
-            let ours = events.iter().any(|event| {
-                event.wd != self.etc && !event.name.as_deref().is_some_and(is_unfinished)
-            });
-            if ours {
-                return Touched::Ours;
+            // An event without a name is about a folder, or tells that events were lost.
+            let matters = |name: &OsString| (self.matters)(name);
+            if events
+                .iter()
+                .any(|event| event.name.as_ref().is_none_or(matters))
+            {
+                return;
             }
         }
     }
 }
 
 /// A file that is being written, by the daemon or anyone else: sudo reads no name with a dot.
-fn is_unfinished(name: &std::ffi::OsStr) -> bool {
+fn is_unfinished(name: &OsStr) -> bool {
     name.to_string_lossy().contains('.')
 }

@@ -166,6 +166,10 @@ fn of_event(fields: &mut Fields, event: &Event) {
         Event::SessionOpened(session)
         | Event::SessionClosed(session)
         | Event::SessionKilled(session) => of_session(fields, session),
+        Event::SessionMoved { session, from } => {
+            of_session(fields, session);
+            fields.add("from", from.as_str());
+        }
         Event::BreakGlassReviewed { review, .. } => {
             fields.maybe("comment", review.comment.as_ref());
         }

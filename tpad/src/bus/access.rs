@@ -21,6 +21,12 @@ use crate::store::{EventQuery, RequestQuery};
 /// Most events that one call gives.
 const LOG_MAX: u32 = 1_000;
 
+/// Most ids, or states, that one call names. More of them would keep others waiting.
+const MANY: usize = 100;
+
+/// Longest name of a user or role that is looked up, in bytes: longer than any that exists.
+const NAME_MAX: usize = 256;
+
 /// The interface.
 #[derive(Debug, Clone)]
 pub struct Access {
@@ -88,7 +94,10 @@ impl Access {
             user: filter.user,
             role: filter.role,
             since: filter.since,
-            states: filter.states,
+            states: filter
+                .states
+                .map(|states| few("states", states))
+                .transpose()?,
         };
         let mut found = self.engine.requests(&caller, &query)?;
         if filter.reviewable == Some(true) {
@@ -346,7 +355,7 @@ impl Access {
                 ids: Some(ids),
                 user: None,
                 all: None,
-            } => ids
+            } => few("ids", ids)?
                 .iter()
                 .map(|id| self.engine.resolve(caller, id).map_err(Refusal::from))
                 .collect(),
@@ -432,6 +441,17 @@ pub(super) fn asked(caller: &Caller, request: wire::NewRequest) -> Result<Asked,
     })
 }
 
+/// A list that is not too long to be gone through at once.
+fn few(what: &str, list: Vec<String>) -> Result<Vec<String>, Refusal> {
+    if list.len() <= MANY {
+        return Ok(list);
+    }
+    Err(Refusal::Invalid(format!(
+        "{} {what} are too many for one call\nnext: name at most {MANY}",
+        list.len()
+    )))
+}
+
 /// Loads the configuration anew and waits until the host follows.
 pub(super) async fn reload(engine: &Engine, runtime: &SharedRuntime) -> Result<(), Refusal> {
     engine.reload().map_err(|error| {
@@ -453,6 +473,9 @@ fn account(name: &str) -> Result<accounts::Account, Refusal> {
             record: None,
         }))
     };
+    if name.len() > NAME_MAX {
+        return Err(refused(format!("there is no user {shown}")));
+    }
     accounts::by_name(name)
         .map_err(|error| refused(format!("cannot look up the user {shown}: {}", error.desc())))?
         .ok_or_else(|| refused(format!("there is no user {shown}")))

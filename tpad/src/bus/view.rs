@@ -21,6 +21,11 @@ pub(super) fn request(
 ) -> wire::Request {
     let policy = engine.policy();
     let role = policy.roles.get(&request.role);
+    // Who decides gives what the role gives now, which may have changed since it was asked for.
+    let gives = match role {
+        Some(role) if request.is_pending() => &role.gives,
+        _ => &request.gives,
+    };
     let mut out = wire::Request {
         id: request.id.as_str().to_owned(),
         state: request.state_name().to_owned(),
@@ -47,7 +52,7 @@ pub(super) fn request(
             .iter()
             .map(session)
             .collect(),
-        gives: request.gives.describe(),
+        gives: gives.describe(),
         reviewable: Some(may_decide_now(&policy, request, caller)),
         ..wire::Request::default()
     };

@@ -8,7 +8,7 @@ use super::{Engine, Inner};
 use crate::clock::Now;
 use crate::host::process;
 use crate::ledger::{
-    AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, Why, judge,
+    AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall, Why, judge,
 };
 
 /// Someone whom PAM is about to let in.
@@ -129,6 +129,10 @@ impl Engine {
         let at = AtGate {
             user: arrival.user.clone(),
             class: arrival.class,
+            sudo: (arrival.class == Class::Sudo).then(|| SudoCall {
+                target: arrival.target.clone(),
+                words: process::arguments(Path::new("/proc"), arrival.place.pid),
+            }),
         };
         let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
         Ok(match judge(&inner.state, &at, &now) {

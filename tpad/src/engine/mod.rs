@@ -155,13 +155,9 @@ impl Engine {
         match loaded {
             Ok(policy) => {
                 let revision = policy.revision.clone();
+                let loaded = vec![Event::PolicyLoaded { revision }];
+                self.record(&mut inner, None, loaded, &now)?;
                 inner.policy = Arc::new(policy);
-                self.record(
-                    &mut inner,
-                    None,
-                    vec![Event::PolicyLoaded { revision }],
-                    &now,
-                )?;
                 Ok(())
             }
             Err(problems) => {

@@ -8,7 +8,7 @@ use tpa_bus::id::Id;
 use super::{Engine, Inner};
 use crate::audit::fields;
 use crate::clock::Now;
-use crate::ledger::{self, Caller, Envelope, Event, Request, State};
+use crate::ledger::{self, Caller, Envelope, Event, State};
 use crate::store::{Body, Change, Entry};
 
 impl Engine {
@@ -80,10 +80,7 @@ impl Engine {
             }
         }
         let keep = now.wall_s.saturating_sub(super::RECENT_S);
-        inner
-            .state
-            .requests
-            .retain(|_, request| request.is_open() || is_recent(request, keep));
+        inner.state.forget(keep, now.wall_s);
         inner.generation = inner.generation.wrapping_add(1);
         self.changed.notify(usize::MAX);
         Ok(())
@@ -106,13 +103,6 @@ impl Engine {
     }
 }
 
-fn is_recent(request: &Request, since: i64) -> bool {
-    match request.stage {
-        ledger::Stage::Closed { at, .. } => at >= since,
-        _ => request.requested_at >= since,
-    }
-}
-
 /// What the projections hold after these events.
 fn change(bodies: &[Body], state: &State) -> Change {
     let mut touched: BTreeSet<Id> = BTreeSet::new();
@@ -121,7 +111,9 @@ fn change(bodies: &[Body], state: &State) -> Change {
         touched.extend(body.envelope.event.request_id());
         match &body.envelope.event {
             Event::DaemonStarted { .. } => touched.extend(state.requests.keys()),
-            Event::SessionOpened(session) => change.opened.push(session.clone()),
+            Event::SessionOpened(session) | Event::SessionMoved { session, .. } => {
+                change.opened.push(session.clone());
+            }
             Event::SessionClosed(session) | Event::SessionKilled(session) => {
                 change.closed.push(session.key());
             }

@@ -13,15 +13,15 @@ use tpa_bus::offline::{Class, Concern, GateFile};
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use super::Engine;
-use crate::accounts;
+use crate::accounts::{self, LocalFiles};
 use crate::clock::{Clock, Now};
 use crate::host::{Host, Report};
-use crate::ledger::{Closed, Event, Person, Removal, Session, Stage, State};
+use crate::ledger::{Closed, Event, Person, Removal, Request, Session, Stage, State, moved};
 use crate::plan::{Ending, Plan, World, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
 use crate::sys;
-use crate::watch::{Touched, Watch};
+use crate::watch::Watch;
 
 /// The shortest wait.
 const SOON: Duration = Duration::from_millis(50);
@@ -62,25 +62,24 @@ pub async fn run(
         // The folders are there from the first run on.
         let watch = match &mut watch {
             Some(watch) => watch,
-            none => none.insert(Watch::new(&runtime)?),
+            none => none.insert(Watch::over_ours(&runtime)?),
         };
         timer.set(&engine.clock, &now, planned.wake_ms)?;
-        let touched = or(
-            async { Some(watch.touched().await) },
-            or(
-                async {
-                    changed.await;
-                    None
-                },
-                async {
-                    timer.fired().await;
-                    None
-                },
-            ),
-        );
-        if touched.await == Some(Touched::Accounts) {
-            engine.end_of_removed_accounts();
-        }
+        or(watch.touched(), or(changed, timer.fired())).await;
+    }
+}
+
+/// Ends the grants and requests of people whose account is no longer theirs: at the start, and
+/// whenever the accounts change. It does not wait until the host follows, so that an account that
+/// is made anew at once is caught without one.
+///
+/// # Errors
+/// When there is no watch to wait with.
+pub async fn accounts(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Result<()> {
+    let watch = Watch::over_accounts(&runtime)?;
+    loop {
+        engine.end_of_removed_accounts();
+        watch.touched().await;
     }
 }
 
@@ -168,37 +167,47 @@ impl Engine {
         self.settled.notify(usize::MAX);
     }
 
-    /// Revokes the grants of people whose account is no longer theirs.
     fn end_of_removed_accounts(&self) {
         let mut inner = self.lock();
-        let gone: Vec<Id> = inner
+        let files = LocalFiles::read();
+        let gone = |request: &&Request| {
+            let Request { user, .. } = request;
+            is_gone(user) || files.made_anew(user, request.requested_at)
+        };
+        let events: Vec<Event> = inner
             .state
             .requests
             .values()
-            .filter(|r| matches!(r.stage, Stage::Active { .. } | Stage::Waiting { .. }))
-            .filter(|request| is_gone(&request.user))
-            .map(|request| request.id)
+            .filter(|request| is_undecided_or_on(request))
+            .filter(gone)
+            .map(|request| closed(request, "the account was removed or changed"))
             .collect();
-        let why = || Some("the account was removed or changed".to_owned());
-        let closed = |id| Event::Closed {
-            id,
-            how: Closed::Revoked,
-            why: why(),
-        };
-        if gone.is_empty() {
+        if events.is_empty() {
             return;
         }
-        let recorded = self.moment(&mut inner).and_then(|(now, _)| {
-            self.record(
-                &mut inner,
-                None,
-                gone.into_iter().map(closed).collect(),
-                &now,
-            )
-        });
+        let recorded = self
+            .moment(&mut inner)
+            .and_then(|(now, _)| self.record(&mut inner, None, events, &now));
         if let Err(error) = recorded {
             tracing::error!("{error:#}");
         }
+    }
+}
+
+fn is_undecided_or_on(request: &Request) -> bool {
+    !matches!(request.stage, Stage::Approved | Stage::Closed { .. })
+}
+
+/// The end of a request or grant that is not its person's fault.
+fn closed(request: &Request, why: &str) -> Event {
+    let how = match request.stage {
+        Stage::Pending => Closed::Lapsed,
+        _ => Closed::Revoked,
+    };
+    Event::Closed {
+        id: request.id,
+        how,
+        why: Some(why.to_owned()),
     }
 }
 
@@ -282,7 +291,9 @@ fn ended(id: Id, logins: bool, killed: u32, survivors: Vec<String>, state: &Stat
         .filter(gone)
         .cloned()
         .map(Event::SessionKilled);
+    let left = if logins { Vec::new() } else { moved(state, id) };
     killed_sessions
+        .chain(left)
         .chain([Event::RemovalConfirmed { id, killed }])
         .collect()
 }
@@ -317,20 +328,10 @@ pub(super) fn void_on_another_machine(store: &Store, state: &State) -> anyhow::R
     if known.is_none_or(|known| known == machine_id()) {
         return Ok(Vec::new());
     }
-    let why = || Some("the database comes from another machine".to_owned());
-    let void = |request: &crate::ledger::Request| {
-        let how = match request.stage {
-            Stage::Pending => Closed::Lapsed,
-            Stage::Waiting { .. } | Stage::Active { .. } => Closed::Revoked,
-            Stage::Approved | Stage::Closed { .. } => return None,
-        };
-        Some(Event::Closed {
-            id: request.id,
-            how,
-            why: why(),
-        })
-    };
-    Ok(state.requests.values().filter_map(void).collect())
+    let requests = state.requests.values().filter(|r| is_undecided_or_on(r));
+    Ok(requests
+        .map(|request| closed(request, "the database comes from another machine"))
+        .collect())
 }
 
 pub(super) fn remember_machine(store: &mut Store) -> anyhow::Result<()> {

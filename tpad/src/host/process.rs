@@ -5,13 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use zruntime::{AsyncIo, SharedRuntime};
 
 use crate::sys;
+
+/// Longest command line that is looked at, in bytes.
+const MOST_BYTES: u64 = 64 * 1_024;
 
 /// A process as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,25 @@ impl Process {
 #[must_use]
 pub fn started(proc: &Path, pid: u32) -> Option<u64> {
     Some(look_at(proc, i32::try_from(pid).ok()?)?.started)
+}
+
+/// The arguments of a process without its name (proc(5), cmdline), at most [`MOST_BYTES`] of them;
+/// none when it has ended.
+#[must_use]
+pub fn arguments(proc: &Path, pid: u32) -> Vec<String> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(proc.join(format!("{pid}/cmdline")))
+        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    if read.is_err() {
+        return Vec::new();
+    }
+    let words = bytes.split(|byte| *byte == 0).skip(1);
+    let mut words: Vec<String> = words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    // The last one ends with a zero, too.
+    words.pop();
+    words
 }
 
 /// Everything that runs, but for the first process and this one.

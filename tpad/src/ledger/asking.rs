@@ -1,5 +1,7 @@
 //! Filing requests: for access, and for more of it.
 
+use std::collections::BTreeMap;
+
 use tpa_bus::id::Id;
 use tpa_bus::span::Span;
 use tpa_bus::text::one_line;
@@ -7,12 +9,16 @@ use tpa_bus::text::one_line;
 use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::deciding::granted;
 use super::request::{Removal, Request, Stage};
+use super::state::HOUR_S;
 use super::{Asked, Caller, Event, Kind, Person, Refused, State};
 use crate::clock::Now;
 use crate::policy::{Policy, Role};
 
 /// Longest ticket reference, in characters.
 const TICKET_MAX: usize = 100;
+/// How many times the number of undecided requests that a person may have they may file within
+/// [`HOUR_S`]: enough for anybody, and too few to fill the disk or to slow the gate.
+const HOURLY: usize = 20;
 /// How far ahead access may be asked for: a year.
 const AHEAD_MAX: i64 = 365 * 86_400;
 
@@ -30,7 +36,7 @@ pub(super) fn ask(
             .next("see what there is: tpactl roles")
     })?;
     may_ask(policy, role, caller, asked)?;
-    within_limits(state, policy, caller, &asked.user)?;
+    within_limits(state, policy, caller, &asked.user, now)?;
     check_reason(role, &asked.reason)?;
     check_ticket(role, asked.ticket.as_deref())?;
     let (duration_s, at) = span_of(role, asked, now)?;
@@ -53,6 +59,7 @@ pub(super) fn ask(
         stage: Stage::Pending,
         reviewed: None,
         removal: Removal::None,
+        refusals: BTreeMap::new(),
     };
     let by_itself = approves_itself(role, caller, &asked.user);
     filed(state, role, &request, by_itself, now)
@@ -84,7 +91,7 @@ pub(super) fn extend(
                 .next(format!("ask anew: tpactl request {} --reason …", role.name)),
         );
     }
-    within_limits(state, policy, caller, &target.user)?;
+    within_limits(state, policy, caller, &target.user, now)?;
     check_reason(role, reason)?;
     if seconds == 0 {
         return Err(Refused::invalid("more time must be at least 1s"));
@@ -105,6 +112,7 @@ pub(super) fn extend(
         stage: Stage::Pending,
         reviewed: None,
         removal: Removal::None,
+        refusals: BTreeMap::new(),
         ..target.clone()
     };
     let by_itself = approves_itself(role, caller, &target.user);
@@ -120,10 +128,11 @@ fn filed(
     now: &Now,
 ) -> Result<Vec<Event>, Refused> {
     let mut events = vec![Event::RequestCreated(Box::new(request.clone()))];
-    if role.gives.break_glass {
-        if request.extends.is_none() {
-            events.push(Event::BreakGlassUsed { id: request.id });
-        }
+    // A grant that somebody approved is not extended without them because its role has changed.
+    if role.gives.break_glass && request.gives.break_glass {
+        events.push(Event::BreakGlassUsed {
+            id: request.extends.unwrap_or(request.id),
+        });
         events.extend(granted(state, role, request, None, now)?);
     } else if by_itself {
         events.extend(granted(state, role, request, None, now)?);
@@ -174,10 +183,11 @@ fn within_limits(
     policy: &Policy,
     caller: &Caller,
     user: &Person,
+    now: &Now,
 ) -> Result<(), Refused> {
     let most = usize::try_from(policy.pending_per_user).unwrap_or(usize::MAX);
     for person in [&caller.person, user] {
-        let pending = |request: &&super::Request| request.is_pending() && request.is_of(person.uid);
+        let pending = |request: &&Request| request.is_pending() && request.is_of(person.uid);
         if state.requests.values().filter(pending).count() >= most {
             return Err(Refused::new(
                 Kind::Limit,
@@ -185,6 +195,21 @@ fn within_limits(
             )
             .next("withdraw one: tpactl ls --mine --state pending, tpactl withdraw ID"));
         }
+    }
+    let hour_ago = now.wall_s.saturating_sub(HOUR_S);
+    let recent = |request: &&Request| {
+        request.requested_by.uid == caller.person.uid && request.requested_at > hour_ago
+    };
+    let most = most.saturating_mul(HOURLY);
+    if state.requests.values().filter(recent).count() >= most {
+        return Err(Refused::new(
+            Kind::Limit,
+            format!(
+                "{} has filed {most} requests within the hour",
+                caller.person.name
+            ),
+        )
+        .next("wait, or have an admin raise limits.pending_per_user"));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use tpa_bus::id::Id;
 use super::checks::{TEXT_MAX, check_text};
 use super::deciding::known;
 use super::request::{Closed, Request, Stage};
-use super::{Caller, Event, Refused, State};
+use super::{Caller, Event, Refused, Session, State};
 use crate::policy::Policy;
 
 pub(super) fn withdraw(state: &State, caller: &Caller, id: Id) -> Result<Vec<Event>, Refused> {
@@ -61,19 +61,15 @@ pub(super) fn revoke(
     reason: &str,
 ) -> Result<Vec<Event>, Refused> {
     let request = known(state, id)?;
-    let approver = policy
-        .roles
-        .get(&request.role)
-        .is_some_and(|role| caller.is_listed(&role.approvers));
+    let approver = match policy.roles.get(&request.role) {
+        Some(role) => caller.is_listed(&role.approvers),
+        // The role is gone: those who said yes can still say that it is enough.
+        None => request.has_yes_of(caller),
+    };
     if !caller.is_root() && !approver && caller.person.uid != request.user.uid {
-        let mut refused = Refused::not_permitted(format!("you may not revoke {id}"))
+        let refused = Refused::not_permitted(format!("you may not revoke {id}"))
             .next(format!("an approver of {} or root can", request.role));
-        refused.record = Some(Box::new(Event::DecisionRefused {
-            id,
-            decision: "revoke".to_owned(),
-            why: "not-allowed".to_owned(),
-        }));
-        return Err(refused);
+        return Err(refused.recorded(request, caller, "revoke", "not-allowed"));
     }
     check_text("reason", reason, 1, TEXT_MAX)?;
     match request.stage {
@@ -88,6 +84,31 @@ pub(super) fn revoke(
         ),
         Stage::Approved | Stage::Closed { .. } => Err(over(request)),
     }
+}
+
+/// What a grant that has ended, and whose logins were left, leaves to another: its logins go on
+/// under the one that lasts longest of those that give this person a login.
+#[must_use]
+pub fn moved(state: &State, id: Id) -> Vec<Event> {
+    let logins = state.sessions_of(id).filter(|session| !session.is_sudo());
+    logins
+        .filter_map(|session| {
+            let others = state
+                .requests
+                .values()
+                .filter(|other| other.id != id && other.gives.login && other.user == session.user);
+            let (heir, _) = others
+                .filter_map(|other| Some((other.id, other.deadline()?.not_after)))
+                .max_by_key(|(_, not_after)| *not_after)?;
+            Some(Event::SessionMoved {
+                session: Session {
+                    grant: heir,
+                    ..session.clone()
+                },
+                from: id,
+            })
+        })
+        .collect()
 }
 
 fn over(request: &Request) -> Refused {

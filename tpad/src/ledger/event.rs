@@ -113,6 +113,13 @@ pub enum Event {
     SessionClosed(Session),
     /// TPA3004: it was ended with its grant.
     SessionKilled(Session),
+    /// TPA3007: a login goes on under another grant, because its own has ended.
+    SessionMoved {
+        /// The session, under its new grant.
+        session: Session,
+        /// The grant that has ended.
+        from: Id,
+    },
     /// TPA4000: access without approval.
     BreakGlassUsed {
         /// The grant.
@@ -227,6 +234,7 @@ impl Event {
             Self::SessionOpened(_) => ("TPA3002", "session-opened"),
             Self::SessionClosed(_) => ("TPA3003", "session-closed"),
             Self::SessionKilled(_) => ("TPA3004", "session-killed"),
+            Self::SessionMoved { .. } => ("TPA3007", "session-moved"),
             Self::BreakGlassUsed { .. } => ("TPA4000", "break-glass-used"),
             Self::BreakGlassReviewed { .. } => ("TPA4001", "break-glass-reviewed"),
             Self::ExemptLogin { .. } => ("TPA4002", "exempt-login"),
@@ -257,7 +265,8 @@ impl Event {
             | Self::BreakGlassReviewed { id, .. } => Some(*id),
             Self::SessionOpened(session)
             | Self::SessionClosed(session)
-            | Self::SessionKilled(session) => Some(session.grant),
+            | Self::SessionKilled(session)
+            | Self::SessionMoved { session, .. } => Some(session.grant),
             Self::HostDrift { id, .. } => *id,
             Self::LoginDenied { .. }
             | Self::ExemptLogin { .. }

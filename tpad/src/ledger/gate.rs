@@ -4,7 +4,7 @@ use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
 use super::request::{Deadline, Request, Stage};
-use super::{Event, Person, State};
+use super::{Event, Person, State, SudoCall};
 use crate::clock::Now;
 
 /// Someone at the gate, as PAM and NSS know them.
@@ -14,6 +14,8 @@ pub struct AtGate {
     pub user: Person,
     /// To do what.
     pub class: Class,
+    /// What sudo was called to run, when it was called.
+    pub sudo: Option<SudoCall>,
 }
 
 /// What the gate does.
@@ -22,7 +24,7 @@ pub struct AtGate {
 pub enum Judgement {
     /// Let in, on this grant; the events are its start on first use, where that is what this is.
     In {
-        /// The grant that lasts longest.
+        /// The grant that lasts longest, under sudo of those that give what is to be run.
         grant: Id,
         /// Its end.
         deadline: Deadline,
@@ -82,20 +84,26 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
             .values()
             .filter(|r| r.user == at.user && r.extends.is_none())
     };
+    let fit = |request: &Request| at.sudo.as_ref().map(|call| call.fit(&request.gives));
     let live = theirs()
         .filter(|request| gives(request, at.class))
         .filter_map(|request| Some((request, request.deadline()?)))
         .filter(|(_, deadline)| !deadline.is_over(now))
-        .max_by_key(|(_, deadline)| deadline.remaining_ms(now));
-    if let Some((request, deadline)) = live {
+        .max_by_key(|(request, deadline)| (fit(request), deadline.remaining_ms(now)));
+    let unused = theirs()
+        .filter(|request| gives(request, at.class) && usable(request, now))
+        .max_by_key(|request| fit(request));
+    // One that waits for its first use is not begun while another gives the same.
+    if let Some((request, deadline)) = live
+        && unused.is_none_or(|unused| fit(unused) <= fit(request))
+    {
         return Judgement::In {
             grant: request.id,
             deadline: deadline.clone(),
             first_use: None,
         };
     }
-    if let Some(request) = theirs().find(|request| gives(request, at.class) && usable(request, now))
-    {
+    if let Some(request) = unused {
         let deadline = first_use_deadline(request, now);
         let first_use = Some(Box::new(Event::GrantActivated {
             id: request.id,

@@ -19,14 +19,19 @@ pub(crate) mod properties;
 mod refused;
 mod request;
 mod state;
+#[cfg(test)]
+mod stories;
+mod sudo;
 mod time;
 
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
+pub use ending::moved;
 pub use event::{Envelope, Event, Place, Priority};
 pub use gate::{AtGate, Judgement, Why, judge};
 pub use person::{Caller, Person};
 pub use refused::{Kind, Refused};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use state::{Session, State};
+pub use sudo::SudoCall;
 pub use time::{due, next_moment, ratchet};

@@ -13,7 +13,7 @@ use crate::policy::{AuditFormat, Gives, OnEnd, Policy, Role, SudoRule};
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 const ROLES: [&str; 5] = ["one", "two", "auto", "glass", "first-use"];
 
-fn person(index: usize) -> Person {
+pub(super) fn person(index: usize) -> Person {
     Person {
         uid: 1001 + u32::try_from(index).unwrap(),
         name: PEOPLE[index].to_owned(),
@@ -21,7 +21,7 @@ fn person(index: usize) -> Person {
 }
 
 /// carol, dave and erin decide; carol is on two of the lists.
-fn groups(index: usize) -> Vec<String> {
+pub(super) fn groups(index: usize) -> Vec<String> {
     let lists: &[&str] = match index {
         2 => &["engineers", "oncall", "leads"],
         3 => &["engineers", "oncall"],
@@ -117,6 +117,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         stage: Stage::Pending,
         reviewed: None,
         removal: Removal::None,
+        refusals: BTreeMap::new(),
     }
 }
 
@@ -262,6 +263,7 @@ impl World {
                 let at = AtGate {
                     user: person(who),
                     class: Class::Login,
+                    sudo: None,
                 };
                 if let Judgement::In {
                     grant, first_use, ..

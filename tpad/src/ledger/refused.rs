@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::Event;
+use super::{Caller, Event, Request};
+
+/// See [`Refused::recorded`].
+const ATTEMPTS: u32 = 10;
 
 /// What sort of no it is; the exit codes of `tpactl` follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,27 @@ impl Refused {
             format!("no request {shown} that you may see"),
         )
         .next("list them with: tpactl ls")
+    }
+
+    /// The same, as an attempt that the audit trail tells of: `decision` was tried, and `why` in a
+    /// word it was refused. Of one person's attempts on one request it tells the first
+    /// [`ATTEMPTS`]: a loop of them fills nobody's disk.
+    pub(super) fn recorded(
+        mut self,
+        request: &Request,
+        caller: &Caller,
+        decision: &str,
+        why: &str,
+    ) -> Self {
+        let tried = request.refusals.get(&caller.person.uid).copied();
+        if tried.unwrap_or(0) < ATTEMPTS {
+            self.record = Some(Box::new(Event::DecisionRefused {
+                id: request.id,
+                decision: decision.to_owned(),
+                why: why.to_owned(),
+            }));
+        }
+        self
     }
 
     /// The same, saying what to do next.

@@ -1,9 +1,11 @@
 //! One request, and the grant it became.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
-use super::Person;
+use super::{Caller, Person};
 use crate::clock::Now;
 use crate::policy::Gives;
 
@@ -46,6 +48,8 @@ pub struct Request {
     pub reviewed: Option<Approval>,
     /// Whether its end is proven. Only a grant that was active has anything to remove.
     pub removal: Removal,
+    /// How many decisions on it that they may not make each person has tried, by uid.
+    pub refusals: BTreeMap<u32, u32>,
 }
 
 /// One person's yes.
@@ -276,6 +280,13 @@ impl Request {
             self.stage,
             Stage::Active { .. } | Stage::Closed { since: Some(_), .. }
         )
+    }
+
+    /// Whether the caller has said yes already.
+    #[must_use]
+    pub fn has_yes_of(&self, caller: &Caller) -> bool {
+        let mut yeses = self.approvals.iter();
+        yeses.any(|approval| caller.is(approval.by.uid))
     }
 
     /// Whether the person asked for it, or it is for them.

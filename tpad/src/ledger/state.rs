@@ -68,7 +68,7 @@ impl State {
             Event::RequestCreated(request) => {
                 self.requests.insert(request.id, request.as_ref().clone());
             }
-            Event::SessionOpened(session) => {
+            Event::SessionOpened(session) | Event::SessionMoved { session, .. } => {
                 self.sessions.insert(session.key(), session.clone());
             }
             Event::SessionClosed(session) | Event::SessionKilled(session) => {
@@ -90,6 +90,17 @@ impl State {
         }
     }
 
+    /// Forgets the requests that nothing can happen to any more, but for those of the last hour,
+    /// which count as filed, and grants that ended since `since`, of which the gate tells.
+    pub fn forget(&mut self, since: i64, now: i64) {
+        let hour_ago = now.saturating_sub(HOUR_S);
+        self.requests.retain(|_, request| {
+            let was_on =
+                matches!(request.stage, Stage::Closed { at, since: Some(_), .. } if at >= since);
+            request.is_open() || was_on || request.requested_at > hour_ago
+        });
+    }
+
     /// Open sessions under a grant.
     pub fn sessions_of(&self, id: Id) -> impl Iterator<Item = &Session> {
         self.sessions
@@ -97,6 +108,9 @@ impl State {
             .filter(move |session| session.grant == id)
     }
 }
+
+/// The time within which a person may file only so many requests, in seconds.
+pub(super) const HOUR_S: i64 = 3_600;
 
 /// What an event does to the request that it is about.
 fn advance(request: &mut Request, envelope: &Envelope) {
@@ -131,6 +145,14 @@ fn advance(request: &mut Request, envelope: &Envelope) {
             } = &mut request.stage
             {
                 *current = deadline.clone();
+            }
+            // Whoever reviewed a break-glass grant has seen a shorter one.
+            request.reviewed = None;
+        }
+        Event::DecisionRefused { .. } => {
+            if let Some(person) = &envelope.actor {
+                let tried = request.refusals.entry(person.uid).or_default();
+                *tried = tried.saturating_add(1);
             }
         }
         Event::Closed { how, why, .. } => {

@@ -1,6 +1,6 @@
 //! What time alone brings about.
 
-use super::request::{Closed, Deadline, Stage};
+use super::request::{Closed, Deadline, Request, Stage};
 use super::{Event, State};
 use crate::clock::Now;
 
@@ -39,6 +39,9 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
             Stage::Pending if request.lapses_at <= now.wall_s => {
                 events.push(closed(id, Closed::Lapsed));
             }
+            Stage::Pending if extends_nothing(state, request, now) => {
+                events.push(closed(id, Closed::Lapsed));
+            }
             Stage::Waiting {
                 use_by: Some(use_by),
                 ..
@@ -65,6 +68,14 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
         }
     }
     events
+}
+
+/// Whether it asks for more of a grant that is over.
+fn extends_nothing(state: &State, request: &Request, now: &Now) -> bool {
+    request.extends.is_some_and(|grant| {
+        let grant = state.requests.get(&grant);
+        !grant.is_some_and(|grant| grant.is_live(now))
+    })
 }
 
 /// Milliseconds until [`due`] next has something; `None` when time alone brings nothing.

@@ -1,0 +1,323 @@
+//! What becomes of a request, one sentence a story.
+
+use tpa_bus::id::Id;
+use tpa_bus::offline::Class;
+
+use super::properties::{groups, now, person, policy};
+use super::*;
+use crate::clock::Now;
+use crate::policy::Policy;
+
+const ALICE: usize = 0;
+const CAROL: usize = 2;
+const DAVE: usize = 3;
+
+/// A ledger, and what people do to it.
+struct Ledger {
+    state: State,
+    policy: Policy,
+    now: Now,
+    filed: u8,
+}
+
+impl Ledger {
+    fn new() -> Self {
+        Self {
+            state: State::default(),
+            policy: policy(),
+            now: now(0),
+            filed: 0,
+        }
+    }
+
+    fn caller(who: usize) -> Caller {
+        Caller {
+            person: person(who),
+            groups: groups(who),
+            uid: person(who).uid,
+        }
+    }
+
+    fn record(&mut self, who: Option<usize>, events: Vec<Event>) {
+        for event in events {
+            self.state.apply(&Envelope {
+                at: self.now.wall_s,
+                actor: who.map(person),
+                actor_uid: who.map(|who| person(who).uid),
+                event,
+            });
+        }
+    }
+
+    fn command(&mut self, caller: &Caller, who: usize, command: &Command) -> Result<(), Refused> {
+        let decided = decide(&self.state, &self.policy, caller, command, &self.now);
+        let (events, outcome) = match decided {
+            Ok(events) => (events, Ok(())),
+            Err(refused) => {
+                let record = refused.record.clone();
+                (
+                    record.into_iter().map(|event| *event).collect(),
+                    Err(refused),
+                )
+            }
+        };
+        self.record(Some(who), events);
+        outcome
+    }
+
+    fn does(&mut self, who: usize, command: &Command) -> Result<(), Refused> {
+        self.command(&Self::caller(who), who, command)
+    }
+
+    fn fresh(&mut self) -> Id {
+        self.filed += 1;
+        Id::from_random([0, 0, 0, 1, self.filed])
+    }
+
+    fn asks(&mut self, who: usize, role: &str) -> Result<Id, Refused> {
+        let id = self.fresh();
+        let asked = Asked {
+            user: person(who),
+            user_groups: groups(who),
+            role: role.to_owned(),
+            reason: "because".to_owned(),
+            ticket: None,
+            duration_s: Some(600),
+            until: None,
+            at: None,
+        };
+        self.does(who, &Command::Ask(id, asked)).map(|()| id)
+    }
+
+    fn extends(&mut self, who: usize, grant: Id) -> Result<Id, Refused> {
+        let id = self.fresh();
+        let reason = "not done".to_owned();
+        let command = Command::Extend {
+            id,
+            grant,
+            seconds: 60,
+            reason,
+        };
+        self.does(who, &command).map(|()| id)
+    }
+
+    fn approves(&mut self, who: usize, id: Id) -> Result<(), Refused> {
+        let command = Command::Approve {
+            id,
+            duration_s: None,
+            comment: None,
+        };
+        self.does(who, &command)
+    }
+
+    fn revokes(&mut self, who: usize, id: Id) -> Result<(), Refused> {
+        let reason = "enough".to_owned();
+        self.does(who, &Command::Revoke { id, reason })
+    }
+
+    fn granted(&mut self, role: &str) -> Id {
+        let id = self.asks(ALICE, role).unwrap();
+        self.approves(CAROL, id).unwrap();
+        id
+    }
+
+    fn is(&self, id: Id) -> &str {
+        self.state.requests[&id].state_name()
+    }
+
+    fn pass(&mut self, seconds: u32) {
+        self.now.wall_s += i64::from(seconds);
+        self.now.boottime_ms += u64::from(seconds) * 1_000;
+        let events = due(&self.state, &self.now);
+        self.record(None, events);
+    }
+}
+
+#[test]
+fn more_of_a_grant_that_is_over_is_no_longer_waited_for() {
+    let mut ledger = Ledger::new();
+    let grant = ledger.granted("one");
+    let more = ledger.extends(ALICE, grant).unwrap();
+    ledger.revokes(CAROL, grant).unwrap();
+    ledger.pass(0);
+    assert_eq!(ledger.is(more), "lapsed");
+}
+
+#[test]
+fn a_role_that_becomes_break_glass_extends_nothing_that_was_approved() {
+    let mut ledger = Ledger::new();
+    let grant = ledger.granted("one");
+    ledger
+        .policy
+        .roles
+        .get_mut("one")
+        .unwrap()
+        .gives
+        .break_glass = true;
+    let more = ledger.extends(ALICE, grant).unwrap();
+    assert_eq!(ledger.is(more), "pending");
+}
+
+#[test]
+fn a_break_glass_grant_that_is_extended_is_reviewed_anew() {
+    let mut ledger = Ledger::new();
+    let grant = ledger.asks(ALICE, "glass").unwrap();
+    let review = Command::Review {
+        id: grant,
+        comment: "seen".to_owned(),
+    };
+    let own = ledger.does(ALICE, &review).unwrap_err();
+    assert_eq!(own.kind, Kind::NotPermitted);
+    ledger.does(CAROL, &review).unwrap();
+    assert!(!ledger.state.requests[&grant].awaits_review());
+    ledger.extends(ALICE, grant).unwrap();
+    assert!(ledger.state.requests[&grant].awaits_review());
+    ledger.does(DAVE, &review).unwrap();
+    assert_eq!(ledger.does(DAVE, &review).unwrap_err().kind, Kind::NoChange);
+}
+
+#[test]
+fn with_its_role_gone_a_grant_is_revoked_by_who_approved_it_and_reviewed_by_root() {
+    let mut ledger = Ledger::new();
+    let grant = ledger.granted("one");
+    let glass = ledger.asks(ALICE, "glass").unwrap();
+    ledger.policy.roles.clear();
+    assert_eq!(
+        ledger.revokes(DAVE, grant).unwrap_err().kind,
+        Kind::NotPermitted
+    );
+    ledger.revokes(CAROL, grant).unwrap();
+    let review = Command::Review {
+        id: glass,
+        comment: "seen".to_owned(),
+    };
+    assert!(ledger.does(CAROL, &review).is_err());
+    let as_root = Caller {
+        uid: 0,
+        ..Ledger::caller(CAROL)
+    };
+    ledger.command(&as_root, CAROL, &review).unwrap();
+    assert_eq!(
+        ledger.state.requests[&glass].reviewed.as_ref().unwrap().by,
+        person(CAROL)
+    );
+    ledger.pass(600);
+    assert_eq!(ledger.is(glass), "expired");
+}
+
+#[test]
+fn an_approver_who_leaves_keeps_the_yes_given_and_gives_no_other() {
+    let mut ledger = Ledger::new();
+    let id = ledger.asks(ALICE, "two").unwrap();
+    ledger.approves(CAROL, id).unwrap();
+    let twice = ledger.approves(CAROL, id).unwrap_err();
+    assert_eq!(
+        twice.kind,
+        Kind::NoChange,
+        "carol is in both groups, and one person"
+    );
+    let left = Caller {
+        groups: groups(ALICE),
+        ..Ledger::caller(CAROL)
+    };
+    let command = Command::Approve {
+        id,
+        duration_s: None,
+        comment: None,
+    };
+    assert_eq!(
+        ledger.command(&left, CAROL, &command).unwrap_err().kind,
+        Kind::NotPermitted
+    );
+    ledger.approves(DAVE, id).unwrap();
+    assert_eq!(ledger.is(id), "active");
+}
+
+#[test]
+fn attempts_are_told_until_there_are_too_many() {
+    let mut ledger = Ledger::new();
+    let id = ledger.asks(ALICE, "one").unwrap();
+    let told = (0..20).filter(|_| ledger.approves(ALICE, id).unwrap_err().record.is_some());
+    assert_eq!(told.count(), 10);
+    ledger.approves(CAROL, id).unwrap();
+    let late = ledger.approves(DAVE, id).unwrap_err();
+    assert_eq!((late.kind, late.record.is_some()), (Kind::NoChange, true));
+}
+
+#[test]
+fn a_person_files_so_many_requests_an_hour_and_no_more() {
+    let mut ledger = Ledger::new();
+    let filed = (0..200)
+        .take_while(|_| match ledger.asks(ALICE, "one") {
+            Ok(id) => ledger.does(ALICE, &Command::Withdraw(id)).is_ok(),
+            Err(refused) => {
+                assert_eq!(refused.kind, Kind::Limit);
+                false
+            }
+        })
+        .count();
+    assert_eq!(filed, 100);
+    let (day_ago, now) = (ledger.now.wall_s - 86_400, ledger.now.wall_s);
+    ledger.state.forget(day_ago, now);
+    assert!(
+        ledger.asks(ALICE, "one").is_err(),
+        "forgetting does not help"
+    );
+    ledger.pass(3_600);
+    ledger.state.forget(day_ago, ledger.now.wall_s);
+    assert!(ledger.state.requests.is_empty(), "nothing is kept for it");
+    ledger.asks(ALICE, "one").unwrap();
+}
+
+#[test]
+fn a_grant_that_waits_for_its_first_use_is_begun_when_nothing_else_gives_what_is_used() {
+    let mut ledger = Ledger::new();
+    let live = ledger.granted("one");
+    let waiting = ledger.granted("first-use");
+    let as_postgres = |request: &mut Request| request.gives.sudo[0].run_as = "postgres".to_owned();
+    as_postgres(ledger.state.requests.get_mut(&waiting).unwrap());
+    let at = |target: &str| AtGate {
+        user: person(ALICE),
+        class: Class::Sudo,
+        sudo: Some(SudoCall {
+            target: Some(target.to_owned()),
+            words: vec!["/usr/bin/id".to_owned()],
+        }),
+    };
+    let judged = |target| judge(&ledger.state, &at(target), &ledger.now);
+    assert!(
+        matches!(judged("root"), Judgement::In { grant, first_use: None, .. } if grant == live)
+    );
+    assert!(
+        matches!(judged("postgres"), Judgement::In { grant, first_use: Some(_), .. } if grant == waiting)
+    );
+}
+
+#[test]
+fn a_login_goes_on_under_the_grant_that_is_left() {
+    let mut ledger = Ledger::new();
+    let first = ledger.granted("one");
+    let second = ledger.granted("one");
+    let session = Session {
+        grant: first,
+        user: person(ALICE),
+        service: "sshd".to_owned(),
+        class: "login".to_owned(),
+        pid: 10,
+        started: 1,
+        tty: None,
+        rhost: None,
+        target: None,
+        opened_at: 1,
+    };
+    ledger.record(None, vec![Event::SessionOpened(session.clone())]);
+    ledger.revokes(CAROL, first).unwrap();
+    let events = moved(&ledger.state, first);
+    ledger.record(None, events);
+    assert_eq!(ledger.state.sessions_of(second).count(), 1);
+    ledger.revokes(CAROL, second).unwrap();
+    assert!(
+        moved(&ledger.state, second).is_empty(),
+        "nothing is left to go on under"
+    );
+}
