@@ -143,6 +143,8 @@ pub struct Filter {
     pub role: Option<String>,
     /// Asked at this time or later.
     pub since: Option<i64>,
+    /// Asked before this time.
+    pub until: Option<i64>,
 }
 
 /// A role that the caller may ask for.
@@ -217,6 +219,10 @@ pub struct LogFilter {
     pub until: Option<i64>,
     /// With a greater sequence number.
     pub after: Option<u64>,
+    /// With one of these codes, as `TPA1000`.
+    pub codes: Option<Vec<String>>,
+    /// Form of [`Event::line`]: `kv`, as when not given, or `cee`.
+    pub format: Option<String>,
     /// At most so many, the first ones; 1,000 when not given.
     pub limit: Option<u32>,
 }
@@ -241,14 +247,19 @@ pub struct Event {
     pub line: String,
 }
 
-/// What a walk along the audit chain found.
+/// What a walk along a piece of the audit chain found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "a{sv}")]
 pub struct Verification {
-    /// Events walked.
-    pub events: u64,
-    /// Hash of the last one.
-    pub head: Option<String>,
+    /// Sequence number of the event before the piece: the one asked for, else the last that was
+    /// pruned, 0 when none was.
+    pub after: u64,
+    /// Its hash.
+    pub after_hash: String,
+    /// The hashes of the events of the piece that fit, without a gap.
+    pub hashes: Vec<String>,
+    /// Whether the walk came to the newest event, or to a break.
+    pub done: bool,
     /// Sequence number of the first event that does not fit.
     pub first_break: Option<u64>,
     /// What is wrong with it.
@@ -290,8 +301,9 @@ pub trait Access {
     fn sessions(&self, id: &str) -> zbus::Result<Vec<Session>>;
     /// Reads the audit trail; for root and the group `tpa-audit`.
     fn log(&self, filter: &LogFilter) -> zbus::Result<Vec<Event>>;
-    /// Walks the audit chain; for root and the group `tpa-audit`.
-    fn verify(&self) -> zbus::Result<Verification>;
+    /// Walks the next piece of the audit chain, behind the event `after` (0: from its beginning);
+    /// for root and the group `tpa-audit`.
+    fn verify(&self, after: u64) -> zbus::Result<Verification>;
     /// Loads the configuration anew, whole or not at all; for root.
     fn reload(&self) -> zbus::Result<()>;
 

@@ -295,31 +295,6 @@ impl View for access::Event {
     }
 }
 
-/// `Verification`.
-#[derive(Serialize)]
-pub struct Verification<'a> {
-    whole: bool,
-    events: u64,
-    head: Option<&'a str>,
-    first_break: Option<u64>,
-    problem: Option<&'a str>,
-}
-
-impl View for access::Verification {
-    const KIND: &'static str = "Verification";
-    type Form<'a> = Verification<'a>;
-
-    fn form(&self) -> Verification<'_> {
-        Verification {
-            whole: self.first_break.is_none() && self.problem.is_none(),
-            events: self.events,
-            head: self.head.as_deref(),
-            first_break: self.first_break,
-            problem: self.problem.as_deref(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,9 @@ mod doctor;
 mod fail;
 mod goal;
 mod json;
+mod logs;
+mod picker;
+mod recordings;
 #[cfg(test)]
 mod sample;
 mod say;

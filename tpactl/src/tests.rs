@@ -308,31 +308,61 @@ fn following_shows_each_event_once_until_the_connection_ends() {
 
 #[test]
 fn a_broken_chain_is_9_and_the_break_is_named() {
+/// Two pieces of a chain behind a checkpoint.
+fn pieces() -> Vec<Verification> {
+    let piece = |after: u64, done| Verification {
+        after,
+        hashes: vec![format!("h{}", after + 1), format!("h{}", after + 2)],
+        done,
+        ..Verification::default()
+    };
+    vec![piece(10, false), piece(12, true)]
+}
+
     let daemon = Daemon::default();
-    daemon.state().verification = Verification {
-        events: 12,
-        first_break: Some(7),
-        problem: Some("its hash does not fit".into()),
-        ..Verification::default()
-    };
-    let came = run(&daemon, "tpactl verify", None);
+    daemon.state().chain = pieces();
+    let came = run(&daemon, "tpactl verify --log none --json", None);
+    assert_eq!(came.exit, Exit::Done);
+    assert_eq!(json(&came)["whole"], true);
+    assert_eq!(json(&came)["events"], 4);
+    assert_eq!(json(&came)["pruned_through"], 10);
+    assert_eq!(json(&came)["head"], "h14");
+    daemon.state().chain[1].first_break = Some(14);
+    daemon.state().chain[1].problem = Some("its hash does not fit".into());
+    let came = run(&daemon, "tpactl verify --log none", None);
     assert_eq!(came.exit, Exit::Unverified);
-    assert!(
-        came.err
-            .contains("broken at event 7: its hash does not fit"),
-        "{}",
-        came.err
-    );
-    daemon.state().verification = Verification {
-        events: 12,
-        head: Some("ab".into()),
-        ..Verification::default()
+    let said = "broken at event 14: its hash does not fit";
+    assert!(came.err.contains(said), "{}", came.err);
+}
+
+#[test]
+fn a_log_that_does_not_say_what_the_chain_says_is_9() {
+    let daemon = Daemon::default();
+    daemon.state().chain = pieces();
+    daemon.state().events = (11..15)
+        .map(|seq| Event {
+            seq,
+            line: format!("login-denied user=mallory seq={seq} hash=h{seq}"),
+            ..Event::default()
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("auth.log");
+    let head = "2026-11-24T10:00:00+00:00 web-01 tpad[1]: login-denied";
+    let lines = |user: &str| -> String {
+        let line = |seq| format!("{head} user={user} seq={seq} hash=h{seq}\n");
+        (11..15).map(line).collect()
     };
-    let came = run(&daemon, "tpactl verify --json", None);
-    assert_eq!(
-        (came.exit, &json(&came)["whole"]),
-        (Exit::Done, &true.into())
-    );
+    let verify = format!("tpactl verify --json --log {}", log.display());
+    std::fs::write(&log, lines("mallory")).unwrap();
+    let came = run(&daemon, &verify, None);
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert_eq!(json(&came)["log"]["lines"], 4);
+    std::fs::write(&log, lines("alice")).unwrap();
+    let came = run(&daemon, &verify, None);
+    assert_eq!(came.exit, Exit::Unverified);
+    assert_eq!(json(&came)["log"]["altered"]["count"], 4);
+    assert!(came.err.contains("the log was edited"), "{}", came.err);
 }
 
 #[test]

@@ -3,20 +3,26 @@
 use tpa_bus::access::Event;
 use tpa_bus::text::one_line;
 
-use super::clean;
 use super::time::rfc3339;
+use super::{clean, style};
 use crate::clock::Clock;
 
 /// Longest log line that is shown whole.
 const LINE_MAX: usize = 8_000;
 
-/// The log line, with its time.
+/// The log line, with its time; what is unusual stands out.
 pub fn line(event: &Event) -> String {
-    format!("{}  {}", rfc3339(event.at), one_line(&event.line, LINE_MAX))
+    let line = format!("{}  {}", rfc3339(event.at), one_line(&event.line, LINE_MAX));
+    match event.fields.get("unusual") {
+        Some(why) => style::bold(&format!("! {}: {line}", clean(why))),
+        None => line,
+    }
 }
 
 /// What a report tells about an event: who, where, what, how many.
-const TOLD: [&str; 10] = [
+const TOLD: [&str; 13] = [
+    "unusual",
+    "user",
     "actor",
     "service",
     "tty",
@@ -27,6 +33,7 @@ const TOLD: [&str; 10] = [
     "killed",
     "survivors",
     "what",
+    "problem",
 ];
 
 /// The event as a line of a report: the time on the reader's clock, then what it says.
@@ -72,6 +79,21 @@ mod tests {
         assert_eq!(
             line(&event),
             "2026-11-24T13:31:00Z  removal-confirmed\\n\\u{1b}[2J grant=7H2KM4QX"
+        );
+    }
+
+    #[test]
+    fn what_is_unusual_says_so_before_everything_else() {
+        let mut event = Event {
+            at: fixed().now,
+            line: "login-allowed user=alice".into(),
+            ..Event::default()
+        };
+        event.fields.insert("unusual".into(), "new-address".into());
+        let line = anstream::adapter::strip_str(&line(&event)).to_string();
+        assert_eq!(
+            line,
+            "! new-address: 2026-11-24T13:31:00Z  login-allowed user=alice"
         );
     }
 }

@@ -8,6 +8,7 @@ pub mod role;
 pub mod style;
 pub mod table;
 pub mod time;
+pub mod verify;
 
 use tpa_bus::id::Id;
 use tpa_bus::text::one_line;

@@ -6,9 +6,7 @@ use super::request::review_due;
 use super::time::rfc3339;
 use super::{clean, event, id, page, style};
 use crate::clock::Clock;
-
-/// Where sudo keeps the recordings of a grant, in a folder named by its id.
-const RECORDINGS: &str = "/var/log/sudo-io";
+use crate::recordings::Recordings;
 
 /// The sections of the page, each with the events it tells.
 const SECTIONS: [(&str, &[&str]); 4] = [
@@ -45,7 +43,12 @@ const SECTIONS: [(&str, &[&str]); 4] = [
 ];
 
 /// The whole story of a grant, on one page.
-pub fn page(request: &Request, events: &[Event], clock: &Clock) -> Vec<String> {
+pub fn page(
+    request: &Request,
+    events: &[Event],
+    recordings: &Recordings,
+    clock: &Clock,
+) -> Vec<String> {
     let mut lines = page::request(request, clock);
     for (heading, names) in SECTIONS {
         let told = events
@@ -60,24 +63,34 @@ pub fn page(request: &Request, events: &[Event], clock: &Clock) -> Vec<String> {
         }
         lines.extend(told);
     }
-    if events.iter().any(|event| event.event == "sudo-opened") {
-        lines.push(format!(
-            "  recordings, where the role asks for them: sudoreplay -d {RECORDINGS}/{} -l",
-            clean(&request.id)
-        ));
-    }
+    lines.extend(recorded(recordings));
     lines
 }
 
-/// Events that an auditor wants to see, whatever else happened.
-pub const EXCEPTIONS: [&str; 7] = [
-    "break-glass-used",
-    "login-denied",
-    "removal-failed",
-    "exempt-login",
-    "decision-refused",
-    "host-drift",
-    "clock-jump",
+/// What sudo recorded, and how to see it.
+fn recorded(recordings: &Recordings) -> Vec<String> {
+    let heading = [String::new(), style::bold("What sudo recorded")];
+    match recordings {
+        Recordings::None => Vec::new(),
+        Recordings::Unreadable(why) => {
+            let why = format!(
+                "  cannot be read here ({}): as root, repeat this",
+                clean(why)
+            );
+            heading.into_iter().chain([why]).collect()
+        }
+        Recordings::Listed { folder, commands } => {
+            let lines = commands.iter().map(|line| format!("  {}", clean(line)));
+            let replay = format!("  replay: sudoreplay -d {} TSID", folder.display());
+            heading.into_iter().chain(lines).chain([replay]).collect()
+        }
+    }
+}
+
+/// Codes of the events that an auditor wants to see, whatever else happened: refused decisions
+/// and logins, removals that failed, break-glass, exempt logins, clock jumps, broken chains, drift.
+pub const EXCEPTIONS: [&str; 8] = [
+    "TPA1005", "TPA2005", "TPA3001", "TPA4000", "TPA4002", "TPA5004", "TPA5005", "TPA5006",
 ];
 
 /// What stands out in a time: the events above, and reviews that are due.
@@ -176,7 +189,12 @@ mod tests {
             "sudo-opened",
             "removal-confirmed",
         ];
-        let lines = page(&sample::ended("expired"), &events.map(event), &fixed()).join("\n");
+        let recordings = Recordings::Listed {
+            folder: "/var/log/sudo-io/7H2KM4QX".into(),
+            commands: vec!["alice : COMMAND=/usr/bin/id".into()],
+        };
+        let request = sample::ended("expired");
+        let lines = page(&request, &events.map(event), &recordings, &fixed()).join("\n");
         let mut rest = lines.as_str();
         for part in [
             "How it was decided",
@@ -187,7 +205,8 @@ mod tests {
             "sudo-opened",
             "How it ended",
             "removal-confirmed",
-            "sudoreplay -d /var/log/sudo-io/7H2KM4QX -l",
+            "COMMAND=/usr/bin/id",
+            "sudoreplay -d /var/log/sudo-io/7H2KM4QX TSID",
         ] {
             let at = rest
                 .find(part)

@@ -20,7 +20,8 @@ use crate::sample;
 pub struct State {
     pub requests: Vec<Request>,
     pub events: Vec<Event>,
-    pub verification: Verification,
+    /// The pieces of the chain, by what they come after.
+    pub chain: Vec<Verification>,
     /// Refuses every call with this.
     pub refusal: Option<Refusal>,
     /// Decides what is filed within the call, and answers with the request as it was before.
@@ -241,8 +242,10 @@ impl Daemon {
         Ok(page)
     }
 
-    fn verify(&self) -> Result<Verification, Refusal> {
-        Ok(self.called()?.verification.clone())
+    fn verify(&self, after: u64) -> Result<Verification, Refusal> {
+        let state = self.called()?;
+        let piece = state.chain.iter().find(|piece| piece.after >= after);
+        Ok(piece.cloned().unwrap_or_default())
     }
 
     #[zbus(signal)]

@@ -70,6 +70,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         user: args.user,
         role: args.role,
         since: args.since.map(|since| since.resolve(&context.clock)),
+        ..Filter::default()
     };
     if args.watch {
         return watch(&filter, &client, context, json).await;

@@ -8,6 +8,7 @@ use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
 use crate::json::{self, View};
+use crate::recordings::Recordings;
 use crate::when::Past;
 use crate::{say, trail};
 
@@ -58,6 +59,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
 struct Report<'a> {
     request: <Request as View>::Form<'a>,
     events: Vec<<Event as View>::Form<'a>>,
+    recordings: &'a Recordings,
 }
 
 async fn on_grant(id: &str, json: bool, client: &Client, context: &Context) -> Result<(), Fail> {
@@ -67,14 +69,17 @@ async fn on_grant(id: &str, json: bool, client: &Client, context: &Context) -> R
         ..LogFilter::default()
     };
     let events = trail::all(client, &filter).await?;
+    let recordings = Recordings::of(&request.id);
     if json {
         let report = Report {
             request: request.form(),
             events: events.iter().map(View::form).collect(),
+            recordings: &recordings,
         };
         return context.screen.data(&json::kind("Report", report));
     }
-    context.lines(say::report::page(&request, &events, &context.clock))
+    let clock = &context.clock;
+    context.lines(say::report::page(&request, &events, &recordings, clock))
 }
 
 /// `ReportList`
@@ -120,22 +125,15 @@ async fn read(
 ) -> Result<(Vec<Request>, Vec<Event>), Fail> {
     let filter = Filter {
         since: Some(since),
+        until,
         ..Filter::default()
     };
-    let mut requests = client.ask(client.access.list_requests(&filter)).await?;
-    requests.retain(|request| until.is_none_or(|until| request.requested_at < until));
+    let requests = client.ask(client.access.list_requests(&filter)).await?;
     let filter = LogFilter {
         since: Some(since),
         until,
+        codes: Some(say::report::EXCEPTIONS.map(str::to_owned).to_vec()),
         ..LogFilter::default()
     };
-    let mut exceptions = Vec::new();
-    trail::read(client, &filter, |event| {
-        if say::report::EXCEPTIONS.contains(&event.event.as_str()) {
-            exceptions.push(event);
-        }
-        Ok(())
-    })
-    .await?;
-    Ok((requests, exceptions))
+    Ok((requests, trail::all(client, &filter).await?))
 }

@@ -1,52 +1,152 @@
-//! `tpactl verify`: walks the audit chain.
+//! `tpactl verify`: walks the audit chain, and compares it with the log.
 
+use serde::Serialize;
+use tpa_bus::access::LogFilter;
+
+use crate::bus::Client;
 use crate::cli::Json;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
-use crate::{json, say};
+use crate::logs::compare::{Chain, Comparison, Findings};
+use crate::logs::line::Format;
+use crate::logs::source::Source;
+use crate::{json, say, trail};
 
 const EXAMPLES: &str = "\
 Examples:
   tpactl verify
+  tpactl verify --log journal
+  tpactl verify --log /srv/logs/web-01/auth.log
   tpactl verify --json || echo \"the trail was touched\"";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    /// Compare with this file and what it was rotated into, with the journal, or with none; the
+    /// file that authpriv goes to when not given, or the journal where there is no file
+    #[arg(long, value_name = "FILE|journal|none")]
+    log: Option<String>,
     #[command(flatten)]
     format: Json,
 }
 
-/// Has `tpad` walk it and names the first break.
+/// `Verification`
+#[derive(Serialize)]
+struct Verification<'a> {
+    whole: bool,
+    events: usize,
+    pruned_through: Option<u64>,
+    head: Option<&'a str>,
+    first_break: Option<u64>,
+    problem: Option<&'a str>,
+    log: Option<Log<'a>>,
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    source: &'a str,
+    agrees: bool,
+    #[serde(flatten)]
+    findings: &'a Findings,
+}
+
+/// Has `tpad` walk the chain, reads the log, and names what does not fit.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
-    let found = client.ask(client.access.verify()).await?;
-    let whole = found.first_break.is_none() && found.problem.is_none();
+    let (chain, broken) = walk(&client).await?;
+    let source = args
+        .log
+        .as_deref()
+        .map_or_else(Source::of_host, Source::parse);
+    let findings = match source {
+        Source::None => None,
+        _ => Some(compare(&chain, &source, &client).await?),
+    };
+    let name = source.name();
     if args.format.json {
-        context.screen.data(&json::object(&found))?;
-    } else if whole {
-        let head = found
-            .head
-            .as_deref()
-            .map_or_else(|| "none".to_owned(), say::clean);
-        context.screen.data(&format!(
-            "the audit chain is whole: {} events, head {head}",
-            found.events
-        ))?;
+        let log = findings.as_ref().map(|findings| Log {
+            source: &name,
+            agrees: findings.agree(),
+            findings,
+        });
+        let body = Verification {
+            whole: broken.is_none(),
+            events: chain.hashes.len(),
+            pruned_through: Some(chain.after).filter(|after| *after > 0),
+            head: chain.hashes.last().map(String::as_str),
+            first_break: broken.as_ref().map(|(seq, _)| *seq),
+            problem: broken.as_ref().map(|(_, problem)| problem.as_str()),
+            log,
+        };
+        context.screen.data(&json::kind("Verification", body))?;
+    } else {
+        if broken.is_none() {
+            context.screen.data(&say::verify::whole(&chain))?;
+        }
+        if let Some(findings) = &findings {
+            context.lines(say::verify::log(&name, findings))?;
+        }
     }
-    if whole {
-        return Ok(Exit::Done);
+    if let Some((seq, problem)) = broken {
+        return Err(Fail::new(
+            Exit::Unverified,
+            format!("the audit chain is broken at event {seq}: {problem}"),
+            "keep /var/lib/tpa as it is and compare with the log that left this host",
+        ));
     }
-    let place = found
-        .first_break
-        .map_or_else(String::new, |seq| format!(" at event {seq}"));
-    let problem = found
-        .problem
-        .unwrap_or_else(|| "it does not fit".to_owned());
-    Err(Fail::new(
-        Exit::Unverified,
-        format!("the audit chain is broken{place}: {problem}"),
-        "keep /var/lib/tpa as it is and compare with the log that left this host",
-    ))
+    match findings {
+        Some(findings) if !findings.agree() => Err(Fail::new(
+            Exit::Unverified,
+            format!("{name} does not say what the audit chain says"),
+            say::verify::next(&findings),
+        )),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// The whole chain, and its first break.
+async fn walk(client: &Client) -> Result<(Chain, Option<(u64, String)>), Fail> {
+    let mut chain = Chain::default();
+    loop {
+        let piece = client.ask(client.access.verify(chain.last())).await?;
+        // The beginning, and what was pruned while the walk went on.
+        if piece.after != chain.last() {
+            chain = Chain {
+                after: piece.after,
+                hashes: Vec::new(),
+            };
+        }
+        chain.hashes.extend(piece.hashes);
+        if let Some(seq) = piece.first_break {
+            let problem = piece
+                .problem
+                .unwrap_or_else(|| "it does not fit".to_owned());
+            return Ok((chain, Some((seq, problem))));
+        }
+        if piece.done {
+            return Ok((chain, None));
+        }
+    }
+}
+
+async fn compare(chain: &Chain, source: &Source, client: &Client) -> Result<Findings, Fail> {
+    let mut comparison = Comparison::new(chain);
+    source.read(&mut comparison)?;
+    for format in [Format::Kv, Format::Cee] {
+        let Some(first) = comparison.first_in(format) else {
+            continue;
+        };
+        let filter = LogFilter {
+            after: Some(first.saturating_sub(1)),
+            format: Some(format.name().to_owned()),
+            ..LogFilter::default()
+        };
+        trail::read(client, &filter, |event| {
+            comparison.should_be(event.seq, format, &event.line);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(comparison.finish())
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tpa_bus::offline::Who;
 
+use super::unusual::{self, Seen};
 use crate::ledger::{Envelope, Event, Place, Request, Session, Stage};
 
 /// What the event itself does not know.
@@ -18,6 +19,8 @@ pub struct Context<'a> {
     pub request: Option<&'a Request>,
     /// Who may decide it, by the role as it is now.
     pub approvers: &'a [Who],
+    /// What is known of the person that the event is about.
+    pub seen: Seen,
 }
 
 /// The fields, in the order in which they stand in the line. Values are whole, as typed: making
@@ -31,6 +34,10 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
         of_request(&mut fields, request, context.approvers);
     }
     of_event(&mut fields, &envelope.event);
+    if let Event::LoginDenied { .. } = &envelope.event {
+        fields.add("refused", context.seen.refused.saturating_add(1));
+    }
+    fields.maybe("unusual", unusual::mark(&envelope.event, context.seen));
     if let Some(actor) = &envelope.actor {
         fields.add("actor", &actor.name);
         fields.add("actor_uid", actor.uid);
@@ -185,6 +192,17 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("problem", problem);
         }
         Event::HostDrift { what, .. } => fields.add("what", what),
+        Event::LogPruned {
+            through,
+            hash,
+            at,
+            events,
+        } => {
+            fields.add("events", events);
+            fields.add("through", through);
+            fields.add("through_hash", hash);
+            fields.add("through_time", time(*at));
+        }
         Event::GrantActivated { .. } | Event::BreakGlassUsed { .. } | Event::DaemonStopped => {}
     }
 }
@@ -199,6 +217,7 @@ fn of_place(fields: &mut Fields, place: &Place) {
 fn of_session(fields: &mut Fields, session: &Session) {
     fields.add("service", &session.service);
     fields.maybe("target", session.target.as_ref());
+    fields.maybe("command", session.command.as_ref());
     fields.maybe("tty", session.tty.as_ref());
     fields.maybe("rhost", session.rhost.as_ref());
     fields.add("pid", session.pid);
@@ -228,6 +247,7 @@ mod tests {
             policy: "abc",
             request: state.requests.values().next(),
             approvers: &[Who::Group("oncall".into())],
+            seen: Seen::default(),
         };
         let fields = of(&envelope, &context);
         let value = |name: &str| {

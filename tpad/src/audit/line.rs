@@ -141,6 +141,13 @@ fn ecs_name(name: &str) -> &str {
         "survivors" => "tpa.survivors",
         "survived" => "tpa.survived",
         "target" => "tpa.target",
+        "command" => "process.command_line",
+        "refused" => "tpa.refused",
+        "unusual" => "tpa.unusual",
+        "events" => "tpa.events",
+        "through" => "tpa.through",
+        "through_hash" => "tpa.through_hash",
+        "through_time" => "tpa.through_time",
         "version" => "agent.version",
         "policy" => "rule.version",
         "problems" => "tpa.problems",
@@ -156,7 +163,15 @@ fn ecs_name(name: &str) -> &str {
 fn is_number(name: &str) -> bool {
     matches!(
         name,
-        "duration_s" | "needed" | "killed" | "survivors" | "pid" | "broken_seq"
+        "duration_s"
+            | "needed"
+            | "killed"
+            | "survivors"
+            | "pid"
+            | "broken_seq"
+            | "refused"
+            | "events"
+            | "through"
     )
 }
 

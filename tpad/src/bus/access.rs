@@ -16,6 +16,7 @@ use super::view;
 use crate::accounts;
 use crate::engine::{Engine, Error, What};
 use crate::ledger::{Asked, Caller, Kind, Refused, Request, Stage};
+use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
 
 /// Most events that one call gives.
@@ -94,6 +95,7 @@ impl Access {
             user: filter.user,
             role: filter.role,
             since: filter.since,
+            until: filter.until,
             states: filter
                 .states
                 .map(|states| few("states", states))
@@ -285,27 +287,38 @@ impl Access {
             since: filter.since,
             until: filter.until,
             after: filter.after,
+            codes: filter.codes,
             limit: filter.limit.unwrap_or(LOG_MAX).min(LOG_MAX),
+        };
+        let format = match filter.format.as_deref() {
+            None | Some("kv") => AuditFormat::Kv,
+            Some("cee") => AuditFormat::Cee,
+            Some(_) => {
+                return Err(Refusal::Invalid("a line comes as kv or as cee".to_owned()));
+            }
         };
         Ok(self
             .engine
             .events(&caller, &query)?
             .iter()
-            .map(view::event)
+            .map(|record| view::event(record, format))
             .collect())
     }
 
     async fn verify(
         &self,
+        after: u64,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Verification, Refusal> {
         let caller = identify(connection, &header).await?;
-        let walk = self.engine.verify(&caller)?;
+        let walk = self.engine.verify(&caller, after)?;
         let (first_break, problem) = walk.broken.unzip();
         Ok(wire::Verification {
-            events: walk.events,
-            head: Some(walk.head),
+            after: walk.before.seq,
+            after_hash: walk.before.hash,
+            hashes: walk.hashes,
+            done: walk.done,
             first_break,
             problem,
         })
@@ -394,7 +407,11 @@ impl Access {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        self.engine.settle(&self.runtime).await;
+        // Whoever ends their own login ends this very call: they hear of it while they can.
+        let own_login = matches!(what, What::End) && self.engine.is_gated(&caller.person);
+        if !own_login {
+            self.engine.settle(&self.runtime).await;
+        }
         match refused {
             Some(error) => Err(error.into()),
             None if ids.is_empty() => Err(Refusal::NoChange(format!(

@@ -267,3 +267,16 @@ fn person(query: &Query) -> Result<Caller, Refusal> {
         groups: account.groups,
     })
 }
+        command: match class {
+            Class::Sudo => command(query.pid),
+            Class::Login => None,
+        },
+/// The command line of a process (proc(5), `/proc/PID/cmdline`): sudo's own names what it will run,
+/// and nobody but root can change it.
+fn command(pid: u32) -> Option<String> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = words.split(|byte| *byte == 0);
+    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+    Some(words.join(" ").trim_end().to_owned()).filter(|command| !command.is_empty())
+}
+

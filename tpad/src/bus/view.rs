@@ -184,7 +184,7 @@ pub(super) fn may_ask(policy: &Policy, caller: &Caller, role: &Role) -> bool {
         && policy.means(&role.requesters, &person.name, person.uid, &caller.groups)
 }
 
-pub(super) fn event(record: &Record) -> wire::Event {
+pub(super) fn event(record: &Record, format: AuditFormat) -> wire::Event {
     let (_, name) = record.body.envelope.event.code();
     let fields: HashMap<String, String> = record.body.fields.iter().cloned().collect();
     wire::Event {
@@ -194,7 +194,7 @@ pub(super) fn event(record: &Record) -> wire::Event {
         event: name.to_owned(),
         hash: record.hash.clone(),
         fields,
-        line: line::render(record, AuditFormat::Kv),
+        line: line::render(record, format),
     }
 }
 

@@ -5,12 +5,18 @@ use tpa_bus::id::{Id, normalize};
 use zruntime::SharedRuntime;
 
 use super::{AUDIT_GROUP, Engine, Error, Inner, Result};
-use crate::ledger::{Asked, Caller, Command, Kind, Refused, Request, Session, decide};
-use crate::store::{EventQuery, Record, RequestQuery};
+use crate::host::paths::Paths;
+use crate::host::rules::in_rust;
+use crate::ledger::{Asked, Caller, Command, Event, Kind, Refused, Request, Session, decide};
+use crate::policy::Gives;
+use crate::store::{EventQuery, Record, RequestQuery, Walk};
 
 /// How long a reply waits for the host to follow, in seconds. What was decided is recorded
 /// either way.
 const FOLLOW_S: u64 = 15;
+
+/// Events walked in one piece: some tens of milliseconds, in which nobody else is served.
+const PIECE: u32 = 5_000;
 
 /// A command about a request that exists.
 #[derive(Debug, Clone)]
@@ -48,6 +54,9 @@ impl Engine {
     /// A refusal, or what kept it from being recorded.
     pub fn ask(&self, caller: &Caller, asked: Asked) -> Result<Request> {
         let mut inner = self.lock();
+        if let Some(role) = inner.policy.roles.get(&asked.role) {
+            can_record(&asked.role, &role.gives)?;
+        }
         let id = fresh_id(&inner)?;
         self.command(&mut inner, caller, &Command::Ask(id, asked), id)
     }
@@ -59,6 +68,9 @@ impl Engine {
     pub fn act(&self, caller: &Caller, id: Id, what: What) -> Result<Request> {
         let mut inner = self.lock();
         lay_in(&mut inner, id)?;
+        if let (What::Approve { .. }, Some(request)) = (&what, inner.state.requests.get(&id)) {
+            can_record(&request.role, &request.gives)?;
+        }
         let (command, about) = match what {
             What::Approve {
                 duration_s,
@@ -246,13 +258,22 @@ impl Engine {
             .map_err(anyhow::Error::new)?)
     }
 
-    /// Walks the audit chain.
+    /// Walks the next piece of the audit chain. A break is recorded, once.
     ///
     /// # Errors
     /// When the caller may not, or the database cannot be read.
-    pub fn verify(&self, caller: &Caller) -> Result<crate::store::Walk> {
+    pub fn verify(&self, caller: &Caller, after: u64) -> Result<Walk> {
         audit_only(caller)?;
-        Ok(self.lock().store.verify().map_err(anyhow::Error::new)?)
+        let mut inner = self.lock();
+        let walk = inner.store.walk(after, PIECE).map_err(anyhow::Error::new)?;
+        if let Some((seq, problem)) = walk.broken.clone()
+            && inner.broken.replace(seq) != Some(seq)
+        {
+            let now = self.tick(&mut inner)?;
+            let event = Event::ChainBroken { seq, problem };
+            self.record(&mut inner, Some(caller), vec![event], &now)?;
+        }
+        Ok(walk)
     }
 
     /// Waits until the host follows everything recorded so far.
@@ -280,6 +301,25 @@ enum Found {
     Visible(Id),
     /// One that they may not.
     Hidden(Id),
+}
+
+/// Refuses a role that has to be recorded where the installed sudo cannot: better no access than
+/// access that leaves no record. The rule would not be written either, which people would find out
+/// too late.
+fn can_record(role: &str, gives: &Gives) -> Result<()> {
+    let recorded = gives.record && gives.uses_sudo();
+    if !recorded || !in_rust(&Paths::default().sudo).unwrap_or(false) {
+        return Ok(());
+    }
+    Err(Error::Refused(Refused {
+        kind: Kind::Invalid,
+        why: format!("{role} has to be recorded, which this host's sudo-rs cannot do"),
+        next: Some(format!(
+            "ask for another role; an administrator can install sudo, or say record = false in \
+             /etc/tpa/roles.d/{role}.toml"
+        )),
+        record: None,
+    }))
 }
 
 /// An id that no request has.

@@ -7,10 +7,17 @@ use zruntime::SharedRuntime;
 
 use super::{Engine, Result};
 use crate::audit::emit::Syslog;
+use crate::ledger::Event;
 use crate::store::{EventQuery, Record};
 
 /// The fact that says up to which event syslog has been told.
 const CURSOR: &str = "syslog-cursor";
+
+/// Seconds between two prunings.
+const PRUNE_EVERY_S: i64 = 86_400;
+
+/// Most events that go at once: some tens of milliseconds, in which nobody else is served.
+const PRUNE_MOST: u32 = 5_000;
 
 /// Most events taken at once.
 const BATCH: u32 = 100;
@@ -75,21 +82,45 @@ pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
         if let Err(error) = engine.lock().store.set_fact(CURSOR, &told.to_string()) {
             tracing::error!("{error}; these lines will be told again");
         }
+        if let Err(error) = engine.prune(told) {
+            tracing::error!("cannot prune the audit trail: {error:#}");
+        }
     }
 }
 
 impl Engine {
+    /// Lets the oldest events go when they are a day older than the configuration says to keep
+    /// them, and records what went. What was not told (`told`) stays. The record is an event: more
+    /// follows it, when there is more to go.
+    fn prune(&self, told: u64) -> anyhow::Result<()> {
+        let mut inner = self.lock();
+        let Some(keep_s) = inner.policy.audit_keep_s else {
+            return Ok(());
+        };
+        let now = self.tick(&mut inner)?;
+        let before = now.wall_s.saturating_sub_unsigned(keep_s);
+        let overdue = before.saturating_sub(PRUNE_EVERY_S);
+        if inner.store.prunable(overdue, told, 1)?.is_none() {
+            return Ok(());
+        }
+        let Some(old) = inner.store.prunable(before, told, PRUNE_MOST)? else {
+            return Ok(());
+        };
+        let event = Event::LogPruned {
+            through: old.through.seq,
+            hash: old.through.hash,
+            at: old.at,
+            events: old.events,
+        };
+        self.record(&mut inner, None, vec![event], &now)
+    }
+
     /// Records that the daemon stops in good order.
     pub fn stop(&self) {
         let mut inner = self.lock();
-        let stopped = self.tick(&mut inner).and_then(|now| {
-            self.record(
-                &mut inner,
-                None,
-                vec![crate::ledger::Event::DaemonStopped],
-                &now,
-            )
-        });
+        let stopped = self
+            .tick(&mut inner)
+            .and_then(|now| self.record(&mut inner, None, vec![Event::DaemonStopped], &now));
         if let Err(error) = stopped {
             tracing::error!("{error:#}");
         }

@@ -24,6 +24,8 @@ pub struct Arrival {
     pub started: u64,
     /// As whom a sudo command is to run.
     pub target: Option<String>,
+    /// The sudo command as it was typed.
+    pub command: Option<String>,
 }
 
 /// The gate's answer.
@@ -211,3 +213,4 @@ fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
         opened_at: now.wall_s,
     }
 }
+        command: arrival.command.clone(),

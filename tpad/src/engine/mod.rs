@@ -10,7 +10,7 @@ pub mod gate;
 mod record;
 pub mod run;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -56,6 +56,10 @@ struct Inner {
     /// What took effect but could not be written: it goes first when writing works again.
     unrecorded: Vec<Body>,
     clock_jumped: bool,
+    /// How often people were refused since they were last let in, by uid.
+    refused: BTreeMap<u32, u32>,
+    /// The break in the chain that was told last.
+    broken: Option<u64>,
     /// Counts changes; the host follows one of them at a time.
     generation: u64,
     followed: u64,
@@ -110,6 +114,8 @@ impl Engine {
                 said: BTreeSet::new(),
                 unrecorded: Vec::new(),
                 clock_jumped: false,
+                refused: BTreeMap::new(),
+                broken: None,
                 generation: 0,
                 followed: 0,
             }),

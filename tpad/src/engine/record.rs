@@ -1,14 +1,15 @@
 //! From events to the store, and only then to the state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use tpa_bus::id::Id;
 
 use super::{Engine, Inner};
 use crate::audit::fields;
+use crate::audit::unusual::Seen;
 use crate::clock::Now;
-use crate::ledger::{self, Caller, Envelope, Event, State};
+use crate::ledger::{self, Caller, Envelope, Event, Request, State};
 use crate::store::{Body, Change, Entry};
 
 impl Engine {
@@ -66,7 +67,10 @@ impl Engine {
         let entries: Vec<_> = bodies.iter().cloned().map(|body| Entry { body }).collect();
         let written = inner.store.commit(&entries, &change);
         match written {
-            Ok(_) => inner.state = next,
+            Ok(_) => {
+                count_refused(&mut inner.refused, &bodies, &next);
+                inner.state = next;
+            }
             Err(error) if ends_access => {
                 tracing::error!("{error}; access ends all the same, and is recorded later");
                 inner.state = next;
@@ -97,9 +101,49 @@ impl Engine {
             policy: &inner.policy.revision,
             request,
             approvers: role.map_or(&[], |role| &role.approvers),
+            seen: seen(inner, request, &envelope.event),
         };
         let fields = fields::of(&envelope, &context);
         Body { envelope, fields }
+    }
+}
+
+/// What is known of the person that an event is about. Where it cannot be read, nothing is.
+fn seen(inner: &Inner, request: Option<&Request>, event: &Event) -> Seen {
+    match (event, request) {
+        (Event::LoginDenied { user, .. }, _) => Seen {
+            refused: inner.refused.get(&user.uid).copied().unwrap_or(0),
+            ..Seen::default()
+        },
+        (Event::LoginAllowed { place, .. }, Some(request)) => {
+            let knows = |address: &String| inner.store.knows_address(&request.user, address);
+            Seen {
+                address: place
+                    .rhost
+                    .as_ref()
+                    .is_some_and(|from| knows(from).unwrap_or(false)),
+                ..Seen::default()
+            }
+        }
+        _ => Seen::default(),
+    }
+}
+
+/// Counts refusals in a row.
+fn count_refused(refused: &mut BTreeMap<u32, u32>, bodies: &[Body], state: &State) {
+    for body in bodies {
+        match &body.envelope.event {
+            Event::LoginDenied { user, .. } => {
+                let count = refused.entry(user.uid).or_default();
+                *count = count.saturating_add(1);
+            }
+            Event::LoginAllowed { id, .. } => {
+                if let Some(request) = state.requests.get(id) {
+                    refused.remove(&request.user.uid);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -117,6 +161,11 @@ fn change(bodies: &[Body], state: &State) -> Change {
             Event::SessionClosed(session) | Event::SessionKilled(session) => {
                 change.closed.push(session.key());
             }
+            Event::LoginAllowed { id, place } => {
+                let person = state.requests.get(id).map(|request| request.user.clone());
+                change.came.extend(person.zip(place.rhost.clone()));
+            }
+            Event::LogPruned { through, at, .. } => change.pruned = Some((*through, *at)),
             _ => {}
         }
     }

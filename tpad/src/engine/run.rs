@@ -315,6 +315,7 @@ pub(super) fn last_known_policy() -> Policy {
     }
 }
 
+        audit_keep_s: None,
 fn machine_id() -> String {
     std::fs::read_to_string("/etc/machine-id")
         .unwrap_or_default()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use tpa_bus::id::Id;
@@ -143,10 +144,8 @@ fn existing(paths: &Paths) -> anyhow::Result<Option<Folder>> {
 /// `visudo -V` are gone by, which tells a grammar's version when it is the classic one. Should
 /// sudo-rs be taken for it, the rule has a `NOTAFTER` there and gives nothing.
 async fn installed(runtime: &SharedRuntime, paths: &Paths) -> anyhow::Result<Sudo> {
-    let sudo = std::fs::canonicalize(&paths.sudo)
-        .with_context(|| format!("look for {}", paths.sudo.display()))?;
-    // Debian and Ubuntu keep what is written in Rust in /usr/lib/cargo/bin.
-    let in_rust = sudo.ends_with("sudo-rs") || sudo.components().any(|c| c.as_os_str() == "cargo");
+    let in_rust =
+        in_rust(&paths.sudo).with_context(|| format!("look for {}", paths.sudo.display()))?;
     let Ran { success, text } = program::run(runtime, &paths.visudo, &[OsStr::new("-V")]).await?;
     if !success || !text.contains("version") {
         let text = text::one_line(&text, 80);
@@ -157,6 +156,16 @@ async fn installed(runtime: &SharedRuntime, paths: &Paths) -> anyhow::Result<Sud
     } else {
         Ok(Sudo::Classic)
     }
+}
+
+/// Whether this sudo is the one written in Rust, by its place: Debian and Ubuntu keep those in
+/// `/usr/lib/cargo/bin`.
+///
+/// # Errors
+/// When there is no sudo.
+pub fn in_rust(sudo: &Path) -> std::io::Result<bool> {
+    let sudo = std::fs::canonicalize(sudo)?;
+    Ok(sudo.ends_with("sudo-rs") || sudo.components().any(|c| c.as_os_str() == "cargo"))
 }
 
 /// Writes a rule if it is good, by itself and with all others. It gets its name only then: what

@@ -40,6 +40,9 @@ pub enum Unsayable {
     /// A backslash before something that needs none.
     #[error("\"{0}\": a backslash may stand only before one of , : = \\ # * ? [ ] ! and a space")]
     Backslash(String),
+    /// What runs under the grant has to be recorded, and cannot be.
+    #[error("sudo-rs has no input/output log, and the role wants one (record = true)")]
+    Record,
     /// The grant gives no command and no file.
     #[error("the rule gives nothing")]
     Nothing,
@@ -52,6 +55,9 @@ pub enum Unsayable {
 pub fn render(rule: &Rule, sudo: Sudo) -> Result<String, Unsayable> {
     if matches!(rule.uid, 0 | u32::MAX) {
         return Err(Unsayable::Uid(rule.uid));
+    }
+    if rule.record && sudo == Sudo::Rs {
+        return Err(Unsayable::Record);
     }
     let lines = rule
         .sudo
@@ -69,7 +75,7 @@ pub fn render(rule: &Rule, sudo: Sudo) -> Result<String, Unsayable> {
         rule.uid,
         comment(&rule.role)
     );
-    if rule.record && sudo == Sudo::Classic {
+    if rule.record {
         let _ = writeln!(
             out,
             "Defaults:#{} log_output, iolog_dir=\"{IOLOG_DIR}/{}\", \
@@ -239,12 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn sudo_rs_gets_neither_an_end_nor_a_record() {
-        let text = render(&full(), Sudo::Rs).unwrap();
-        assert!(
-            !text.contains("NOTAFTER") && !text.contains("Defaults"),
-            "{text}"
-        );
+    fn sudo_rs_gets_no_end_and_no_rule_that_it_would_have_to_record() {
+        let mut rule = full();
+        assert_eq!(render(&rule, Sudo::Rs), Err(Unsayable::Record));
+        rule.record = false;
+        let text = render(&rule, Sudo::Rs).unwrap();
+        assert!(!text.contains("NOTAFTER"), "{text}");
     }
 
     #[test]

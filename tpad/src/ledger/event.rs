@@ -179,6 +179,18 @@ pub enum Event {
         /// What.
         what: String,
     },
+    /// TPA5007: the oldest events went, because they were kept for as long as the configuration
+    /// says. A checkpoint: the chain begins behind what it names.
+    LogPruned {
+        /// The newest event that went.
+        through: u64,
+        /// Its hash.
+        hash: String,
+        /// Its time, in seconds since 1970.
+        at: i64,
+        /// How many went.
+        events: u64,
+    },
 }
 
 /// Where someone came to the gate.
@@ -245,6 +257,7 @@ impl Event {
             Self::ClockJump { .. } => ("TPA5004", "clock-jump"),
             Self::ChainBroken { .. } => ("TPA5005", "chain-broken"),
             Self::HostDrift { .. } => ("TPA5006", "host-drift"),
+            Self::LogPruned { .. } => ("TPA5007", "log-pruned"),
         }
     }
 
@@ -275,7 +288,8 @@ impl Event {
             | Self::PolicyLoaded { .. }
             | Self::PolicyRejected { .. }
             | Self::ClockJump { .. }
-            | Self::ChainBroken { .. } => None,
+            | Self::ChainBroken { .. }
+            | Self::LogPruned { .. } => None,
         }
     }
 

@@ -34,4 +34,5 @@ pub use refused::{Kind, Refused};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use state::{Session, State};
 pub use sudo::SudoCall;
+pub(crate) use time::LAG_MAX;
 pub use time::{due, next_moment, ratchet};

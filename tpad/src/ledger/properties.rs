@@ -78,6 +78,7 @@ pub(crate) fn policy() -> Policy {
         pending_per_user: 5,
         warn_before: vec![300, 60],
         audit_format: AuditFormat::Kv,
+        audit_keep_s: None,
         notify: None,
         roles: ROLES
             .iter()

@@ -42,6 +42,9 @@ pub struct Session {
     pub rhost: Option<String>,
     /// As whom a sudo command runs.
     pub target: Option<String>,
+    /// The sudo command as it was typed.
+    #[serde(default)]
+    pub command: Option<String>,
     /// Since when, in seconds since 1970.
     pub opened_at: i64,
 }

@@ -6,7 +6,7 @@ use crate::clock::Now;
 
 /// How far the wall clock may lag behind the newest event before it is taken for wrong, in
 /// seconds.
-const LAG_MAX: i64 = 60;
+pub(crate) const LAG_MAX: i64 = 60;
 
 /// The moment to go by, and the event that says so when the wall clock cannot be right: behind
 /// the newest recorded event by more than a minute, it is taken for that event's time.

@@ -40,6 +40,7 @@ pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
         "pending_per_user": policy.pending_per_user,
         "warn_before_s": policy.warn_before,
         "audit_format": format,
+        "audit_keep_s": policy.audit_keep_s,
         "notify": policy.notify,
         "roles": roles,
         "user": subject.map(|subject| person(policy, subject)),

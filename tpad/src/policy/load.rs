@@ -81,6 +81,7 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
             pending_per_user: settings.pending_per_user,
             warn_before: settings.warn_before,
             audit_format: settings.audit_format,
+            audit_keep_s: settings.audit_keep_s,
             notify: settings.notify,
             roles,
         }),

@@ -38,6 +38,8 @@ pub struct Policy {
     pub warn_before: Vec<u64>,
     /// Form of the log lines.
     pub audit_format: AuditFormat,
+    /// Seconds for which events are kept at least; for ever when not set.
+    pub audit_keep_s: Option<u64>,
     /// Absolute path of the program that is told of events.
     pub notify: Option<String>,
     /// By name.

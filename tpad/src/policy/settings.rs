@@ -18,6 +18,8 @@ use super::who::{self, Everyone};
 const PENDING_PER_USER: u32 = 5;
 /// Seconds before the end at which people are warned, unless the configuration says otherwise.
 const WARN_BEFORE: [u64; 3] = [900, 300, 60];
+/// Shortest time for which events are kept, in seconds.
+const LEAST_KEEP: u64 = 30 * 86_400;
 /// Longest help, in characters: it ends one line.
 const MOST_HELP: usize = 200;
 
@@ -27,6 +29,7 @@ pub(super) struct Settings {
     pub(super) pending_per_user: u32,
     pub(super) warn_before: Vec<u64>,
     pub(super) audit_format: AuditFormat,
+    pub(super) audit_keep_s: Option<u64>,
     pub(super) notify: Option<String>,
 }
 
@@ -49,11 +52,13 @@ fn settings(mut top: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Sett
     let gate = gate(top.section("gate"), uid_min, people);
     let pending = top.section("limits").number("pending_per_user", 1_000);
     let warn_before = top.section("warn").seconds_list("before");
+    let (audit_format, audit_keep_s) = audit(top.section("audit"));
     Settings {
         gate,
         pending_per_user: pending.map_or(PENDING_PER_USER, Spanned::into_inner),
         warn_before: longest_first(warn_before.unwrap_or_else(|| WARN_BEFORE.to_vec())),
-        audit_format: audit_format(&mut top.section("audit")),
+        audit_format,
+        audit_keep_s,
         notify: notify(&mut top.section("notify")),
     }
 }
@@ -131,6 +136,16 @@ fn add_service(
     } else {
         services.push((class, name.into_inner()));
     }
+}
+
+fn audit(mut section: Section<'_, '_>) -> (AuditFormat, Option<u64>) {
+    let keep = section.seconds("keep").map(|keep| {
+        if *keep.get_ref() < LEAST_KEEP {
+            section.document().report(&keep.span(), "at least \"30d\"");
+        }
+        keep.into_inner()
+    });
+    (audit_format(&mut section), keep)
 }
 
 fn audit_format(section: &mut Section<'_, '_>) -> AuditFormat {

@@ -2,20 +2,25 @@
 //!
 //! `SQLite` in WAL mode with `synchronous=FULL`: a transaction that was committed is on the disk
 //! (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Events are only ever added; each
-//! carries the SHA-256 over itself and the one before ([`chain`]). The tables `requests` and
+//! carries the SHA-256 over itself and the one before ([`chain`]). Only the oldest ever go, when
+//! the configuration says for how long to keep them, and leave a checkpoint ([`Prunable`]). The tables `requests` and
 //! `sessions` are projections: they hold what a fold of all events holds, and spare the daemon
 //! that fold at start.
 
 pub mod chain;
+mod prune;
 mod read;
 mod schema;
+mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-pub use read::{EventQuery, RequestQuery, Walk};
+pub use prune::Prunable;
+pub use read::{EventQuery, RequestQuery};
+pub use walk::Walk;
 pub use write::{Change, Entry};
 
 /// The database.

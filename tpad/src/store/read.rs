@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use tpa_bus::id::Id;
 
 use super::{Body, Error, Record, Store, chain};
-use crate::ledger::{Request, State};
+use crate::ledger::{LAG_MAX, Person, Request, State};
 
 /// Which requests to read. All conditions set must hold.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct RequestQuery {
     pub role: Option<String>,
     /// Asked at this time or later.
     pub since: Option<i64>,
+    /// Asked before this time.
+    pub until: Option<i64>,
     /// In one of these states.
     pub states: Option<Vec<String>>,
 }
@@ -32,19 +34,10 @@ pub struct EventQuery {
     pub until: Option<i64>,
     /// With a greater sequence number.
     pub after: Option<u64>,
+    /// With one of these codes (`TPA1000`).
+    pub codes: Option<Vec<String>>,
     /// At most so many.
     pub limit: u32,
-}
-
-/// What a walk along the chain found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Walk {
-    /// Events that fit.
-    pub events: u64,
-    /// Hash of the last one that fits.
-    pub head: String,
-    /// The first event that does not fit, and why.
-    pub broken: Option<(u64, String)>,
 }
 
 impl Store {
@@ -133,14 +126,15 @@ impl Store {
             "(?1 IS NULL OR uid = ?1 OR requested_by = ?1)
              AND (?2 IS NULL OR user = ?2)
              AND (?3 IS NULL OR role = ?3)
-             AND (?4 IS NULL OR requested_at >= ?4)
-             AND (?5 = 0 OR state IN (SELECT value FROM json_each(?6)))
+             AND requested_at >= ?4 AND requested_at < ?5
+             AND (?6 = 0 OR state IN (SELECT value FROM json_each(?7)))
              ORDER BY requested_at DESC, id",
             &[
                 &query.of,
                 &query.user,
                 &query.role,
-                &query.since,
+                &query.since.unwrap_or(i64::MIN),
+                &query.until.unwrap_or(i64::MAX),
                 &query.states.is_some(),
                 &states,
             ],
@@ -173,69 +167,62 @@ impl Store {
     /// When a row cannot be read.
     pub fn events(&self, query: &EventQuery) -> Result<Vec<Record>, Error> {
         let error = self.sqlite("read");
+        let after = i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX);
+        let since = query.since.unwrap_or(i64::MIN);
+        let until = query.until.unwrap_or(i64::MAX);
+        let id = query.id.as_ref().map(Id::as_str);
+        let codes = serde_json::to_string(&query.codes.clone().unwrap_or_default())
+            .map_err(self.record_error("codes"))?;
+        // Each by the index that fits: of a month or a grant, no other event is looked at.
+        let which = match (&query.id, &query.codes) {
+            (Some(_), _) => "grant_id = ?5",
+            (None, Some(_)) => "code IN (SELECT value FROM json_each(?6))",
+            (None, None) => "TRUE",
+        };
         let mut statement = self
             .connection
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT seq, at, code, body, hash FROM events
-                 WHERE seq > ?1
-                   AND (?2 IS NULL OR grant_id = ?2)
-                   AND (?3 IS NULL OR at >= ?3)
-                   AND (?4 IS NULL OR at < ?4)
-                 ORDER BY seq LIMIT ?5",
-            )
+                 WHERE seq > max(?1, ifnull(
+                           (SELECT seq FROM events WHERE at < ?2 - {LAG_MAX} ORDER BY at DESC LIMIT 1),
+                           ?1))
+                   AND seq < ifnull(
+                           (SELECT seq FROM events WHERE at >= ?3 + {LAG_MAX} ORDER BY at LIMIT 1),
+                           {MOST})
+                   AND at >= ?2 AND at < ?3
+                   AND {which}
+                   AND (?5 IS NULL OR grant_id = ?5)
+                   AND (?7 = 0 OR code IN (SELECT value FROM json_each(?6)))
+                 ORDER BY seq LIMIT ?4",
+                MOST = i64::MAX,
+            ))
             .map_err(&error)?;
-        let after = i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX);
-        let id = query.id.as_ref().map(Id::as_str);
         let rows = statement
             .query_map(
-                params![after, id, query.since, query.until, query.limit],
+                params![
+                    after,
+                    since,
+                    until,
+                    query.limit,
+                    id,
+                    codes,
+                    query.codes.is_some()
+                ],
                 raw,
             )
             .map_err(&error)?;
         rows.map(|row| self.record(row.map_err(&error)?)).collect()
     }
 
-    /// Walks the whole chain and stops at the first event that does not fit.
+    /// Whether a person has come from an address before.
     ///
     /// # Errors
-    /// When the database cannot be read at all; an event that cannot be read is a break.
-    pub fn verify(&self) -> Result<Walk, Error> {
-        let error = self.sqlite("read");
-        let mut statement = self
-            .connection
-            .prepare("SELECT seq, at, code, body, hash FROM events ORDER BY seq")
-            .map_err(&error)?;
-        let mut rows = statement.query([]).map_err(&error)?;
-        let mut head = chain::Head::genesis();
-        let walk = |head: &chain::Head, broken| Walk {
-            events: head.seq,
-            head: head.hash.clone(),
-            broken,
-        };
-        while let Some(row) = rows.next().map_err(&error)? {
-            let next = head.seq.saturating_add(1);
-            let Ok(raw) = raw(row) else {
-                return Ok(walk(&head, Some((next, "it cannot be read".to_owned()))));
-            };
-            if raw.seq != next {
-                let problem = format!("event {next} is missing; {} follows", raw.seq);
-                return Ok(walk(&head, Some((next, problem))));
-            }
-            if chain::link(&head.hash, raw.seq, raw.at, &raw.code, &raw.body) != raw.hash {
-                let problem = "its content does not have its hash".to_owned();
-                return Ok(walk(&head, Some((next, problem))));
-            }
-            head = chain::Head {
-                seq: raw.seq,
-                hash: raw.hash,
-            };
-        }
-        if head != self.head {
-            let next = head.seq.saturating_add(1);
-            let problem = format!("events {next} to {} are cut off", self.head.seq);
-            return Ok(walk(&head, Some((next, problem))));
-        }
-        Ok(walk(&head, None))
+    /// When it cannot be read.
+    pub fn knows_address(&self, person: &Person, address: &str) -> Result<bool, Error> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM addresses WHERE uid = ?1 AND user = ?2 AND address = ?3")
+            .and_then(|mut known| known.exists(params![person.uid, person.name, address]))
+            .map_err(self.sqlite("read"))
     }
 
     /// A fact kept under a name.
@@ -265,15 +252,15 @@ impl Store {
 }
 
 /// A row of `events` as it stands.
-struct Raw {
-    seq: u64,
-    at: i64,
-    code: String,
-    body: String,
-    hash: String,
+pub(super) struct Raw {
+    pub(super) seq: u64,
+    pub(super) at: i64,
+    pub(super) code: String,
+    pub(super) body: String,
+    pub(super) hash: String,
 }
 
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+pub(super) fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
     Ok(Raw {
         seq: seq(row, 0)?,
         at: row.get(1)?,
@@ -283,7 +270,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
     })
 }
 
-fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let seq: i64 = row.get(column)?;
     u64::try_from(seq).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, seq))
 }

@@ -7,8 +7,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::Error;
 
 /// Version of the tables below, kept in `PRAGMA user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
+/// What version 1 had.
 const TABLES: &str = "
 CREATE TABLE events (
     seq      INTEGER PRIMARY KEY,
@@ -45,6 +46,17 @@ CREATE TABLE facts (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What version 2 adds: events by their kind, for reports, and where people have come from.
+const ADDED: &str = "
+CREATE INDEX events_code ON events (code);
+CREATE TABLE addresses (
+    uid     INTEGER NOT NULL,
+    user    TEXT NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (uid, user, address)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Opens the file with the pragmas that everything else relies on.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let error = |what| {
@@ -76,8 +88,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
         .map_err(error("read"))?;
     match found {
         VERSION => {}
-        0 => {
-            let script = format!("BEGIN;{TABLES}PRAGMA user_version = {VERSION};COMMIT;");
+        0 | 1 => {
+            let tables = if found == 0 { TABLES } else { "" };
+            let script = format!("BEGIN;{tables}{ADDED}PRAGMA user_version = {VERSION};COMMIT;");
             connection.execute_batch(&script).map_err(error("create"))?;
         }
         found => {

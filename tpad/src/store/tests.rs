@@ -54,14 +54,26 @@ fn what_was_committed_is_there_after_opening_again() {
     );
 }
 
+/// The first event that does not fit, walking two events at a time.
+fn broken(store: &Store) -> Option<u64> {
+    let mut after = 0;
+    loop {
+        let walk = store.walk(after, 2).unwrap();
+        if walk.done {
+            return walk.broken.map(|(seq, _)| seq);
+        }
+        after = walk.before.seq + 2;
+    }
+}
+
 #[test]
 fn the_chain_names_the_first_event_that_was_tampered_with() {
     let tamper = |sql: &str| {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(folder.path(), 4);
-        assert_eq!(store.verify().unwrap().broken, None);
+        assert_eq!(broken(&store), None);
         store.connection.execute_batch(sql).unwrap();
-        store.verify().unwrap().broken.map(|(seq, _)| seq)
+        broken(&store)
     };
     let swap = "UPDATE events SET seq = -seq; UPDATE events SET seq = 2 WHERE seq = -3;
                 UPDATE events SET seq = 3 WHERE seq = -2; UPDATE events SET seq = -seq WHERE seq < 0;";
@@ -158,7 +170,7 @@ fn a_failed_transaction_leaves_nothing() {
         .unwrap();
     assert_eq!(store.head(), &head);
     store.commit(&[created(2)], &Change::default()).unwrap();
-    assert_eq!(store.verify().unwrap().broken, None);
+    assert_eq!(broken(&store), None);
 }
 
 #[test]
@@ -172,4 +184,147 @@ fn a_database_of_a_newer_version_is_left_alone() {
     drop(store);
     let error = Store::open(&folder.path().join("tpa.db")).unwrap_err();
     assert!(matches!(error, Error::Version { found: 99, .. }));
+}
+
+/// Records that the events up to this one go.
+fn prune(store: &mut Store, through: u64) {
+    let old = store.prunable(i64::MAX, u64::MAX, 100).unwrap().unwrap();
+    let event = store.events(&EventQuery {
+        after: Some(through - 1),
+        limit: 1,
+        ..EventQuery::default()
+    });
+    let event = event.unwrap().remove(0);
+    assert!(old.through.seq >= through);
+    let mut pruned = created(1);
+    pruned.body.envelope.event = Event::LogPruned {
+        through,
+        hash: event.hash,
+        at: event.at,
+        events: through,
+    };
+    let change = Change {
+        pruned: Some((through, event.at)),
+        ..Change::default()
+    };
+    store.commit(&[pruned], &change).unwrap();
+}
+
+fn closed(n: u8) -> crate::ledger::Request {
+    let mut request = request(n, "alice");
+    request.stage = crate::ledger::Stage::Approved;
+    request
+}
+
+fn all_closed(folder: &Path, events: u8) -> Store {
+    let mut store = filled(folder, events);
+    for n in 1..=events {
+        let change = Change {
+            requests: vec![closed(n)],
+            ..Change::default()
+        };
+        store.commit(&[], &change).unwrap();
+    }
+    store
+}
+
+#[test]
+fn what_is_left_after_pruning_is_a_whole_chain_that_still_shows_tampering() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = all_closed(folder.path(), 6);
+    prune(&mut store, 2);
+    prune(&mut store, 4);
+    assert_eq!(store.walk(0, 10).unwrap().before.seq, 4);
+    assert_eq!(broken(&store), None);
+    store
+        .connection
+        .execute_batch("DELETE FROM events WHERE seq = 5")
+        .unwrap();
+    assert_eq!(broken(&store), Some(5));
+}
+
+#[test]
+fn a_beginning_that_goes_without_a_checkpoint_is_a_break() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path(), 4);
+    store
+        .connection
+        .execute_batch("DELETE FROM events WHERE seq <= 2")
+        .unwrap();
+    assert_eq!(broken(&store), Some(1));
+}
+
+#[test]
+fn neither_an_open_request_nor_what_was_not_told_is_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = all_closed(folder.path(), 6);
+    let through = |store: &Store, told, most| {
+        let old = store.prunable(i64::MAX, told, most).unwrap();
+        old.map(|old| old.through.seq)
+    };
+    assert_eq!(through(&store, u64::MAX, 100), Some(6));
+    assert_eq!(through(&store, u64::MAX, 4), Some(4));
+    assert_eq!(through(&store, 5, 100), Some(5));
+    assert_eq!(store.prunable(1_000_000, u64::MAX, 100).unwrap(), None);
+    let newer = store.prunable(1_000_003, u64::MAX, 100).unwrap();
+    assert_eq!(newer.map(|old| old.through.seq), Some(2));
+    let change = Change {
+        requests: vec![request(3, "alice")],
+        ..Change::default()
+    };
+    store.commit(&[], &change).unwrap();
+    assert_eq!(through(&store, u64::MAX, 100), Some(2));
+}
+
+#[test]
+fn events_are_found_by_code_and_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path(), 4);
+    let found = |query: EventQuery| {
+        let events = store.events(&EventQuery { limit: 10, ..query }).unwrap();
+        events.iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    let codes = |code: &str| EventQuery {
+        codes: Some(vec![code.to_owned()]),
+        ..EventQuery::default()
+    };
+    assert_eq!(found(codes("TPA1000")), [1, 2, 3, 4]);
+    assert_eq!(found(codes("TPA3001")), [0; 0]);
+    let within = EventQuery {
+        since: Some(1_000_002),
+        until: Some(1_000_004),
+        ..codes("TPA1000")
+    };
+    assert_eq!(found(within), [2, 3]);
+}
+
+#[test]
+fn a_database_of_version_1_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path(), 1);
+    store
+        .connection
+        .execute_batch("DROP INDEX events_code; DROP TABLE addresses; PRAGMA user_version = 1")
+        .unwrap();
+    drop(store);
+    let store = Store::open(&folder.path().join("tpa.db")).unwrap();
+    let alice = request(1, "alice").user;
+    assert!(!store.knows_address(&alice, "192.0.2.7").unwrap());
+    assert_eq!(broken(&store), None);
+}
+
+#[test]
+fn an_address_is_known_to_be_the_persons_who_came_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = filled(folder.path(), 1);
+    let alice = request(1, "alice").user;
+    let change = Change {
+        came: vec![(alice.clone(), "192.0.2.7".into())],
+        ..Change::default()
+    };
+    store.commit(&[created(2)], &change).unwrap();
+    assert!(store.knows_address(&alice, "192.0.2.7").unwrap());
+    assert!(!store.knows_address(&alice, "192.0.2.8").unwrap());
+    let anew = Person { uid: 1002, ..alice };
+    assert!(!store.knows_address(&anew, "192.0.2.7").unwrap());
 }

@@ -1,9 +1,9 @@
 //! Writing: events and what they come to, in one transaction.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use super::{Body, Error, Record, Store, chain};
-use crate::ledger::{Request, Session};
+use crate::ledger::{Person, Request, Session};
 
 /// An event to be added.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub struct Change {
     pub opened: Vec<Session>,
     /// Sessions that are over, by key.
     pub closed: Vec<String>,
+    /// Who came from where.
+    pub came: Vec<(Person, String)>,
+    /// Events up to this one go, and the requests that ended before that time.
+    pub pruned: Option<(u64, i64)>,
 }
 
 impl Store {
@@ -78,27 +82,7 @@ impl Store {
         let now = records.last().map_or(0, |record| record.at);
         for request in &change.requests {
             let body = serde_json::to_string(request).map_err(json("request"))?;
-            transaction
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO requests
-                     (id, state, open, uid, user, requested_by, role, requested_at, changed_at, body)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                )
-                .and_then(|mut insert| {
-                    insert.execute(params![
-                        request.id.as_str(),
-                        request.state_name(),
-                        request.is_open(),
-                        request.user.uid,
-                        request.user.name,
-                        request.requested_by.uid,
-                        request.role,
-                        request.requested_at,
-                        now,
-                        body
-                    ])
-                })
-                .map_err(&error)?;
+            put_request(&transaction, request, now, &body).map_err(&error)?;
         }
         for session in &change.opened {
             let body = serde_json::to_string(session).map_err(json("session"))?;
@@ -109,11 +93,7 @@ impl Store {
                 )
                 .map_err(&error)?;
         }
-        for key in &change.closed {
-            transaction
-                .execute("DELETE FROM sessions WHERE key = ?1", [key])
-                .map_err(&error)?;
-        }
+        put_rest(&transaction, change).map_err(&error)?;
         transaction.commit().map_err(&error)?;
         self.head = head;
         Ok(records)
@@ -130,4 +110,52 @@ impl Store {
             .map(|_| ())
             .map_err(self.sqlite("write"))
     }
+}
+
+fn put_request(
+    transaction: &Transaction<'_>,
+    request: &Request,
+    now: i64,
+    body: &str,
+) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO requests
+             (id, state, open, uid, user, requested_by, role, requested_at, changed_at, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            request.id.as_str(),
+            request.state_name(),
+            request.is_open(),
+            request.user.uid,
+            request.user.name,
+            request.requested_by.uid,
+            request.role,
+            request.requested_at,
+            now,
+            body
+        ])
+}
+
+/// Sessions that are over, where people came from, and what goes.
+fn put_rest(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    for key in &change.closed {
+        transaction.execute("DELETE FROM sessions WHERE key = ?1", [key])?;
+    }
+    for (person, address) in &change.came {
+        transaction.execute(
+            "INSERT OR IGNORE INTO addresses (uid, user, address) VALUES (?1, ?2, ?3)",
+            params![person.uid, person.name, address],
+        )?;
+    }
+    if let Some((through, at)) = change.pruned {
+        let through = i64::try_from(through).unwrap_or(0);
+        transaction.execute("DELETE FROM events WHERE seq <= ?1", [through])?;
+        transaction.execute(
+            "DELETE FROM requests WHERE open = 0 AND changed_at < ?1",
+            [at],
+        )?;
+    }
+    Ok(())
 }

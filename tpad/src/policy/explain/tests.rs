@@ -48,6 +48,7 @@ fn policy() -> Policy {
         pending_per_user: 5,
         warn_before: vec![60],
         audit_format: AuditFormat::Kv,
+        audit_keep_s: None,
         notify: None,
         roles: BTreeMap::from([("web-ops".into(), role)]),
     }

@@ -175,6 +175,7 @@ fn the_documented_files_load_to_what_they_say() {
         pending_per_user: 5,
         warn_before: vec![900, 300, 60],
         audit_format: AuditFormat::Kv,
+        audit_keep_s: None,
         notify: Some("/etc/tpa/notify".into()),
         roles: BTreeMap::from([("web-ops".into(), role)]),
     };

@@ -1,0 +1,8 @@
+//! The logs that `tpad`'s lines reach, read to be compared with its database.
+//!
+//! [`source`] reads files, rotated ones and the journal; [`line`](mod@line) tells what a line claims to be;
+//! [`compare`] says which lines are missing, changed, made by others, or ahead of the database.
+
+pub mod compare;
+pub mod line;
+pub mod source;

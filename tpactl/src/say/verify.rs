@@ -1,0 +1,113 @@
+//! What a verification found.
+
+use super::{clean, count};
+use crate::logs::compare::{Chain, Findings, Oddities};
+
+/// The chain is whole.
+pub fn whole(chain: &Chain) -> String {
+    let head = chain.hashes.last().map_or("none", String::as_str);
+    let pruned = match chain.after {
+        0 => String::new(),
+        through => format!(", behind a checkpoint at event {through}"),
+    };
+    format!(
+        "the audit chain is whole: {}{pruned}, head {}",
+        count(chain.hashes.len(), "event"),
+        clean(head)
+    )
+}
+
+/// The log beside the chain.
+pub fn log(name: &str, found: &Findings) -> Vec<String> {
+    let name = clean(name);
+    let read = match found.first {
+        None => format!("{name}: no line of tpad's"),
+        Some(first) => format!(
+            "{name}: lines of {} events, from event {first} on",
+            found.lines
+        ),
+    };
+    let mut lines = vec![read];
+    if !found.missing.is_empty() {
+        let number: u64 = found
+            .missing
+            .iter()
+            .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
+            .sum();
+        let ranges: Vec<String> = found.missing.iter().take(20).map(range).collect();
+        let more = if found.missing.len() > ranges.len() {
+            ", …"
+        } else {
+            ""
+        };
+        lines.push(format!("  missing: {number} ({}{more})", ranges.join(", ")));
+    }
+    odd(&mut lines, "not tpad's", &found.foreign);
+    odd(&mut lines, "changed", &found.altered);
+    odd(&mut lines, "not in the database", &found.beyond);
+    lines
+}
+
+fn range((first, last): &(u64, u64)) -> String {
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
+    }
+}
+
+fn odd(lines: &mut Vec<String>, what: &str, odd: &Oddities) {
+    if odd.count == 0 {
+        return;
+    }
+    lines.push(format!("  {what}: {}", count(odd.count, "line")));
+    let shown = odd.first.iter();
+    lines.extend(shown.map(|one| format!("    {}: {}", clean(&one.place), clean(&one.text))));
+    if odd.count > odd.first.len() {
+        lines.push("    …".to_owned());
+    }
+}
+
+/// What to do about a log that does not agree.
+pub fn next(found: &Findings) -> &'static str {
+    if found.altered.count > 0 {
+        "the log was edited: compare with the one that left this host, and with: tpactl log"
+    } else if found.beyond.count > 0 {
+        "the database lost its tail, or the lines are made up: compare with the log that left this \
+         host; the journal knows who wrote a line: tpactl verify --log journal"
+    } else if found.foreign.count > 0 {
+        "the journal knows who wrote them: tpactl verify --log journal"
+    } else {
+        "was the log daemon stopped? The journal has what it missed: tpactl verify --log journal"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::compare::Odd;
+
+    #[test]
+    fn findings_are_told_by_kind_and_cleanly() {
+        let mut found = Findings {
+            lines: 7,
+            first: Some(3),
+            missing: vec![(4, 4), (8, 9)],
+            ..Findings::default()
+        };
+        found.foreign.count = 1;
+        found.foreign.first.push(Odd {
+            place: "/var/log/auth.log:12".into(),
+            text: "grant-activated \x1b[2J".into(),
+        });
+        assert_eq!(
+            log("/var/log/auth.log", &found),
+            [
+                "/var/log/auth.log: lines of 7 events, from event 3 on",
+                "  missing: 3 (4, 8-9)",
+                "  not tpad's: 1 line",
+                "    /var/log/auth.log:12: grant-activated \\u{1b}[2J",
+            ]
+        );
+    }
+}
