@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use zbus::connection::Builder;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedVariant, Variant};
+use zbus_systemd::login1;
 use zbus_systemd::systemd1::ManagerProxy;
 use zruntime::SharedRuntime;
 
@@ -71,15 +72,12 @@ pub fn property<'a>(name: &str, value: impl Into<Variant<'a>>) -> anyhow::Result
     Ok((name.to_owned(), value))
 }
 
-/// After everything of a person was killed: nothing of theirs shall stand there as failed.
+/// After everything of a person was killed: their own service manager shall not come back before
+/// they log in (`loginctl disable-linger`), and nothing of theirs shall stand there as failed.
 ///
 /// # Errors
-/// When systemd cannot be reached. The access has ended all the same.
-pub async fn forget_failures(
-    runtime: &SharedRuntime,
-    paths: &Paths,
-    uid: u32,
-) -> anyhow::Result<()> {
+/// When systemd cannot be reached, or logind does not do it. The access has ended all the same.
+pub async fn tidy(runtime: &SharedRuntime, paths: &Paths, uid: u32) -> anyhow::Result<()> {
     within_limit(runtime, async {
         let connection = connect(paths).await?;
         let manager = manager(&connection).await?;
@@ -87,7 +85,13 @@ pub async fn forget_failures(
             // An error says that there is no such unit, as it should be.
             let _ = manager.reset_failed_unit(unit).await;
         }
-        Ok(())
+        login1::ManagerProxy::builder(&connection)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await?
+            .set_user_linger(uid, false, false)
+            .await
+            .context("switch lingering off")
     })
     .await
 }

@@ -39,9 +39,12 @@ pub struct Mirror {
     kind: &'static str,
     /// Permission bits of the files.
     mode: u32,
-    /// Whether a name is one that we give: such a file is a remnant of ours, not somebody's.
+    /// Whether a name is one that we give: at the first look such a file is a remnant of ours, not
+    /// somebody's.
     ours: fn(&str) -> bool,
-    written: BTreeMap<String, String>,
+    /// What we last made the files say, or found them saying as they should. `None` before the
+    /// first look.
+    written: Option<BTreeMap<String, String>>,
 }
 
 impl Mirror {
@@ -52,16 +55,17 @@ impl Mirror {
             kind,
             mode,
             ours,
-            written: BTreeMap::new(),
+            written: None,
         }
     }
 
-    /// What must happen: removals first, since they end access.
+    /// What must happen: removals first, since they end access. What is right, and at the
+    /// first look what is there, is kept in mind.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn diff(
-        &self,
+        &mut self,
         folder: &Folder,
         desired: &BTreeMap<String, String>,
     ) -> anyhow::Result<Vec<Change>> {
@@ -80,7 +84,7 @@ impl Mirror {
             .filter(|name| !desired.contains_key(*name))
             .map(|name| Change::Remove {
                 name: name.clone(),
-                drift: !(self.ours)(name) && !is_remnant(name),
+                drift: !is_remnant(name) && !self.may_be_ours(name),
             });
         let writes = desired
             .iter()
@@ -89,11 +93,20 @@ impl Mirror {
                 name: name.clone(),
                 text: text.clone(),
                 drift: self
-                    .written
-                    .get(name)
+                    .written(name)
                     .is_some_and(|written| !self.is_right(present.get(name), written)),
             });
-        Ok(removals.chain(writes).collect())
+        let changes = removals.chain(writes).collect();
+        let first = self.written.is_none();
+        let written = self.written.get_or_insert_default();
+        for (name, found) in present {
+            if let (Some(right), Found::File { text, .. }) = (desired.get(&name), found)
+                && (first || *right == text)
+            {
+                written.insert(name, text);
+            }
+        }
+        Ok(changes)
     }
 
     /// Makes the folder as it should be. Each file for itself: one failure leaves the others.
@@ -123,7 +136,7 @@ impl Mirror {
 
     /// Removes a file that should not be there.
     pub fn remove(&mut self, folder: &Folder, name: &str, drift: bool) -> Option<Report> {
-        self.written.remove(name);
+        self.remember(name, None);
         match folder.remove(name) {
             Ok(_) => drift.then(|| self.drift(name)),
             Err(error) => {
@@ -136,10 +149,29 @@ impl Mirror {
 
     /// Keeps in mind what a file was made to say; `None` when that failed.
     pub fn remember(&mut self, name: &str, text: Option<String>) {
-        match text {
-            Some(text) => self.written.insert(name.to_owned(), text),
-            None => self.written.remove(name),
-        };
+        match (text, &mut self.written) {
+            (Some(text), written) => {
+                written
+                    .get_or_insert_default()
+                    .insert(name.to_owned(), text);
+            }
+            (None, Some(written)) => {
+                written.remove(name);
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn written(&self, name: &str) -> Option<&str> {
+        Some(self.written.as_ref()?.get(name)?.as_str())
+    }
+
+    /// Whether we made the file: in this run, or, at the first look, in one before.
+    fn may_be_ours(&self, name: &str) -> bool {
+        match &self.written {
+            Some(written) => written.contains_key(name),
+            None => (self.ours)(name),
+        }
     }
 
     /// Says that somebody else touched the file.
@@ -229,8 +261,20 @@ mod tests {
         assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
         rig.folder.write("ours1", "a", 0o644).unwrap();
         assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
-        rig.put("theirs", "x");
-        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file theirs"));
+        for name in ["theirs", "ours2"] {
+            rig.put(name, "x");
+            assert_eq!(rig.apply(&[("ours1", "a")]), drift(&format!("file {name}")));
+        }
+    }
+
+    #[test]
+    fn what_was_right_from_the_beginning_is_ours_from_then_on() {
+        let mut rig = Rig::new();
+        rig.put("ours1", "a");
+        assert!(rig.apply(&[("ours1", "a")]).is_empty());
+        rig.put("ours1", "b");
+        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
+        assert!(rig.apply(&[]).is_empty());
     }
 
     #[test]

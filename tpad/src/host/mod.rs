@@ -208,16 +208,12 @@ impl Host {
         unproven
     }
 
-    /// Nothing waits for this: it is for the eye alone, and PID 1 may be slow.
+    /// Nothing waits for this: the bus may be slow.
     fn tidy(&self, uid: u32) {
         let (runtime, paths) = (self.runtime.clone(), self.paths.clone());
         let tidying = async move {
-            if let Err(error) = manager::forget_failures(&runtime, &paths, uid).await {
-                tracing::info!(
-                    uid,
-                    error = format!("{error:#}"),
-                    "tidy the units of a person"
-                );
+            if let Err(error) = manager::tidy(&runtime, &paths, uid).await {
+                tracing::info!(uid, error = format!("{error:#}"), "tidy after a person");
             }
         };
         self.runtime.spawn("tidy", tidying).detach();

@@ -33,6 +33,8 @@ pub enum Reaped {
         killed: usize,
         /// What is still there, as `812 sleep`. Empty: the end is proven.
         survivors: Vec<String>,
+        /// Whose logins ended with it.
+        closed: Option<u32>,
     },
 }
 
@@ -41,9 +43,16 @@ pub enum Reaped {
 /// # Errors
 /// When the clock or the state files cannot be read, or something of the grant is left.
 pub fn reap(id: Id) -> anyhow::Result<Reaped> {
-    let reaped = Reaper::new()?.reap(id)?;
-    if let Reaped::Ended { killed, survivors } = &reaped {
+    let without_tpad = Reaper::new()?;
+    let reaped = without_tpad.reap(id)?;
+    if let Reaped::Ended {
+        killed,
+        survivors,
+        closed,
+    } = &reaped
+    {
         log(id, *killed, survivors);
+        without_tpad.tidy(*closed);
         anyhow::ensure!(
             survivors.is_empty(),
             "still running after the end of {id}: {}; look at them with ps",
@@ -96,8 +105,13 @@ impl Reaper {
         for id in self.sweep()? {
             // What failed for one must not keep the others.
             match self.reap(id) {
-                Ok(Reaped::Ended { killed, survivors }) => {
+                Ok(Reaped::Ended {
+                    killed,
+                    survivors,
+                    closed,
+                }) => {
                     log(id, killed, &survivors);
+                    self.tidy(closed);
                     ended.push(id);
                 }
                 Ok(Reaped::Unknown | Reaped::NotOver) => {}
@@ -128,7 +142,11 @@ impl Reaper {
         if survivors.is_empty() {
             states::forget(&self.paths, state.uid, &[id])?;
         }
-        Ok(Reaped::Ended { killed, survivors })
+        Ok(Reaped::Ended {
+            killed,
+            survivors,
+            closed: ending.logins.then_some(ending.uid),
+        })
     }
 
     /// Removes what no grant of this boot accounts for, and gives all grants to look at.
@@ -194,16 +212,18 @@ impl Reaper {
                 self.runtime.sleep(LAST_WORD).await;
             }
         }
-        let ended = Strike::deal(&self.paths, ending)
+        Strike::deal(&self.paths, ending)
             .prove(&self.runtime, &self.paths)
-            .await;
-        if ending.logins {
-            let tidied = manager::forget_failures(&self.runtime, &self.paths, ending.uid).await;
-            if let Err(error) = tidied {
-                tracing::info!(error = format!("{error:#}"), "tidy the units of a person");
-            }
+            .await
+    }
+
+    /// Comes last: the bus may be slow.
+    fn tidy(&self, closed: Option<u32>) {
+        let Some(uid) = closed else { return };
+        let tidying = manager::tidy(&self.runtime, &self.paths, uid);
+        if let Err(error) = self.runtime.block_on(tidying) {
+            tracing::info!(uid, error = format!("{error:#}"), "tidy after a person");
         }
-        ended
     }
 }
 
@@ -311,10 +331,11 @@ mod tests {
         }
     }
 
-    fn ended() -> Reaped {
+    fn ended(closed: Option<u32>) -> Reaped {
         Reaped::Ended {
             killed: 0,
             survivors: vec![],
+            closed,
         }
     }
 
@@ -323,7 +344,8 @@ mod tests {
         for (not_after, deadline_ms) in [(900, 1_100), (1_100, 900), (1_000, 1_000)] {
             let grant = grant("00000001", not_after, deadline_ms, true);
             let rig = Rig::new("this", vec![grant]);
-            assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), ended());
+            let reaped = rig.reaper.reap(id("00000001")).unwrap();
+            assert_eq!(reaped, ended(Some(1001)));
             assert!(rig.rules().is_empty());
             assert_eq!(rig.state(), None);
             assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), Reaped::Unknown);
@@ -344,7 +366,7 @@ mod tests {
         let state = rig.state().unwrap();
         assert!(!rig.reaper.ending_of(&state, id("00000001")).logins);
         assert!(rig.reaper.ending_of(&state, id("00000001")).uid == 1001);
-        assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), ended());
+        assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), ended(None));
         assert_eq!(rig.rules(), ["00000002"]);
         assert_eq!(rig.state().unwrap().grants.len(), 1);
     }

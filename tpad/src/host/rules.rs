@@ -377,7 +377,7 @@ mod tests {
         std::fs::write(&other, "").unwrap();
         let reports = rig.apply(&rule("/bin/a"));
         assert!(
-            matches!(&reports[..], [Report::Failed { .. }]),
+            matches!(&reports[..], [Report::Failed { .. }, Report::Drift { .. }]),
             "{reports:?}"
         );
         assert!(!other.exists());
