@@ -54,7 +54,7 @@ pub enum Verb {
     End(verbs::end::Args),
     /// Take access away now
     Revoke(verbs::revoke::Args),
-    /// Close the review that a break-glass grant waits for
+    /// Decide on what waits for me; close the review of a break-glass grant
     Review(verbs::review::Args),
     /// What access do I hold, until when
     Status(verbs::status::Args),
@@ -156,7 +156,10 @@ mod tests {
             "tpactl request web-ops --for 1h",
             "tpactl request web-ops --for 1h --reason because --wait --no-wait",
             "tpactl request web-ops --for 1h --reason because --wait=10",
-            "tpactl approve",
+            "tpactl approve --comment ok",
+            "tpactl approve --for 1h",
+            "tpactl review 7H2K",
+            "tpactl review --comment fine",
             "tpactl deny 7H2KM4QX",
             "tpactl revoke --reason because",
             "tpactl revoke 7H2KM4QX --all --reason because",
@@ -178,6 +181,8 @@ mod tests {
             "tpactl request web-ops --until 2026-11-24T17:30:00+01:00 --reason because --wait",
             "tpactl ls --reviewable --state pending,active --user bob --role web-ops --since 7d",
             "tpactl ls --mine --watch --json",
+            "tpactl approve",
+            "tpactl review",
             "tpactl approve 7H2K-M4QX k0 --for 30m --comment ok --yes",
             "tpactl deny 7H2K-M4QX K0 --reason no",
             "tpactl extend 7h2k --for 30m --reason more --no-wait",

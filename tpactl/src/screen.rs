@@ -14,7 +14,7 @@ pub struct Screen {
     err: RefCell<Box<dyn Write>>,
     answers: RefCell<Box<dyn BufRead>>,
     /// Somebody can be asked: stdin and stderr are terminals.
-    can_ask: bool,
+    pub can_ask: bool,
     /// Somebody is reading along: stdin and stdout are terminals.
     pub watched: bool,
     /// Columns of stdout; `None` when it is not a terminal, and nothing is cut to fit.

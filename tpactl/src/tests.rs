@@ -1,6 +1,6 @@
 //! Whole commands against a `tpad` of the tests: what is printed, and the exit code.
 
-mod daemon;
+pub mod daemon;
 mod restart;
 
 use std::os::unix::net::UnixStream;
@@ -192,6 +192,8 @@ fn without_a_terminal_what_asks_fails_with_2_and_yes_goes_on() {
     let daemon = Daemon::default();
     daemon.state().requests = vec![sample::pending()];
     for line in [
+        "tpactl approve",
+        "tpactl review",
         "tpactl approve K0",
         "tpactl revoke --all --reason x",
         "tpactl end",
@@ -306,8 +308,6 @@ fn following_shows_each_event_once_until_the_connection_ends() {
     assert_eq!(came.exit, Exit::Unreachable, "{}", came.err);
 }
 
-#[test]
-fn a_broken_chain_is_9_and_the_break_is_named() {
 /// Two pieces of a chain behind a checkpoint.
 fn pieces() -> Vec<Verification> {
     let piece = |after: u64, done| Verification {
@@ -319,6 +319,8 @@ fn pieces() -> Vec<Verification> {
     vec![piece(10, false), piece(12, true)]
 }
 
+#[test]
+fn a_broken_chain_is_9_and_the_break_is_named() {
     let daemon = Daemon::default();
     daemon.state().chain = pieces();
     let came = run(&daemon, "tpactl verify --log none --json", None);

@@ -24,6 +24,8 @@ pub struct State {
     pub chain: Vec<Verification>,
     /// Refuses every call with this.
     pub refusal: Option<Refusal>,
+    /// Refuses decisions with this.
+    pub refuses_decisions: Option<Refusal>,
     /// Decides what is filed within the call, and answers with the request as it was before.
     pub decided_at_once: Option<String>,
     /// Recorded one by one, each as soon as the trail was read.
@@ -72,6 +74,11 @@ impl Daemon {
         let mut state = self.state();
         state.calls += 1;
         state.refusal.clone().map_or(Ok(state), Err)
+    }
+
+    fn decide(&self, id: &str, to: &str) -> Result<Request, Refusal> {
+        let refusal = self.state().refuses_decisions.clone();
+        refusal.map_or_else(|| self.change(id, to), Err)
     }
 
     fn change(&self, id: &str, to: &str) -> Result<Request, Refusal> {
@@ -163,12 +170,12 @@ impl Daemon {
 
     fn approve(&self, id: String, options: ApproveOptions) -> Result<Request, Refusal> {
         self.state().said = options.comment;
-        self.change(&id, "active")
+        self.decide(&id, "active")
     }
 
     fn deny(&self, id: String, reason: String) -> Result<Request, Refusal> {
         self.state().said = Some(reason);
-        self.change(&id, "denied")
+        self.decide(&id, "denied")
     }
 
     fn withdraw(&self, id: String) -> Result<Request, Refusal> {

@@ -9,11 +9,13 @@ use crate::cli::Change;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::picker;
 use crate::say;
 use crate::when::span;
 
 const EXAMPLES: &str = "\
 Examples:
+  tpactl approve                      (choose from what waits)
   tpactl approve 7H2K-M4QX
   tpactl approve 7H2K-M4QX --for 30m --comment \"half an hour is enough\"
   tpactl approve 7H2K 9QXT --yes --json";
@@ -22,14 +24,14 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The requests' ids, or the beginnings of them
-    #[arg(required = true, value_name = "ID", add = completion::reviewable())]
+    /// The requests' ids, or the beginnings of them; on a terminal, choose when not given
+    #[arg(value_name = "ID", add = completion::reviewable())]
     ids: Vec<String>,
     /// Grant a shorter time than was asked for
-    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, requires = "ids")]
     shorter: Option<Span>,
     /// A word on it, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "ids")]
     comment: Option<String>,
     #[command(flatten)]
     change: Change,
@@ -37,6 +39,9 @@ pub struct Args {
 
 /// Shows each request, asks, approves.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    if args.ids.is_empty() {
+        return picker::run("approve", args.change.json, context).await;
+    }
     context
         .screen
         .consent_possible(args.change.yes, "approve")?;

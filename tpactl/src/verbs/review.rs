@@ -1,34 +1,39 @@
-//! `tpactl review`: closes the review that a break-glass grant waits for.
+//! `tpactl review`: closes the review that a break-glass grant waits for; without an id, lets the
+//! person decide on everything that waits for them.
 
 use crate::cli::Change;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::picker;
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl ls --reviewable
+  tpactl review                       (choose from what waits)
   tpactl review 7H2K-M4QX --comment \"seen the report; the restart was needed\"";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The grant's id, or the beginning of it
-    #[arg(add = completion::reviewable())]
-    id: String,
+    /// The grant's id, or the beginning of it; on a terminal, choose when not given
+    #[arg(add = completion::reviewable(), requires = "comment")]
+    id: Option<String>,
     /// What you found, for the record
-    #[arg(long, value_name = "TEXT")]
-    comment: String,
+    #[arg(long, value_name = "TEXT", requires = "id")]
+    comment: Option<String>,
     #[command(flatten)]
     change: Change,
 }
 
 /// Closes it.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    let (Some(id), Some(comment)) = (args.id, args.comment) else {
+        return picker::run("review", args.change.json, context).await;
+    };
     let client = context.client().await?;
-    let id = client.full_id(&args.id).await?;
-    let request = client.ask(client.access.review(&id, &args.comment)).await?;
+    let id = client.full_id(&id).await?;
+    let request = client.ask(client.access.review(&id, &comment)).await?;
     context.show_outcome(&request, args.change.json)?;
     Ok(Exit::Done)
 }
