@@ -11,9 +11,9 @@ pub enum Debian {
     Trixie,
 }
 
-/// What a server has: the login services, sudo, the log daemon, and tools that people leave
-/// running.
-const PACKAGES: [&str; 18] = [
+/// What a server has: the login services, sudo, the log daemon, tools that people leave running,
+/// and what breaks a program at a chosen system call.
+const PACKAGES: [&str; 19] = [
     "at",
     "cron",
     "dbus",
@@ -27,6 +27,7 @@ const PACKAGES: [&str; 18] = [
     "polkitd",
     "procps",
     "rsyslog",
+    "strace",
     "sudo",
     "systemd",
     "systemd-sysv",

@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::people;
 use crate::running::Running;
 use crate::said::Said;
+use crate::terminal::Terminal;
 
 /// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test.
 const COMMAND_LIMIT: &str = "60";
@@ -128,17 +129,24 @@ impl Host {
         Running::start(format!("# {line}"), &mut self.command(&argv))
     }
 
+    /// Starts a line of shell of root's on a terminal of its own.
+    pub fn terminal(&self, line: &str) -> Result<Terminal> {
+        let argv = ["/usr/bin/script", "-qfec", line, "/dev/null"];
+        Terminal::start(format!("# {line}"), &mut self.command(&argv))
+    }
+
     /// Waits for a line with this text in `/var/log/auth.log`, which may stand there already.
     pub fn logged(&self, text: &str) -> Result<String> {
-        self.line_in_auth_log(&[text])
+        self.logged_with(&[text])
     }
 
     /// Waits for the line of an event of a grant in `/var/log/auth.log`.
     pub fn told(&self, event: &str, grant: &str) -> Result<String> {
-        self.line_in_auth_log(&[&format!(" {event} "), &format!(" grant={grant} ")])
+        self.logged_with(&[&format!(" {event} "), &format!(" grant={grant} ")])
     }
 
-    fn line_in_auth_log(&self, texts: &[&str]) -> Result<String> {
+    /// Waits for a line with all of these texts in `/var/log/auth.log`.
+    pub fn logged_with(&self, texts: &[&str]) -> Result<String> {
         let file = "/var/log/auth.log";
         let argv = [
             "/usr/bin/tail",

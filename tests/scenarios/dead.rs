@@ -15,6 +15,11 @@ use tpa_tests::scenario::play;
 /// How long after its end access may last.
 const PROMISE: Duration = Duration::from_secs(5);
 
+/// A unit that alice's own service manager starts whenever it does.
+const PLANT: &str = "mkdir -p ~/.config/systemd/user
+printf '[Service]\nExecStart=/usr/bin/sleep 4717\n[Install]\nWantedBy=default.target\n' >~/.config/systemd/user/planted.service
+systemctl --user --quiet enable --now planted.service";
+
 /// What alice has running on a short grant: a login, a command of root's, and what she left.
 struct Access {
     id: String,
@@ -155,6 +160,34 @@ on_both_debians! {
             "systemctl mask --runtime tpad; systemctl kill --signal=KILL tpad; systemctl stop dbus.socket dbus.service",
             "reaper-acted",
         )?;
+    }
+
+    fn tpad_dead_and_the_bus_hung(host) {
+        let access = Access::begin(host, "15s")?;
+        host.root("systemctl mask --runtime tpad; systemctl kill --signal=KILL tpad").ok()?;
+        host.root("systemctl kill --signal=STOP dbus").ok()?;
+        access.ends(host, "reaper-acted")?;
+    }
+
+    fn what_was_left_to_run_later_runs_no_more(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.root("install -D /dev/null /var/lib/systemd/linger/alice").ok()?;
+        host.ssh("alice", "systemd-run --user --quiet sleep 4716").ok()?;
+        host.ssh("alice", "echo 'touch /tmp/by-at' | at now + 1 minute").ok()?;
+        host.ssh("alice", "echo '* * * * * touch /tmp/by-cron' | crontab -").ok()?;
+        host.ssh("alice", PLANT).ok()?;
+        host.root("pgrep -cf '^(/usr/bin/)?sleep 471[67]'").says("2")?.ok()?;
+        host.root("tpactl revoke --user alice --reason 'for the test' --yes").ok()?;
+        host.told("removal-confirmed", &id)?;
+        host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+        for service in ["cron", "atd"] {
+            host.logged_with(&[" login-denied ", " user=alice ", &format!("service={service}")])?;
+        }
+        host.root("ls /tmp/by-at /tmp/by-cron").code_is(2)?;
+        host.root("ls /var/lib/systemd/linger/alice").fails()?;
+        host.root("systemctl restart systemd-logind").ok()?;
+        host.reboot()?;
+        host.root("pgrep -a -u alice").code_is(1)?;
     }
 
     fn the_host_rebooted(host) {
