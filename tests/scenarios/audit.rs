@@ -1,9 +1,20 @@
 //! Each step is a line of syslog, and the lines are a chain.
 
 use anyhow::{Context, ensure};
-use tpa_tests::grant::grant;
+use tpa_tests::grant::{grant, shown};
 use tpa_tests::on_both_debians;
+use tpa_tests::people::TPAD_TOML;
 use tpa_tests::scenario::play;
+
+/// rsyslog takes the JSON apart and writes what it understood.
+const MMJSONPARSE: &str = r#"module(load="mmjsonparse")
+template(name="understood" type="string"
+    string="%$!event!sequence% %$!event!action% %$!tpa!grant% %$!user!target!name% %$!user!target!roles%\n")
+if $programname == "tpad" and $syslogfacility-text == "authpriv" then {
+    action(type="mmjsonparse")
+    if $parsesuccess == "OK" then action(type="omfile" file="/var/log/understood" template="understood")
+}
+"#;
 
 on_both_debians! {
     with play;
@@ -37,6 +48,7 @@ on_both_debians! {
                 ensure!(line.contains(field), "{field} is missing: {line}");
             }
         }
+        host.logged("command=\"sudo -n -u postgres /usr/bin/id -un\"")?;
     }
 
     fn the_chain_is_whole_and_its_numbers_have_no_gap(host) {
@@ -49,11 +61,50 @@ on_both_debians! {
         }
     }
 
-    fn a_stopped_log_daemon_loses_nothing(host) {
-        // What listens on /dev/log is journald; rsyslog gets its copy from there.
-        host.root("kill -STOP $(pidof systemd-journald)").ok()?;
+    fn json_lines_are_understood_by_rsyslog_and_read_from_the_journal(host) {
+        host.write("/etc/rsyslog.d/00-understood.conf", MMJSONPARSE)?;
+        host.root("systemctl restart rsyslog").ok()?;
+        host.write("/etc/tpa/tpad.toml", &format!("{TPAD_TOML}\n[audit]\nformat = \"cee\"\n"))?;
+        host.root("systemctl reload tpad").ok()?;
         let id = grant(host, "alice", "web-ops", "1h")?;
-        host.root("kill -CONT $(pidof systemd-journald)").ok()?;
-        host.told("grant-activated", &id)?;
+        let line = host.logged("\"action\":\"grant-activated\"")?;
+        ensure!(line.contains(&format!("\"grant\":\"{id}\"")), "{line}");
+        host.root(&format!(
+            "tail -n +1 -F /var/log/understood | grep -m1 'grant-activated {id} alice web-ops'"
+        )).ok()?;
+        let journal = host.root("journalctl --output=cat SYSLOG_IDENTIFIER=tpad SYSLOG_FACILITY=10");
+        let json = journal
+            .ok()?
+            .lines()
+            .filter_map(|line| line.strip_prefix("@cee:"))
+            .map(serde_json::from_str::<serde_json::Value>)
+            .collect::<Result<Vec<_>, _>>()?;
+        let active = json
+            .iter()
+            .find(|json| json["event"]["action"] == "grant-activated")
+            .with_context(|| format!("grant-activated in {journal}"))?;
+        ensure!(active["tpa"]["grant"] == id && active["event"]["code"] == "TPA2000", "{active}");
+        host.root("tpactl verify").ok()?;
+        host.root("tpactl verify --log journal").ok()?;
+    }
+
+    fn what_is_unusual_is_marked_in_the_line_and_in_the_trail(host) {
+        for _ in 0..3 {
+            host.ssh("mallory", "true").fails()?;
+        }
+        let line = host.logged("unusual=refused-in-a-row")?;
+        ensure!(line.contains("user=mallory") && line.contains("refused=3"), "{line}");
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", "true").ok()?;
+        let line = host.told("login-allowed", &id)?;
+        ensure!(line.contains("unusual=new-address"), "{line}");
+        host.ssh("alice", "true").ok()?;
+        let marked = host.root(&format!("tpactl log {id} | grep -c '^! new-address: '"));
+        ensure!(marked.ok()? == "1", "the second login is from where the first was: {marked}");
+        host.ssh("frank", "true").ok()?;
+        host.logged("unusual=exempt")?;
+        let mut follow = host.start("tpactl log --follow")?;
+        follow.line_with("! exempt: ")?;
+        ensure!(shown(host, &id)?.text("state")? == "active");
     }
 }

@@ -78,28 +78,22 @@ fn named(file: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }
 
-/// The file and what it was rotated into (logrotate(8)), the oldest first. By their times, because
-/// the numbers may be dates.
+/// The file and what it was rotated into (logrotate(8)), the oldest first.
 fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = || io::Error::from(ErrorKind::NotFound);
-    let folder = path.parent().ok_or_else(missing)?;
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(missing)?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(missing)?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     let mut found = Vec::new();
-    for entry in fs::read_dir(if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    })? {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let is_it = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|other| other.strip_prefix(name).is_some_and(is_rotation));
-        if is_it {
-            found.push((entry.metadata()?.modified()?, entry.path()));
+        let other = entry.file_name();
+        let suffix = other.to_str().and_then(|other| other.strip_prefix(name));
+        if let Some(place) = suffix.and_then(place_of) {
+            found.push((place, entry.path()));
         }
     }
     if found.is_empty() {
@@ -109,12 +103,18 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Nothing, `.1`, `.2.gz`, `-20261124`, `-20261124.gz`.
-fn is_rotation(suffix: &str) -> bool {
+/// Where a file stands among its rotations, by what its name has more: `.2.gz` before `.1`, and
+/// with logrotate's `dateext` `-20261123.gz` before `-20261124`; the file itself last.
+fn place_of(suffix: &str) -> Option<i64> {
     let suffix = suffix.strip_suffix(".gz").unwrap_or(suffix);
-    let number = suffix.strip_prefix(['.', '-']);
-    suffix.is_empty()
-        || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    if suffix.is_empty() {
+        return Some(i64::MAX);
+    }
+    let number = |text: &str| text.parse::<u32>().ok().map(i64::from);
+    match suffix.strip_prefix('.') {
+        Some(count) => number(count).map(|count| -count),
+        None => number(suffix.strip_prefix('-')?),
+    }
 }
 
 fn read_file(path: &Path, comparison: &mut Comparison<'_>) -> io::Result<()> {
@@ -223,27 +223,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("auth.log");
         let line = |n| format!("2026-11-24T10:00:00+00:00 h tpad[1]: e seq={n} hash=h{n}\n");
-        let age = |path: &Path, seconds| {
-            let epoch = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-            File::options()
-                .append(true)
-                .open(path)
-                .unwrap()
-                .set_modified(epoch)
-                .unwrap();
-        };
         for (suffix, n) in [
-            (".2", 1),
-            (".1", 2),
+            (".10", 1),
+            (".2", 2),
             ("", 3),
             ("-like", 9),
             (".old.gz.bak", 9),
         ] {
             let path = folder.path().join(format!("auth.log{suffix}"));
             fs::write(&path, line(n)).unwrap();
-            age(&path, n);
         }
-        let oldest = folder.path().join("auth.log.2");
+        let oldest = folder.path().join("auth.log.10");
         let packed = Command::new("/usr/bin/gzip").arg(&oldest).status();
         assert!(packed.unwrap().success());
         let chain = Chain {

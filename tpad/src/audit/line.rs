@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use tpa_bus::text;
 
+use super::ecs;
 use crate::policy::AuditFormat;
 use crate::store::Record;
 
@@ -69,12 +70,12 @@ fn cee(record: &Record) -> String {
                 .parse::<u64>()
                 .map_or_else(|_| Value::from(cut(value)), Value::from)
         };
-        let value = if is_number(name) {
+        let value = if ecs::is_number(name) {
             number()
         } else {
             Value::from(cut(value))
         };
-        put(&mut root, ecs_name(name), value);
+        put(&mut root, ecs::name(name), value);
     }
     let json = Value::Object(root).to_string();
     // serde_json leaves line separators and bidirectional marks as they are.
@@ -99,80 +100,6 @@ fn cut(value: &str) -> String {
         return value.to_owned();
     }
     value.chars().take(VALUE_MAX).chain(['…']).collect()
-}
-
-/// The name of a field in the Elastic Common Schema, where it has one.
-fn ecs_name(name: &str) -> &str {
-    match name {
-        "code" => "event.code",
-        "event" => "event.action",
-        "outcome" => "event.outcome",
-        "time" => "@timestamp",
-        "reason" => "event.reason",
-        "user" => "user.target.name",
-        "uid" => "user.target.id",
-        "role" => "user.target.roles",
-        "actor" => "user.name",
-        "actor_uid" => "user.id",
-        "actor_euid" => "user.effective.id",
-        "rhost" => "source.address",
-        "tty" => "process.tty.name",
-        "pid" => "process.pid",
-        "service" => "service.name",
-        "host" => "host.name",
-        "not_before" => "event.start",
-        "not_after" => "event.end",
-        "grant" => "tpa.grant",
-        "state" => "tpa.state",
-        "ticket" => "tpa.ticket",
-        "requested_by" => "tpa.requested_by",
-        "duration_s" => "tpa.duration_s",
-        "needed" => "tpa.needed",
-        "approved_by" => "tpa.approved_by",
-        "approvers" => "tpa.approvers",
-        "extends" => "tpa.extends",
-        "gives" => "tpa.gives",
-        "approval" => "tpa.approval",
-        "comment" => "tpa.comment",
-        "why" => "tpa.why",
-        "decision" => "tpa.decision",
-        "by_request" => "tpa.by_request",
-        "killed" => "tpa.killed",
-        "survivors" => "tpa.survivors",
-        "survived" => "tpa.survived",
-        "target" => "tpa.target",
-        "command" => "process.command_line",
-        "refused" => "tpa.refused",
-        "unusual" => "tpa.unusual",
-        "events" => "tpa.events",
-        "through" => "tpa.through",
-        "through_hash" => "tpa.through_hash",
-        "through_time" => "tpa.through_time",
-        "version" => "agent.version",
-        "policy" => "rule.version",
-        "problems" => "tpa.problems",
-        "clock" => "tpa.clock",
-        "taken_for" => "tpa.taken_for",
-        "broken_seq" => "tpa.broken_seq",
-        "problem" => "tpa.problem",
-        "what" => "tpa.what",
-        _ => "tpa.other",
-    }
-}
-
-fn is_number(name: &str) -> bool {
-    matches!(
-        name,
-        "duration_s"
-            | "needed"
-            | "killed"
-            | "survivors"
-            | "pid"
-            | "broken_seq"
-            | "refused"
-            | "events"
-            | "through"
-    )
 }
 
 /// Puts a value under a dotted name, as nested objects.

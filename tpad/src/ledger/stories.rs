@@ -308,6 +308,7 @@ fn a_login_goes_on_under_the_grant_that_is_left() {
         tty: None,
         rhost: None,
         target: None,
+        command: None,
         opened_at: 1,
     };
     ledger.record(None, vec![Event::SessionOpened(session.clone())]);

@@ -1,0 +1,148 @@
+//! The log daemons stop, start and change places; the trail has every event, in order, and
+//! `tpactl verify` tells what a log lacks or has too much.
+
+use anyhow::{Result, ensure};
+use tpa_tests::grant::{grant, request};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::play;
+
+/// The sequence numbers in a log, in its order, without what follows itself.
+fn numbers(host: &Host, log: &str) -> Result<Vec<u64>> {
+    let listed = host.root(&format!(
+        "{log} | grep -o ' seq=[0-9]* hash=' | tr -dc '0-9\\n'"
+    ));
+    let mut numbers = listed
+        .ok()?
+        .lines()
+        .map(str::parse)
+        .collect::<Result<Vec<u64>, _>>()?;
+    numbers.dedup();
+    Ok(numbers)
+}
+
+const AUTH_LOG: &str = "grep -h ' tpad\\[' /var/log/auth.log";
+const JOURNAL: &str = "journalctl --quiet --output=cat SYSLOG_IDENTIFIER=tpad SYSLOG_FACILITY=10";
+
+/// Every event from the first to the newest, each after the one before.
+fn complete(numbers: &[u64], last: u64) -> Result<()> {
+    let expected: Vec<u64> = (1..=last).collect();
+    ensure!(numbers == expected, "{numbers:?} are not 1 to {last}");
+    Ok(())
+}
+
+/// The newest event's number, once it stands in auth.log.
+fn newest(host: &Host) -> Result<u64> {
+    let newest = host.root("tpactl log --json | grep -o '\"seq\": [0-9]*' | tail -n1 | tr -dc 0-9");
+    let newest = newest.ok()?;
+    host.logged(&format!(" seq={newest} hash="))?;
+    Ok(newest.parse()?)
+}
+
+/// Files requests, one after the other, while something else happens.
+const BURST: &str = "for i in 1 2 3 4 5; do \
+    id=$(tpactl request web-ops --for 1h --reason 'the shop answers slowly' --no-wait --json \
+        | grep -o '\"id\": \"[^\"]*' | cut -d'\"' -f4) && tpactl withdraw $id --yes || exit 1; done";
+
+on_both_debians! {
+    with play;
+
+    fn restarting_either_log_daemon_in_a_burst_loses_nothing_and_keeps_the_order(host) {
+        for daemon in ["rsyslog", "systemd-journald"] {
+            let restarts = host.start(&format!(
+                "for i in 1 2 3; do systemctl restart {daemon} || exit 1; done"
+            ))?;
+            host.console("alice", BURST).ok()?;
+            restarts.finish()?.ok()?;
+        }
+        let last = newest(host)?;
+        complete(&numbers(host, JOURNAL)?, last)?;
+        complete(&numbers(host, AUTH_LOG)?, last)?;
+        host.root("tpactl verify").ok()?;
+        host.root("tpactl verify --log journal").ok()?;
+    }
+
+    fn a_stopped_log_daemon_blocks_nobody_and_gets_everything_when_it_is_back(host) {
+        // What listens on /dev/log is journald; rsyslog gets its copy from there.
+        host.root("kill -STOP $(pidof systemd-journald)").ok()?;
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", "true").ok()?;
+        host.console("alice", BURST).ok()?;
+        host.root("kill -CONT $(pidof systemd-journald)").ok()?;
+        host.told("grant-activated", &id)?;
+        let last = newest(host)?;
+        complete(&numbers(host, JOURNAL)?, last)?;
+    }
+
+    fn without_a_log_socket_access_goes_on_and_the_lines_follow_later(host) {
+        host.root("mv /dev/log /dev/log.away && systemctl restart tpad").ok()?;
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", "true").ok()?;
+        host.root("! grep -q grant-activated /var/log/auth.log").ok()?;
+        host.root("mv /dev/log.away /dev/log").ok()?;
+        host.told("session-closed", &id)?;
+        let last = newest(host)?;
+        complete(&numbers(host, JOURNAL)?, last)?;
+        complete(&numbers(host, AUTH_LOG)?, last)?;
+    }
+
+    fn what_rsyslog_missed_while_it_was_off_is_named_and_the_journal_has_it(host) {
+        let before = newest(host)?;
+        host.root("systemctl stop syslog.socket rsyslog").ok()?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        host.root("systemctl start syslog.socket rsyslog").ok()?;
+        host.console("alice", &format!("tpactl withdraw {id} --yes")).ok()?;
+        let last = newest(host)?;
+        let missed = format!("missing: {} (", last - before - 1);
+        host.root("tpactl verify").code_is(9)?.says(&missed)?.says("--log journal")?;
+        host.root("tpactl verify --log journal").ok()?;
+    }
+
+    fn a_rotated_log_is_no_break(host) {
+        grant(host, "alice", "web-ops", "1h")?;
+        newest(host)?;
+        let rotate = "cd /var/log && [ -e auth.log.1 ] && gzip -c auth.log.1 >auth.log.2.gz; \
+                      mv auth.log auth.log.1 && systemctl kill --signal=HUP rsyslog.service";
+        for _ in 0..2 {
+            host.root(rotate).ok()?;
+            host.ssh("alice", "true").ok()?;
+            newest(host)?;
+        }
+        let all = host.root("tpactl verify --json").json()?;
+        let newest = newest(host)?;
+        let log = &all.0["log"];
+        ensure!(log["lines"] == newest && log["first"] == 1, "{log}");
+        host.root("rm /var/log/auth.log.2.gz /var/log/auth.log.1").ok()?;
+        host.root("tpactl verify").ok()?;
+    }
+
+    fn lines_that_others_made_changed_or_removed_are_found(host) {
+        grant(host, "alice", "web-ops", "1h")?;
+        let last = newest(host)?;
+        let forged = "grant-activated grant=00000000 user=mallory role=root seq=3 hash=00";
+        host.console("mallory", &format!("logger -p authpriv.notice -t 'tpad[1]' '{forged}'")).ok()?;
+        host.logged("user=mallory role=root")?;
+        host.root("tpactl verify").code_is(9)?.says("not tpad's: 1 line")?.says("role=root")?;
+        let uid = host.root("id -u mallory").ok()?.to_owned();
+        host.root("tpactl verify --log journal").code_is(9)?.says(&format!("journal: uid {uid}, pid "))?;
+        host.root("sed -i '/role=root/d' /var/log/auth.log && tpactl verify").ok()?;
+
+        host.root("cp /var/log/auth.log /root/auth.log").ok()?;
+        host.root("sed -i '/ grant-activated /s/user=alice/user=bob/' /root/auth.log").ok()?;
+        host.root("tpactl verify --log /root/auth.log").code_is(9)?.says("changed: 1 line")?;
+        host.root("grep -v ' grant-activated ' /var/log/auth.log >/root/auth.log").ok()?;
+        host.root("tpactl verify --log /root/auth.log").code_is(9)?.says("missing: 1 (")?;
+        ensure!(last > 3);
+    }
+
+    fn a_database_that_lost_its_tail_is_found_against_the_log(host) {
+        newest(host)?;
+        host.root("systemctl stop tpad && cp -a /var/lib/tpa /root/old && systemctl start tpad").ok()?;
+        grant(host, "alice", "web-ops", "1h")?;
+        newest(host)?;
+        host.root("systemctl stop tpad && rm -r /var/lib/tpa && mv /root/old /var/lib/tpa").ok()?;
+        host.root("systemctl start tpad").ok()?;
+        host.root("tpactl verify --log none").ok()?;
+        host.root("tpactl verify").code_is(9)?.says("not in the database: ")?;
+    }
+}

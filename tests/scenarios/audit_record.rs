@@ -1,0 +1,61 @@
+//! What sudo runs under a grant is on record, where its role says so.
+
+use anyhow::{Result, ensure};
+use tpa_tests::debian::Debian;
+use tpa_tests::grant::{REASON, grant};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::people::WEB_OPS;
+use tpa_tests::scenario::play;
+
+/// Has what runs under `web-ops` recorded.
+fn record(host: &Host) -> Result<()> {
+    let role = WEB_OPS.replace("login = true\n", "login = true\nrecord = true\n");
+    host.write("/etc/tpa/roles.d/web-ops.toml", &role)?;
+    host.root("systemctl reload tpad").ok()?;
+    Ok(())
+}
+
+on_both_debians! {
+    with play;
+
+    fn the_report_of_a_recorded_grant_lists_its_commands_and_sudoreplay_plays_them(host) {
+        record(host)?;
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let said = host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un");
+        ensure!(said.ok()? == "postgres", "{said}");
+        let report = host.root(&format!("tpactl report {id}"));
+        report.says("command sudo -n -u postgres /usr/bin/id -un")?;
+        report.says("COMMAND=/usr/bin/id -un")?.says("replay: sudoreplay -d ")?;
+        let replay = host.root(&format!(
+            "tsid=$(tpactl report {id} | grep -o 'TSID=[^ ]*' | head -n1 | cut -d= -f2) && \
+             sudoreplay -d /var/log/sudo-io/{id} $tsid"
+        ));
+        ensure!(replay.ok()?.contains("postgres"), "{replay}");
+        let json = host.root(&format!("tpactl report {id} --json")).json()?;
+        ensure!(json.0["recordings"]["listed"]["commands"][0].is_string(), "{}", json.0);
+    }
+}
+
+#[test]
+fn where_sudo_cannot_record_the_role_is_refused_in_words() -> Result<()> {
+    play(Debian::Trixie, |host| {
+        record(host)?;
+        let before = grant(host, "alice", "web-ops", "1h")?;
+        host.root("mv /usr/bin/sudo /usr/bin/sudo.classic").ok()?;
+        host.root("ln -s \"$(command -v sudo-rs)\" /usr/bin/sudo")
+            .ok()?;
+        let ask = format!("tpactl request web-ops --for 1h --reason '{REASON}' --no-wait");
+        let refused = host.console("alice", &ask);
+        refused
+            .code_is(2)?
+            .says("web-ops has to be recorded, which this host's sudo-rs cannot do")?;
+        // A grant from before loses its rule: nothing runs unrecorded.
+        host.root("systemctl reload tpad").ok()?;
+        host.root(&format!("test ! -e /run/tpa/sudoers.d/{before}"))
+            .ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un")
+            .fails()?;
+        Ok(())
+    })
+}
