@@ -172,3 +172,33 @@ fn reap(id: Option<&str>, boot: bool, all: bool) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../packaging/man/tpad.8");
+
+    #[test]
+    fn the_manual_page_has_every_command_and_every_option_and_no_other() {
+        let page = PAGE.replace('\\', "");
+        let mut known = vec!["help", "version"];
+        let command = Arguments::command();
+        for verb in command.get_subcommands() {
+            let name = verb.get_name();
+            let heads = [format!(".B {name}\n"), format!(".BI {name} ")];
+            assert!(heads.iter().any(|head| page.contains(head)), "{name}");
+            for option in verb.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(page.contains(&format!("--{option}")), "{name} --{option}");
+                known.push(option);
+            }
+        }
+        for word in page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+            if let Some(option) = word.strip_prefix("--") {
+                assert!(known.contains(&option), "--{option} is no option");
+            }
+        }
+    }
+}

@@ -1,30 +1,11 @@
 //! Whom does the gate stop, and who gets in when everything else fails?
 
-use tpa_bus::names::GATE_FILE;
-use tpa_bus::offline::{GateFile, Who};
-
-use super::{Finding, Host};
+use super::{Finding, Host, gate};
 
 const AREA: &str = "gate";
 
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
-    let Some(text) = host.read(GATE_FILE)? else {
-        return Ok(vec![Finding::new(
-            AREA,
-            format!("{GATE_FILE} is missing: everyone but root and system users is gated"),
-            "systemctl restart tpad, which writes it; journalctl -u tpad tells why it did not",
-        )]);
-    };
-    let gate = match GateFile::parse(&text) {
-        Ok(gate) => gate,
-        Err(error) => {
-            return Ok(vec![Finding::new(
-                AREA,
-                format!("{GATE_FILE}, {error}: everyone but root and system users is gated"),
-                "systemctl restart tpad, which writes it anew",
-            )]);
-        }
-    };
+    let gate = gate::read(host)?;
     if gate.login.is_empty() && gate.sudo.is_empty() {
         return Ok(vec![Finding::new(
             AREA,
@@ -34,7 +15,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     }
     let mut exempt = false;
     for who in &gate.exempt {
-        exempt |= !is_empty(who, host)?;
+        exempt |= !gate::is_empty(who, host)?;
     }
     if exempt {
         return Ok(Vec::new());
@@ -46,37 +27,13 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     )])
 }
 
-/// Whether nobody is meant. A group of another source than the files cannot be counted here, so
-/// it is taken to have members.
-fn is_empty(who: &Who, host: &Host) -> Result<bool, Finding> {
-    let Who::Group(name) = who else {
-        return Ok(false);
-    };
-    let groups = host.read("/etc/group")?.unwrap_or_default();
-    let entry = groups.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        match fields.as_slice() {
-            [group, _, gid, members] if group == name => Some((*gid, *members)),
-            _ => None,
-        }
-    });
-    let Some((gid, members)) = entry else {
-        return Ok(false);
-    };
-    let users = host.read("/etc/passwd")?.unwrap_or_default();
-    let primary = users
-        .lines()
-        .any(|line| line.split(':').nth(3) == Some(gid));
-    Ok(members.is_empty() && !primary)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fake;
     use super::*;
 
     fn problem(host: &fake::Fake) -> String {
-        let found = examine(&host.host).unwrap();
+        let found = examine(&host.host).unwrap_or_else(|finding| vec![finding]);
         assert_eq!(found.len(), 1, "{found:?}");
         found[0].problem.clone()
     }

@@ -47,7 +47,7 @@ pub fn protected() -> Fake {
     let session = "session required pam_permit.so\nsession required pam_tpa.so\n";
     fake.write(
         "etc/pam.d/common-account",
-        "account required pam_unix.so\naccount required pam_tpa.so\n",
+        "account required pam_tpa.so\naccount [success=1 new_authtok_reqd=done] pam_unix.so\n",
     );
     fake.write("etc/pam.d/common-session-noninteractive", session);
     fake.write(
@@ -79,8 +79,10 @@ fn answers(program: &Path, args: &[&str]) -> io::Result<Ran> {
     let said = match (program.to_str(), args) {
         (Some("/usr/bin/systemctl"), ["is-enabled", _]) => "enabled\n",
         (Some("/usr/bin/systemctl"), ["is-active", _]) => "active\n",
+        (Some("/usr/bin/grep"), _) => "",
         (Some("/usr/sbin/sshd"), ["-V"]) => "OpenSSH_9.2p1 Debian-2, OpenSSL 3.0\n",
         (Some("/usr/bin/sudo"), ["-V"]) => "Sudo version 1.9.13p3\n",
+        (Some("/usr/bin/sudo"), ["-l", ..]) => "User alice is not allowed to run sudo on web-01.\n",
         (Some("/usr/bin/timedatectl"), _) => "yes\n",
         _ => return Err(io::ErrorKind::NotFound.into()),
     };

@@ -1,12 +1,17 @@
 //! What leaves a host unprotected, or its people locked out, and how to mend it. Each area is a
 //! file that looks at one thing; all of them only read.
 
+mod asking;
 mod daemon;
+mod elsewhere;
 mod emergency;
+mod gate;
 mod linger;
+mod log;
 mod pam;
 mod recording;
 mod sshd;
+mod stack;
 mod sudoers;
 mod synchronised;
 
@@ -123,11 +128,14 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         pam::examine,
         daemon::examine,
         sudoers::examine,
+        elsewhere::examine,
         emergency::examine,
         sshd::examine,
+        asking::examine,
         linger::examine,
         recording::examine,
         synchronised::examine,
+        log::examine,
     ]
     .into_iter()
     .flat_map(|area| area(host).unwrap_or_else(|unreadable| vec![unreadable]))

@@ -1,5 +1,6 @@
-//! Does PAM ask the gate, in every service that lets people in or up?
+//! Does PAM ask the gate, in every service that lets people in or up, and in the right place?
 
+use super::stack::{self, Line};
 use super::{Finding, Host};
 
 const AREA: &str = "pam";
@@ -7,151 +8,74 @@ const MODULE: &str = "pam_tpa.so";
 const MEND: &str = "pam-auth-update --enable tpa tpa-scope, \
                     or add the lines of pam_tpa(8) to the service by hand";
 
-/// Services that are looked at where they are installed, and whether they open logins.
-const SERVICES: [(&str, Opens); 9] = [
-    ("sshd", Opens::Logins),
-    ("login", Opens::Logins),
-    ("su", Opens::Commands),
-    ("su-l", Opens::Commands),
-    ("cron", Opens::Commands),
-    ("crond", Opens::Commands),
-    ("atd", Opens::Commands),
-    ("sudo", Opens::Commands),
-    ("sudo-i", Opens::Commands),
+/// Services that are looked at where they are installed.
+const SERVICES: [&str; 9] = [
+    "sshd", "login", "su", "su-l", "cron", "crond", "atd", "sudo", "sudo-i",
 ];
-
-/// What a service opens.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opens {
-    Logins,
-    Commands,
-}
-
-/// How deep files may include each other before it is taken for a circle.
-const DEPTH: usize = 8;
 
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let mut findings = Vec::new();
-    for (service, opens) in SERVICES {
-        let Some(lines) = lines(host, service, None, DEPTH)? else {
+    for service in SERVICES {
+        let Some(lines) = stack::of(host, service)? else {
             continue;
         };
-        for phase in ["account", "session"] {
-            if !lines.iter().any(|line| line.is(phase, MODULE)) {
-                let problem = format!("{service} has no {phase} line with {MODULE}");
-                findings.push(Finding::new(AREA, problem, MEND));
-            }
-        }
-        if opens == Opens::Logins {
-            findings.extend(order(service, &lines));
-        }
+        let problems = [
+            decision(service, &lines),
+            session(service, &lines),
+            scope(service, &lines),
+        ];
+        let found = problems.into_iter().flatten();
+        findings.extend(found.map(|problem| Finding::new(AREA, problem, MEND)));
     }
     Ok(findings)
 }
 
-/// The module stands before `pam_systemd`, to set the scope's end, and after it, to check it.
-fn order(service: &str, lines: &[Line]) -> Option<Finding> {
+/// The account phase decides, so the module must stand there, and nothing before it may end the
+/// phase: an expired password would do, where `pam_unix` stands first with `done`.
+fn decision(service: &str, lines: &[Line]) -> Option<String> {
+    let account: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.phase == "account")
+        .collect();
+    let Some(place) = account.iter().position(|line| line.module == MODULE) else {
+        return Some(format!("{service} has no account line with {MODULE}"));
+    };
+    let before = account.iter().take(place).enumerate();
+    let passes = before.rev().find(|(at, line)| line.may_pass(place - at))?;
+    let module = &passes.1.module;
+    Some(format!(
+        "{service} asks {module} before {MODULE} in the account phase, \
+         and what that answers can let people pass the gate"
+    ))
+}
+
+/// The session phase registers what was let in, and sets its end.
+fn session(service: &str, lines: &[Line]) -> Option<String> {
+    let stands = lines.iter().any(|line| line.is("session", MODULE));
+    (!stands).then(|| format!("{service} has no session line with {MODULE}"))
+}
+
+/// Where `pam_systemd` opens the scope of a login, the module stands before it, to set the
+/// scope's end, and after it with `scope`, to check it.
+fn scope(service: &str, lines: &[Line]) -> Option<String> {
     let systemd = lines
         .iter()
         .position(|line| line.is("session", "pam_systemd.so"))?;
     let (before, after) = lines.split_at_checked(systemd)?;
-    let stands = |lines: &[Line]| lines.iter().any(|line| line.is("session", MODULE));
-    let problem = match (stands(before), stands(after)) {
-        (true, true) => return None,
-        (false, _) => "before pam_systemd.so: logins would have no end of their own",
-        (true, false) => "after pam_systemd.so: nothing checks that logins have an end",
+    let sets = |line: &Line| line.is("session", MODULE) && !line.has("scope");
+    let checks = |line: &Line| line.is("session", MODULE) && line.has("scope");
+    let problem = if !before.iter().any(sets) {
+        format!(
+            "no session line with {MODULE} before pam_systemd.so: logins would have no end of their own"
+        )
+    } else if !after.iter().any(checks) {
+        format!(
+            "no session line with {MODULE} scope after pam_systemd.so: nothing checks that logins have an end"
+        )
+    } else {
+        return None;
     };
-    let problem = format!("{service} has no session line with {MODULE} {problem}");
-    Some(Finding::new(AREA, problem, MEND))
-}
-
-/// One line of a service: its phase and its module's file name.
-struct Line {
-    phase: String,
-    module: String,
-}
-
-impl Line {
-    fn is(&self, phase: &str, module: &str) -> bool {
-        self.phase == phase && self.module == module
-    }
-}
-
-/// The lines of a service, what it includes set in (pam.conf(5)); `None` when it is not installed.
-fn lines(
-    host: &Host,
-    service: &str,
-    only: Option<&str>,
-    depth: usize,
-) -> Result<Option<Vec<Line>>, Finding> {
-    let Some(text) = host.read(&format!("/etc/pam.d/{service}"))? else {
-        return Ok(None);
-    };
-    let mut found = Vec::new();
-    for line in text.replace("\\\n", " ").lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let (phase, file) = match rule(line) {
-            Rule::Module(line) => {
-                if only.is_none_or(|only| only == line.phase) {
-                    found.push(line);
-                }
-                continue;
-            }
-            Rule::Include { phase, file } => (phase, file),
-            Rule::Nothing => continue,
-        };
-        if depth == 0 {
-            let problem = format!("{service} includes itself by way of {file}");
-            return Err(Finding::new(
-                AREA,
-                problem,
-                "mend the include lines in /etc/pam.d",
-            ));
-        }
-        let wanted = phase.as_deref();
-        if wanted.is_none() || only.is_none() || wanted == only {
-            let included = lines(host, &file, wanted.or(only), depth - 1)?;
-            found.extend(included.unwrap_or_default());
-        }
-    }
-    Ok(Some(found))
-}
-
-/// What a line says.
-enum Rule {
-    Module(Line),
-    Include { phase: Option<String>, file: String },
-    Nothing,
-}
-
-fn rule(line: &str) -> Rule {
-    let mut words = line.split_whitespace();
-    let Some(first) = words.next() else {
-        return Rule::Nothing;
-    };
-    if first == "@include" {
-        return words.next().map_or(Rule::Nothing, |file| Rule::Include {
-            phase: None,
-            file: file.to_owned(),
-        });
-    }
-    let phase = first.trim_start_matches('-').to_ascii_lowercase();
-    let control = words.next().unwrap_or_default();
-    // A control in brackets has several words; the module comes after the one that closes it.
-    if control.starts_with('[') && !control.ends_with(']') {
-        words.by_ref().find(|word| word.ends_with(']'));
-    }
-    match (control, words.next()) {
-        (_, None) => Rule::Nothing,
-        ("include" | "substack", Some(file)) => Rule::Include {
-            phase: Some(phase),
-            file: file.to_owned(),
-        },
-        (_, Some(module)) => Rule::Module(Line {
-            phase,
-            module: module.rsplit('/').next().unwrap_or(module).to_owned(),
-        }),
-    }
+    Some(format!("{service} has {problem}"))
 }
 
 #[cfg(test)]
@@ -195,10 +119,43 @@ mod tests {
             "session optional pam_systemd.so\nsession required pam_tpa.so\n",
         );
         let found = problems(&host);
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
         assert!(
             found[0].contains("sshd has no session line with pam_tpa.so before pam_systemd.so")
         );
+        host.write(
+            "etc/pam.d/common-session",
+            "session required pam_tpa.so\nsession optional pam_systemd.so\nsession required pam_tpa.so\n",
+        );
+        assert!(
+            problems(&host)[0].contains("sshd has no session line with pam_tpa.so scope after")
+        );
+    }
+
+    #[test]
+    fn a_module_that_may_end_the_phase_before_the_gate_is_found() {
+        let host = fake::protected();
+        let gate = "account required pam_tpa.so\n";
+        for (before, found) in [
+            ("account sufficient pam_localuser.so\n", 5),
+            (
+                "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\naccount requisite pam_deny.so\n",
+                5,
+            ),
+            ("account [success=1 default=ignore] pam_unix.so\n", 5),
+            (
+                "account [success=1 default=ignore] pam_unix.so\naccount requisite pam_deny.so\n",
+                0,
+            ),
+            (
+                "account required pam_unix.so\naccount requisite pam_nologin.so\n",
+                0,
+            ),
+            ("auth sufficient pam_unix.so\n", 0),
+        ] {
+            host.write("etc/pam.d/common-account", &format!("{before}{gate}"));
+            assert_eq!(problems(&host).len(), found, "{before}");
+        }
     }
 
     #[test]
@@ -210,8 +167,8 @@ mod tests {
         );
         host.write(
             "etc/pam.d/base",
-            "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\n\
-             account required /lib/security/pam_tpa.so\n-session optional \\\n pam_tpa.so\n",
+            "account required /lib/security/pam_tpa.so\n\
+             account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\n-session optional \\\n pam_tpa.so\n",
         );
         assert_eq!(problems(&host), Vec::<String>::new());
     }

@@ -15,14 +15,10 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         return Ok(Vec::new());
     }
     let mend = "add PerSourcePenaltyExemptList with your networks to /etc/ssh/sshd_config";
-    let Some(settings) = host.run(SSHD, &["-T"]).filter(|ran| ran.success) else {
-        return Ok(vec![Finding::new(
-            AREA,
-            "sshd -T does not tell whether refused logins shut out whole networks",
-            "run it as root: sudo tpactl doctor; and mend what sshd -t says",
-        )]);
+    let Some(settings) = settings(host) else {
+        return Ok(vec![unknown()]);
     };
-    if off_or_exempt(&settings.said) {
+    if off_or_exempt(&settings) {
         return Ok(Vec::new());
     }
     Ok(vec![Finding::new(
@@ -32,13 +28,31 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     )])
 }
 
+/// The effective settings: a line each, the key in lower case.
+pub fn settings(host: &Host) -> Option<String> {
+    let ran = host.run(SSHD, &["-T"]).filter(|ran| ran.success)?;
+    Some(ran.said)
+}
+
+/// That they cannot be had.
+pub fn unknown() -> Finding {
+    Finding::new(
+        AREA,
+        "sshd -T does not tell how sshd is set up",
+        "run it as root: sudo tpactl doctor; and mend what sshd -t says",
+    )
+}
+
+/// The value of a setting.
+pub fn value<'s>(settings: &'s str, key: &str) -> Option<&'s str> {
+    let mut pairs = settings.lines().filter_map(|line| line.split_once(' '));
+    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+}
+
 /// Whether the effective settings penalise nobody, or exempt some networks.
 fn off_or_exempt(settings: &str) -> bool {
-    settings.lines().any(|line| match line.split_once(' ') {
-        Some(("persourcepenalties", value)) => value == "no",
-        Some(("persourcepenaltyexemptlist", value)) => value != "none",
-        _ => false,
-    })
+    value(settings, "persourcepenalties") == Some("no")
+        || value(settings, "persourcepenaltyexemptlist").is_some_and(|list| list != "none")
 }
 
 /// `OpenSSH_9.2p1 …` as (9, 2).

@@ -20,6 +20,8 @@ use crate::sample;
 pub struct State {
     pub requests: Vec<Request>,
     pub events: Vec<Event>,
+    /// Events that were to be told again.
+    pub told_again: Vec<u64>,
     /// The pieces of the chain, by what they come after.
     pub chain: Vec<Verification>,
     /// Refuses every call with this.
@@ -147,6 +149,9 @@ impl Daemon {
                     .user
                     .as_ref()
                     .is_none_or(|user| *user == request.user)
+                && filter
+                    .until
+                    .is_none_or(|until| request.requested_at < until)
         };
         Ok(state.requests.iter().filter(wanted).cloned().collect())
     }
@@ -247,6 +252,11 @@ impl Daemon {
         let seq = news.unwrap_or(u64::MAX);
         let _ = Self::event_recorded(&emitter, seq).await;
         Ok(page)
+    }
+
+    fn tell_again(&self, events: Vec<u64>) -> Result<(), Refusal> {
+        self.called()?.told_again.extend(events);
+        Ok(())
     }
 
     fn verify(&self, after: u64) -> Result<Verification, Refusal> {

@@ -89,6 +89,20 @@ mod tests {
                 assert!(page.contains(&format!("--{option}")), "{name} --{option}");
             }
         }
+        let known: Vec<String> = Cli::command()
+            .get_subcommands()
+            .flat_map(|verb| verb.get_arguments().filter_map(clap::Arg::get_long))
+            .chain(["help", "version"])
+            .map(str::to_owned)
+            .collect();
+        for word in page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+            if let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty()) {
+                assert!(
+                    known.iter().any(|one| one == option),
+                    "--{option} is no option"
+                );
+            }
+        }
         assert!(page.contains("9 audit verification failed"));
     }
 }

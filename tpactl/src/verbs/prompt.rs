@@ -23,9 +23,9 @@ use crate::say::time::{rfc3339, short};
 const EXAMPLES: &str = "\
 Examples:
   tpactl prompt
-  bash:  PS1='$(tpactl prompt) \\u@\\h:\\w\\$ '
-  zsh:   setopt PROMPT_SUBST; PROMPT='$(tpactl prompt) %n@%m:%~%# '
-  fish:  function fish_right_prompt; tpactl prompt; end";
+  bash:  . /usr/share/doc/tpa/examples/prompt/tpa-prompt.bash
+  zsh:   . /usr/share/doc/tpa/examples/prompt/tpa-prompt.zsh
+  fish:  source /usr/share/doc/tpa/examples/prompt/tpa-prompt.fish";
 
 /// Longest file that is taken for one of `tpad`'s.
 const FILE_MAX: u64 = 256;

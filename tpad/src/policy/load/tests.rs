@@ -1,4 +1,5 @@
 mod bad;
+mod manual;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
