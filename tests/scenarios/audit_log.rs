@@ -96,6 +96,9 @@ on_both_debians! {
         let missed = format!("missing: {} (", last - before - 1);
         host.root("tpactl verify").code_is(9)?.says(&missed)?.says("--log journal")?;
         host.root("tpactl verify --log journal").ok()?;
+        host.root("tpactl verify --tell-again").code_is(9)?;
+        host.told("request-created", &id)?;
+        host.root("tpactl verify").ok()?;
     }
 
     fn a_rotated_log_is_no_break(host) {

@@ -304,6 +304,9 @@ pub trait Access {
     /// Walks the next piece of the audit chain, behind the event `after` (0: from its beginning);
     /// for root and the group `tpa-audit`.
     fn verify(&self, after: u64) -> zbus::Result<Verification>;
+    /// Tells the log of these events once more, by their sequence numbers: what a log daemon
+    /// missed; for root.
+    fn tell_again(&self, events: &[u64]) -> zbus::Result<()>;
     /// Loads the configuration anew, whole or not at all; for root.
     fn reload(&self) -> zbus::Result<()>;
 

@@ -13,7 +13,7 @@ use tpad::ledger::{
     Approval, Closed, Deadline, Envelope, Event, Person, Place, Removal, Request, Session, Stage,
     State,
 };
-use tpad::policy::{Gives, SudoRule};
+use tpad::policy::{Gives, OnEnd, SudoRule};
 use tpad::store::{Body, Change, Entry, EventQuery, RequestQuery, Store};
 
 /// Events of one grant.
@@ -246,12 +246,15 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         extends: None,
         gives: Gives {
             login: true,
+            record: false,
+            break_glass: false,
+            on_end: OnEnd::default(),
             sudo: vec![rule],
-            ..Gives::default()
         },
         approvals: Vec::new(),
         stage: Stage::Pending,
         reviewed: None,
         removal: Removal::None,
+        refusals: std::collections::BTreeMap::new(),
     }
 }

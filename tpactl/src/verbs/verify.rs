@@ -16,8 +16,12 @@ const EXAMPLES: &str = "\
 Examples:
   tpactl verify
   tpactl verify --log journal
+  tpactl verify --tell-again; tpactl verify
   tpactl verify --log /srv/logs/web-01/auth.log
   tpactl verify --json || echo \"the trail was touched\"";
+
+/// Most events asked for again in one call.
+const TELL_MOST: usize = 10_000;
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,9 @@ pub struct Args {
     /// file that authpriv goes to when not given, or the journal where there is no file
     #[arg(long, value_name = "FILE|journal|none")]
     log: Option<String>,
+    /// Have tpad tell the log once more what it lacks; for root, where the log daemon was stopped
+    #[arg(long)]
+    tell_again: bool,
     #[command(flatten)]
     format: Json,
 }
@@ -95,6 +102,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             "keep /var/lib/tpa as it is and compare with the log that left this host",
         ));
     }
+    if let Some(findings) = findings.as_ref().filter(|_| args.tell_again) {
+        tell_again(findings, &client).await?;
+    }
     match findings {
         Some(findings) if !findings.agree() => Err(Fail::new(
             Exit::Unverified,
@@ -128,6 +138,16 @@ async fn walk(client: &Client) -> Result<(Chain, Option<(u64, String)>), Fail> {
             return Ok((chain, None));
         }
     }
+}
+
+/// Has what is missing told once more. What was found before stays the answer.
+async fn tell_again(findings: &Findings, client: &Client) -> Result<(), Fail> {
+    let ranges = findings.missing.iter();
+    let missing: Vec<u64> = ranges.flat_map(|(first, last)| *first..=*last).collect();
+    for some in missing.chunks(TELL_MOST) {
+        client.ask(client.access.tell_again(some)).await?;
+    }
+    Ok(())
 }
 
 async fn compare(chain: &Chain, source: &Source, client: &Client) -> Result<Findings, Fail> {

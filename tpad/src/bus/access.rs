@@ -324,6 +324,22 @@ impl Access {
         })
     }
 
+    async fn tell_again(
+        &self,
+        events: Vec<u64>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let caller = identify(connection, &header).await?;
+        if !caller.is_root() {
+            return Err(Refusal::NotPermitted(
+                "only root may have lines told again\nnext: sudo tpactl verify --tell-again".into(),
+            ));
+        }
+        self.engine.tell_again(&events);
+        Ok(())
+    }
+
     async fn reload(
         &self,
         #[zbus(header)] header: Header<'_>,

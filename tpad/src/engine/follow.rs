@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_lite::future::or;
 use tpa_bus::id::Id;
 use zruntime::SharedRuntime;
 
@@ -50,6 +51,43 @@ impl Engine {
         }
     }
 
+    /// Has the log told of these events once more: a log daemon missed them.
+    pub fn tell_again(&self, events: &[u64]) {
+        self.lock().again.extend(events);
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Waits for events that are to be told once more.
+    async fn owed_again(&self) -> Vec<Record> {
+        loop {
+            let bell = self.changed.listen();
+            let found = self.take_again();
+            if !found.is_empty() {
+                return found;
+            }
+            bell.await;
+        }
+    }
+
+    fn take_again(&self) -> Vec<Record> {
+        let mut inner = self.lock();
+        let mut found = Vec::new();
+        while found.len() < BATCH as usize
+            && let Some(seq) = inner.again.pop_first()
+        {
+            let query = EventQuery {
+                after: Some(seq.saturating_sub(1)),
+                limit: 1,
+                ..EventQuery::default()
+            };
+            match inner.store.events(&query) {
+                Ok(records) => found.extend(records.into_iter().filter(|r| r.seq == seq)),
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
+        found
+    }
+
     /// Waits until a request is decided, one way or the other.
     ///
     /// # Errors
@@ -75,7 +113,7 @@ pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
     let cursor = engine.lock().store.fact(CURSOR)?;
     let mut told: u64 = cursor.map_or(Ok(0), |text| text.parse())?;
     loop {
-        for record in engine.news(&mut told).await {
+        for record in or(engine.news(&mut told), engine.owed_again()).await {
             let format = engine.policy().audit_format;
             syslog.send(&record, format).await;
         }

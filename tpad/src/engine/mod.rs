@@ -58,6 +58,8 @@ struct Inner {
     clock_jumped: bool,
     /// How often people were refused since they were last let in, by uid.
     refused: BTreeMap<u32, u32>,
+    /// Events that the log is to be told once more, by number.
+    again: BTreeSet<u64>,
     /// The break in the chain that was told last.
     broken: Option<u64>,
     /// Counts changes; the host follows one of them at a time.
@@ -115,6 +117,7 @@ impl Engine {
                 unrecorded: Vec::new(),
                 clock_jumped: false,
                 refused: BTreeMap::new(),
+                again: BTreeSet::new(),
                 broken: None,
                 generation: 0,
                 followed: 0,
