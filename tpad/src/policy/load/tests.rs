@@ -111,6 +111,7 @@ pending_per_user = 5
 before = ["15m", "5m", "1m"]
 [audit]
 format = "kv"
+keep = "400d"
 [notify]
 run = "/etc/tpa/notify"
 "#;
@@ -176,7 +177,7 @@ fn the_documented_files_load_to_what_they_say() {
         pending_per_user: 5,
         warn_before: vec![900, 300, 60],
         audit_format: AuditFormat::Kv,
-        audit_keep_s: None,
+        audit_keep_s: Some(400 * 86_400),
         notify: Some("/etc/tpa/notify".into()),
         roles: BTreeMap::from([("web-ops".into(), role)]),
     };

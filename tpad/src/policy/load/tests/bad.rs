@@ -68,6 +68,7 @@ fn every_bad_setting_is_told_with_its_line_and_text() {
             "audit.format = 'json'",
             "1: must be \"kv\" or \"cee\": \"json\"",
         ),
+        ("audit.keep = '29d'", "1: at least \"30d\": \"29d\""),
         (
             "notify.run = 'notify'",
             "1: not the path of a program (must begin with an absolute path): \"notify\"",
