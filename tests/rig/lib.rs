@@ -6,6 +6,7 @@
 //! its own, so that what ends the rig ends the host, and nothing of it stays mounted.
 
 pub mod base;
+pub mod chain;
 pub mod clock;
 pub mod debian;
 pub mod grant;

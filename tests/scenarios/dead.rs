@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use tpa_tests::chain;
 use tpa_tests::clock;
 use tpa_tests::grant::{grant, shown};
 use tpa_tests::host::Host;
@@ -100,7 +101,7 @@ on_both_debians! {
 
     fn tpad_killed(host) {
         break_and_end(host, "systemctl kill --signal=KILL tpad", "removal-confirmed")?;
-        host.root("tpactl verify").ok()?;
+        chain::is_whole(host)?;
     }
 
     fn tpad_stopped(host) {
@@ -204,7 +205,7 @@ on_both_debians! {
         host.cut_power()?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
         ends(host, &access.id, access.end, "removal-confirmed")?;
-        host.root("tpactl verify").ok()?;
+        chain::is_whole(host)?;
         get_in(others(host)?)?;
     }
 
