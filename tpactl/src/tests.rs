@@ -1,6 +1,7 @@
 //! Whole commands against a `tpad` of the tests: what is printed, and the exit code.
 
 pub mod daemon;
+mod golden;
 mod restart;
 
 use std::os::unix::net::UnixStream;

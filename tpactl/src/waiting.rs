@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::fail::{Exit, Fail};
 use crate::goal::{Goal, Progress};
 use crate::say;
+use crate::say::table::wrap;
 
 /// What ends a wait before its goal does.
 enum Stop {
@@ -101,7 +102,9 @@ impl Wait {
                 Progress::Waiting => {
                     let waiting = say::request::waiting(&request, &context.clock.again());
                     if waiting != said {
-                        context.screen.note(&waiting);
+                        for row in wrap(&waiting, 2, context.screen.width) {
+                            context.screen.note(&row);
+                        }
                         said = waiting;
                     }
                 }

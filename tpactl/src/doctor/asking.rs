@@ -1,5 +1,5 @@
 //! Can people who ask for access at the prompt of sshd wait for the answer? sshd ends a login that
-//! is not through after `LoginGraceTime` (sshd_config(5)).
+//! is not through after `LoginGraceTime` (`sshd_config(5)`).
 
 use tpa_bus::span::Span;
 

@@ -113,3 +113,21 @@ pub(super) use saying;
 pub fn usual(program: &Path, args: &[&str]) -> io::Result<Ran> {
     answers(program, args)
 }
+
+/// What is found on a host where several things are wrong.
+pub fn broken() -> Vec<super::Finding> {
+    let mut host = protected();
+    host.write("etc/pam.d/sudo", "@include common-session\n");
+    host.write(
+        "etc/group",
+        "engineers:x:2000:alice\ntpa-emergency:x:2001:\n",
+    );
+    host.write("var/lib/systemd/linger/alice", "");
+    saying!(
+        host,
+        "/usr/sbin/sshd",
+        true,
+        "OpenSSH_10.0p2\npersourcepenalties crash:90 noauth:1\n"
+    );
+    super::examine(&host.host)
+}

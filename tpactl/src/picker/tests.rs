@@ -66,7 +66,7 @@ fn a_denial_reaches_tpad_with_its_reason_and_the_picker_goes_on() {
     assert_eq!(decided.len(), 1);
     assert!(typist.frames[2].contains("Deny, because: not today_"));
     assert!(
-        typist.frames[3].contains("K000-0001 is denied"),
+        typist.frames[3].contains("K000-0001 was denied"),
         "{}",
         typist.frames[3]
     );

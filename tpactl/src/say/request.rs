@@ -48,15 +48,29 @@ pub fn outcome(request: &Request, clock: &Clock) -> String {
             )
         }
         "lapsed" => ": nobody decided in time".to_owned(),
-        _ => {
-            let when = request
-                .ended_at
-                .map(|at| format!(" {}", relative(at, clock)));
-            format!("{}{}", by(&request.decided_by), when.unwrap_or_default())
-                + &words(&request.decision_reason)
-        }
+        _ => ended(request, clock),
     };
-    format!("{name} is {state}{rest}")
+    let verb = match request.state.as_str() {
+        "expired" | "lapsed" => "",
+        "denied" | "withdrawn" | "revoked" | "ended" => "was ",
+        _ => "is ",
+    };
+    format!("{name} {verb}{state}{rest}")
+}
+
+/// ` by dave 5m ago (14:26 CET, 13:26Z): the incident is over`, as far as it is known. Who ended a
+/// grant stands in its end's reason; who decided on it is somebody else.
+fn ended(request: &Request, clock: &Clock) -> String {
+    let reason = request.end_reason.as_deref().unwrap_or_default();
+    let reason = reason.strip_prefix(&request.state).unwrap_or_default();
+    let (by, why) = match reason.split_once(": ") {
+        Some((by, why)) => (clean(by), format!(": {}", clean(why))),
+        None => (clean(reason), String::new()),
+    };
+    let when = request
+        .ended_at
+        .map(|at| format!(" {}", relative(at, clock)));
+    format!("{by}{}{why}", when.unwrap_or_default())
 }
 
 /// Said while waiting: what for.
@@ -228,7 +242,20 @@ mod tests {
         };
         assert_eq!(
             said(&denied),
-            "K000-0001 is denied by carol: not\\u{1b}[2J today"
+            "K000-0001 was denied by carol: not\\u{1b}[2J today"
+        );
+        let mut over = sample::ended("expired");
+        over.ended_at = Some(clock.now - 60);
+        assert_eq!(said(&over), "7H2K-M4QX expired 1m ago (14:30 CET, 13:30Z)");
+        let revoked = Request {
+            state: "revoked".into(),
+            end_reason: Some("revoked by dave: the sale begins".into()),
+            ..over
+        };
+        assert_eq!(
+            said(&revoked),
+            "7H2K-M4QX was revoked by dave 1m ago (14:30 CET, 13:30Z): the sale begins",
+            "and not by carol, who approved it"
         );
         let first_use = Request {
             state: "scheduled".into(),

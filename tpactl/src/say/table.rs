@@ -89,6 +89,26 @@ pub fn fit(text: &str, width: usize) -> String {
     kept
 }
 
+/// The text in rows of at most `width` columns, broken between words, the rows after the first
+/// set in by so many columns. Words wider than a row, such as paths, stand in one of their own.
+/// `None` breaks nothing.
+pub fn wrap(text: &str, indent: usize, width: Option<usize>) -> Vec<String> {
+    let Some(width) = width else {
+        return vec![text.to_owned()];
+    };
+    let mut rows = Vec::new();
+    let mut row = String::new();
+    for word in text.split_inclusive(' ') {
+        if row.width() + word.trim_end().width() > width && !row.trim().is_empty() {
+            rows.push(row.trim_end().to_owned());
+            row = " ".repeat(indent);
+        }
+        row.push_str(word);
+    }
+    rows.push(row);
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +136,17 @@ mod tests {
         let lines = table(&"世界".repeat(40)).lines(Some(40));
         assert!(lines[1].width() <= 40, "{}", lines[1]);
         assert!(lines[1].ends_with('…'));
+    }
+
+    #[test]
+    fn a_text_is_broken_between_words_and_set_in() {
+        assert_eq!(
+            wrap("  mend: a b c", 8, Some(11)),
+            ["  mend: a b", "        c"]
+        );
+        assert_eq!(wrap("a-long-word b", 2, Some(4)), ["a-long-word", "  b"]);
+        assert_eq!(wrap("a b c", 2, None), ["a b c"]);
+        assert_eq!(wrap("", 2, Some(4)), [""]);
     }
 
     #[test]

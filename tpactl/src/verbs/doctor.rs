@@ -2,8 +2,9 @@
 
 use crate::cli::Json;
 use crate::context::Context;
-use crate::doctor::{Host, examine};
+use crate::doctor::{Finding, Host, examine};
 use crate::fail::{Exit, Fail};
+use crate::say::table::wrap;
 use crate::{json, say};
 
 const EXAMPLES: &str = "\
@@ -22,17 +23,10 @@ pub struct Args {
 /// Looks at the host and says what to mend.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
     let findings = examine(&Host::this());
-    let lines = || {
-        let each = findings.iter().map(|finding| {
-            let (area, problem) = (finding.area, say::clean(&finding.problem));
-            format!("{area}: {problem}\n  mend: {}", say::clean(&finding.mend))
-        });
-        each.collect()
-    };
     context.show_list(
         &findings,
         args.format.json,
-        lines,
+        || lines(&findings, context.screen.width),
         "nothing found: this host is protected",
     )?;
     Ok(if findings.is_empty() {
@@ -42,6 +36,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
     })
 }
 
+/// What was found, and below each what mends it.
+pub fn lines(findings: &[Finding], width: Option<usize>) -> Vec<String> {
+    let each = findings.iter().flat_map(|finding| {
+        let problem = format!("{}: {}", finding.area, say::clean(&finding.problem));
+        let mend = format!("  mend: {}", say::clean(&finding.mend));
+        [wrap(&problem, 2, width), wrap(&mend, 8, width)].concat()
+    });
+    each.collect()
+}
+
 #[derive(serde::Serialize)]
 pub struct Form<'a> {
     area: &'a str,
@@ -49,7 +53,7 @@ pub struct Form<'a> {
     mend: &'a str,
 }
 
-impl json::View for crate::doctor::Finding {
+impl json::View for Finding {
     const KIND: &'static str = "Finding";
     type Form<'a> = Form<'a>;
 
