@@ -3,6 +3,7 @@
 
 use ::pam::constants::PamResultCode;
 use tpa_bus::gate::Verdict;
+use tpa_bus::offline::Class;
 
 use crate::daemon::Unanswered;
 use crate::decide::{Basis, Decision, Grant, decide};
@@ -10,8 +11,9 @@ use crate::handle::Level;
 use crate::phase::Phase;
 use crate::subject::{Arrival, Moment, Subject, arrive};
 
-/// With less than this left, people are told: text of this phase reaches scp's standard error
-/// too, so nothing is said without need.
+/// With less than this left, who runs sudo is told. Who logs in is told by the session phase: what
+/// is said in this one reaches scp's standard error too, and sshd says it twice to a terminal (as
+/// the banner of the authentication, and again before the shell).
 const SOON_S: u64 = 10 * 60;
 
 /// `pam_sm_acct_mgmt(3)`
@@ -33,7 +35,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     let answer = phase.daemon.account(&subject.query);
     match settle(phase, &subject, answer) {
         Decision::In { grant, text, .. } => {
-            if ends_soon(grant) && subject.listens() {
+            if subject.class == Class::Sudo && ends_soon(grant) {
                 phase.pam.say_info(&text);
             }
             PamResultCode::PAM_SUCCESS
@@ -42,8 +44,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     }
 }
 
-/// Whether the account phase has told them of the end, which the session phase need not repeat.
-pub fn ends_soon(grant: Option<Grant>) -> bool {
+fn ends_soon(grant: Option<Grant>) -> bool {
     grant.is_some_and(|grant| grant.remaining_s < SOON_S)
 }
 
@@ -156,10 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn near_its_end_the_grant_is_named() {
+    fn near_its_end_the_grant_is_named_under_sudo_and_left_to_the_session_at_logins() {
         let events = [Event::Info("tpa: grant 7H2K-M4QX")];
-        let code = on(sshd(events), asked(allowed(599)), &FakeHost::default());
-        assert_eq!(code, PAM_SUCCESS);
+        let sudo = FakePam::new("sudo", "alice", events);
+        for (pam, left) in [(sudo, 599), (sshd([]), 599)] {
+            let code = on(pam, asked(allowed(left)), &FakeHost::default());
+            assert_eq!(code, PAM_SUCCESS);
+        }
     }
 
     #[test]

@@ -1,21 +1,27 @@
 //! The way to `tpad`: D-Bus peer to peer on the root-only socket, the system bus where nobody
 //! answers there, one deadline for both.
 
+use std::cell::Cell;
+use std::fmt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use tpa_bus::access::{NewRequest, Request, Role};
 use tpa_bus::error::Refusal;
 use tpa_bus::gate::{GateProxy, Query, Verdict};
 use tpa_bus::names;
+use zbus::DynamicType;
 use zbus::connection::Builder;
+use zbus::export::serde::Serialize;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::wire::DynamicDeserialize;
 use zruntime::SharedRuntime;
 
-use crate::daemon::{Daemon, Unanswered};
+use crate::daemon::{Daemon, NotFiled, Unanswered, Waited};
+use crate::departure::Departure;
 use crate::folder::Folder;
 use crate::runtime::OneThread;
 
@@ -23,9 +29,14 @@ use crate::runtime::OneThread;
 /// With the rest of a login it stays below two seconds.
 pub const DEADLINE: Duration = Duration::from_millis(1_600);
 
-/// How long somebody may be held up whose way does not depend on the answer: who leaves, and who
-/// is exempt, and is asked for twice in a login.
+/// How long somebody may be held up whose way does not depend on the answer: who leaves, who is
+/// exempt, and is asked for twice in a login, and who might be let ask for a grant, before the
+/// account phase asks again.
 const TELLING_DEADLINE: Duration = Duration::from_millis(500);
+
+/// How long filing a request may take: the answer to one that is approved at once comes when the
+/// host follows it.
+const FILING_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where `tpad` is to be found. Fixed for the module: in a setuid program the environment belongs
 /// to the caller, so no variable is looked at.
@@ -73,65 +84,77 @@ impl Bus {
     }
 
     /// Asks, and is back within the deadline, with no connection, task, descriptor or thread left.
-    fn ask<A>(&self, method: &str, query: &Query, deadline: Duration) -> Result<A, NoAnswer>
+    fn ask<A>(&self, call: &Call<impl Body>, deadline: Duration) -> Result<A, NoAnswer>
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
-        // Whatever goes wrong in here must not keep the emergency group out.
-        catch_unwind(AssertUnwindSafe(|| {
-            let runtime = SharedRuntime::new().map_err(|error| gone(&error))?;
-            let mut at_gate = true;
-            let answer = runtime.block_on(runtime.timeout(deadline, async {
-                match self.at_gate(&runtime, method, query).await {
-                    Err(NoWay::Gone(why)) => {
-                        at_gate = false;
-                        let second = self.at_bus(&runtime, method, query).await;
-                        second.map_err(|no_way| no_way.after(&why))
-                    }
-                    answer => answer,
-                }
-            }));
-            match answer {
-                Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(NoWay::Refused(refusal))) => Err(NoAnswer::Refused(refusal)),
-                Ok(Err(NoWay::Gone(why))) => Err(NoAnswer::Un(Unanswered::Gone(why))),
-                Err(_) if at_gate => Err(NoAnswer::Un(Unanswered::Hung)),
+        apart(|runtime| {
+            let at_gate = Cell::new(true);
+            let answer = self.reach(&runtime, call, &at_gate);
+            match runtime.block_on(runtime.timeout(deadline, answer)) {
+                Ok(answer) => answer.map_err(NoAnswer::from),
+                Err(_) if at_gate.get() => Err(NoAnswer::Un(Unanswered::Hung)),
                 // Nobody was at the gate, so tpad is gone; the bus keeping silent, which any user
                 // can bring about, does not change that.
                 Err(_) => Err(gone(&"nobody at the gate, and the system bus is silent")),
             }
-        }))
-        .unwrap_or_else(|_| Err(gone(&"the question failed inside the module")))
+        })
     }
 
-    async fn at_gate<A>(
+    /// Asks, and waits for the answer until the person leaves or the time is up.
+    fn wait(&self, call: &Call<impl Body>, departure: &Departure, patience: Duration) -> Waited {
+        let waited = apart(|runtime| {
+            let at_gate = Cell::new(true);
+            let answer = self.reach::<Request>(&runtime, call, &at_gate);
+            let answer = departure.unless_first(&runtime, answer);
+            match runtime.block_on(runtime.timeout(patience, answer)) {
+                Ok(Some(Ok(request))) => Ok(Waited::Decided(Box::new(request))),
+                Ok(Some(Err(no_way))) => Err(no_way.into()),
+                Ok(None) => Ok(Waited::Left),
+                Err(_) => Ok(Waited::Undecided),
+            }
+        });
+        waited.unwrap_or_else(|no_answer| Waited::Lost(no_answer.to_string()))
+    }
+
+    /// The gate's socket and, where nobody is there, the system bus.
+    async fn reach<A>(
         &self,
         runtime: &SharedRuntime,
-        method: &str,
-        query: &Query,
+        call: &Call<impl Body>,
+        at_gate: &Cell<bool>,
     ) -> Result<A, NoWay>
+    where
+        A: for<'d> DynamicDeserialize<'d> + 'static,
+    {
+        match self.at_gate(runtime, call).await {
+            Err(NoWay::Gone(why)) => {
+                at_gate.set(false);
+                let second = self.at_bus(runtime, call).await;
+                second.map_err(|no_way| no_way.after(&why))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn at_gate<A>(&self, runtime: &SharedRuntime, call: &Call<impl Body>) -> Result<A, NoWay>
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
         let folder = self.gate.parent().unwrap_or(Path::new("/"));
         Folder::open(folder, self.owner).map_err(|error| no_way(folder, &error))?;
         let stream = self.connect(runtime, &self.gate).await?;
-        call(Builder::unix_stream(stream).p2p(), runtime, method, query)
+        call.on(Builder::unix_stream(stream).p2p(), runtime)
             .await
             .map_err(|error| NoWay::from_error(&self.gate, &error))
     }
 
-    async fn at_bus<A>(
-        &self,
-        runtime: &SharedRuntime,
-        method: &str,
-        query: &Query,
-    ) -> Result<A, NoWay>
+    async fn at_bus<A>(&self, runtime: &SharedRuntime, call: &Call<impl Body>) -> Result<A, NoWay>
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
         let stream = self.connect(runtime, &self.bus).await?;
-        call(Builder::unix_stream(stream), runtime, method, query)
+        call.on(Builder::unix_stream(stream), runtime)
             .await
             .map_err(|error| NoWay::from_error(&self.bus, &error))
     }
@@ -152,35 +175,77 @@ impl Bus {
     }
 }
 
-/// One call on one connection, which is closed again.
-async fn call<A>(
-    builder: Builder<'_>,
-    runtime: &SharedRuntime,
-    method: &str,
-    query: &Query,
-) -> zbus::Result<A>
-where
-    A: for<'d> DynamicDeserialize<'d> + 'static,
-{
-    let connection = builder.runtime(OneThread(runtime.clone())).build().await?;
-    let gate = GateProxy::builder(&connection)
-        .cache_properties(CacheProperties::No)
-        .build()
-        .await?;
-    // Never start tpad from the bus: a start that fails costs every login its deadline.
-    let answer = gate
-        .inner()
-        .call_with_flags(method, MethodFlags::NO_AUTO_START, &(query,))
-        .await;
-    drop(gate);
-    let _ = connection.close().await;
-    answer?.ok_or_else(|| zbus::Error::Failure("no reply".into()))
+/// Runs a conversation on a runtime of its own. Whatever goes wrong in there must not keep the
+/// emergency group out.
+fn apart<T>(talk: impl FnOnce(SharedRuntime) -> Result<T, NoAnswer>) -> Result<T, NoAnswer> {
+    catch_unwind(AssertUnwindSafe(|| {
+        talk(SharedRuntime::new().map_err(|error| gone(&error))?)
+    }))
+    .unwrap_or_else(|_| Err(gone(&"the question failed inside the module")))
+}
+
+/// What a call can carry.
+trait Body: Serialize + DynamicType {}
+
+impl<T: Serialize + DynamicType> Body for T {}
+
+/// A method of `org.tpa1.Gate` and its arguments.
+struct Call<B>(&'static str, B);
+
+impl<B: Body> Call<B> {
+    /// Makes the call on a connection of its own, which is closed again.
+    async fn on<A>(&self, builder: Builder<'_>, runtime: &SharedRuntime) -> zbus::Result<A>
+    where
+        A: for<'d> DynamicDeserialize<'d> + 'static,
+    {
+        let connection = builder.runtime(OneThread(runtime.clone())).build().await?;
+        let gate = GateProxy::builder(&connection)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await?;
+        // Never start tpad from the bus: a start that fails costs every login its deadline.
+        let Self(method, body) = self;
+        let answer = gate
+            .inner()
+            .call_with_flags(*method, MethodFlags::NO_AUTO_START, body)
+            .await;
+        drop(gate);
+        let _ = connection.close().await;
+        answer?.ok_or_else(|| zbus::Error::Failure("no reply".into()))
+    }
 }
 
 /// Why there is no answer of the kind asked for.
 enum NoAnswer {
     Un(Unanswered),
     Refused(Refusal),
+}
+
+impl From<NoWay> for NoAnswer {
+    fn from(no_way: NoWay) -> Self {
+        match no_way {
+            NoWay::Gone(why) => Self::Un(Unanswered::Gone(why)),
+            NoWay::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<NoAnswer> for NotFiled {
+    fn from(no_answer: NoAnswer) -> Self {
+        match no_answer {
+            NoAnswer::Un(unanswered) => Self::Unanswered(unanswered),
+            NoAnswer::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Un(unanswered) => unanswered.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
 }
 
 fn gone(why: &dyn ToString) -> NoAnswer {
@@ -223,14 +288,33 @@ fn verdict(answer: Result<Verdict, NoAnswer>) -> Result<Verdict, Unanswered> {
 
 impl Daemon for Bus {
     fn account(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
-        verdict(self.ask("Account", query, self.patience(query)))
+        verdict(self.ask(&Call("Account", (query,)), self.patience(query)))
     }
 
     fn open_session(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
-        verdict(self.ask("OpenSession", query, self.patience(query)))
+        verdict(self.ask(&Call("OpenSession", (query,)), self.patience(query)))
     }
 
     fn close_session(&mut self, query: &Query) {
-        let _ = self.ask::<()>("CloseSession", query, TELLING_DEADLINE);
+        let _ = self.ask::<()>(&Call("CloseSession", (query,)), TELLING_DEADLINE);
+    }
+
+    fn standing(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
+        verdict(self.ask(&Call("Standing", (query,)), TELLING_DEADLINE))
+    }
+
+    fn roles(&mut self, query: &Query) -> Result<Vec<Role>, NotFiled> {
+        Ok(self.ask(&Call("Roles", (query,)), self.deadline)?)
+    }
+
+    fn file(&mut self, query: &Query, request: &NewRequest) -> Result<Request, NotFiled> {
+        Ok(self.ask(&Call("Ask", (query, request)), FILING_DEADLINE)?)
+    }
+
+    fn decision(&mut self, id: &str, rhost: Option<&str>, patience: Duration) -> Waited {
+        match Departure::watch(rhost) {
+            Ok(departure) => self.wait(&Call("Decision", (id,)), &departure, patience),
+            Err(error) => Waited::Lost(format!("cannot watch for the end of the login: {error}")),
+        }
     }
 }

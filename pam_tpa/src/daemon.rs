@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use std::time::Duration;
+
+use tpa_bus::access::{NewRequest, Request, Role};
+use tpa_bus::error::Refusal;
 use tpa_bus::gate::{Query, Verdict};
 
 /// Why there is no answer.
@@ -24,6 +28,30 @@ impl fmt::Display for Unanswered {
     }
 }
 
+/// Why a request is not filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum NotFiled {
+    /// `tpad` does not take it, and says why.
+    Refused(Refusal),
+    /// `tpad` does not answer.
+    Unanswered(Unanswered),
+}
+
+/// How waiting for a decision ended.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Waited {
+    /// It is decided, or it lapsed.
+    Decided(Box<Request>),
+    /// Nobody decided in time.
+    Undecided,
+    /// The person left: the connection closed, the terminal hung up, Ctrl-C.
+    Left,
+    /// It could not be waited for any longer.
+    Lost(String),
+}
+
 /// `tpad`. A refusal of the call itself by `tpad` is a verdict too: not allowed, with its words.
 pub trait Daemon {
     /// The account phase: may they?
@@ -38,4 +66,22 @@ pub trait Daemon {
     fn open_session(&mut self, query: &Query) -> Result<Verdict, Unanswered>;
     /// They left. Nothing depends on it being heard.
     fn close_session(&mut self, query: &Query);
+    /// What the account phase would say now, with the request that they could wait for.
+    ///
+    /// # Errors
+    /// When `tpad` does not answer.
+    fn standing(&mut self, query: &Query) -> Result<Verdict, Unanswered>;
+    /// The roles they may ask for that give what they are here for.
+    ///
+    /// # Errors
+    /// When `tpad` does not answer.
+    fn roles(&mut self, query: &Query) -> Result<Vec<Role>, NotFiled>;
+    /// Files a request of theirs.
+    ///
+    /// # Errors
+    /// When it is refused, or `tpad` does not answer.
+    fn file(&mut self, query: &Query, request: &NewRequest) -> Result<Request, NotFiled>;
+    /// Waits until a request is decided, for so long, or until the person leaves; `rhost` is where
+    /// they come from.
+    fn decision(&mut self, id: &str, rhost: Option<&str>, patience: Duration) -> Waited;
 }

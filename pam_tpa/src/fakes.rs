@@ -7,13 +7,15 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use tpa_bus::access::{NewRequest, Request, Role};
 use tpa_bus::gate::{Query, Verdict};
 use tpa_bus::id::Id;
 use tpa_bus::offline::{Class, GateFile, Who};
 
 use crate::args::Args;
-use crate::daemon::{Daemon, Unanswered};
+use crate::daemon::{Daemon, NotFiled, Unanswered, Waited};
 use crate::decide::Offline;
 use crate::handle::{Level, NotStored, OpenedOn, Pam};
 use crate::host::Host;
@@ -32,6 +34,8 @@ pub enum Event {
     Info(&'static str),
     /// A log line of this level with this in it.
     Log(Level, &'static str),
+    /// A `PAM_PROMPT_ECHO_ON` with this in it, and what is typed.
+    Prompt(&'static str, Option<&'static str>),
     /// The login is limited.
     Limit(u64),
     /// Word is left for the scope line.
@@ -142,6 +146,13 @@ impl Pam for FakePam {
         }
     }
 
+    fn prompt(&mut self, text: &str) -> Option<String> {
+        match self.events.next(text) {
+            Event::Prompt(part, answer) if text.contains(part) => answer.map(str::to_owned),
+            other => panic!("asked {text:?} instead of {other:?}"),
+        }
+    }
+
     fn log(&mut self, level: Level, line: &str) {
         match self.events.next(line) {
             Event::Log(expected, part) if level == expected && line.contains(part) => (),
@@ -175,8 +186,24 @@ pub enum Method {
     Close,
 }
 
-/// `tpad`: which method is called for which user, and the answer.
-pub struct FakeDaemon(pub Script<(Method, &'static str, Result<Verdict, Unanswered>)>);
+/// What people who ask for a grant get to hear.
+#[derive(Debug)]
+pub enum Desk {
+    /// `Standing`
+    Standing(Result<Verdict, Unanswered>),
+    /// `Roles`
+    Roles(Result<Vec<Role>, NotFiled>),
+    /// `Ask`: what is filed, and the answer.
+    File(Box<NewRequest>, Box<Result<Request, NotFiled>>),
+    /// `Decision` on this request.
+    Decision(&'static str, Waited),
+}
+
+/// `tpad`: which method is called for which user, and the answer; and what the desk says.
+pub struct FakeDaemon {
+    gate: Script<(Method, &'static str, Result<Verdict, Unanswered>)>,
+    desk: Script<Desk>,
+}
 
 impl FakeDaemon {
     /// One call and its answer.
@@ -185,16 +212,27 @@ impl FakeDaemon {
         user: &'static str,
         answer: Result<Verdict, Unanswered>,
     ) -> Self {
-        Self(Script::new([(method, user, answer)]))
+        Self {
+            gate: Script::new([(method, user, answer)]),
+            desk: Script::new([]),
+        }
+    }
+
+    /// What the desk is asked, and says.
+    pub fn at_desk(desk: impl IntoIterator<Item = Desk>) -> Self {
+        Self {
+            gate: Script::new([]),
+            desk: Script::new(desk),
+        }
     }
 
     /// Must not be asked.
     pub fn silent() -> Self {
-        Self(Script::new([]))
+        Self::at_desk([])
     }
 
     fn call(&self, called: Method, query: &Query) -> Result<Verdict, Unanswered> {
-        let (method, user, answer) = self.0.next(&format!("{called:?} {query:?}"));
+        let (method, user, answer) = self.gate.next(&format!("{called:?} {query:?}"));
         assert_eq!((called, query.user.as_str()), (method, user));
         assert_eq!(query.rhost.as_deref(), Some("192.0.2.7\\n"));
         answer
@@ -212,6 +250,35 @@ impl Daemon for FakeDaemon {
 
     fn close_session(&mut self, query: &Query) {
         let _ = self.call(Method::Close, query);
+    }
+
+    fn standing(&mut self, _: &Query) -> Result<Verdict, Unanswered> {
+        match self.desk.next("Standing") {
+            Desk::Standing(answer) => answer,
+            other => panic!("Standing instead of {other:?}"),
+        }
+    }
+
+    fn roles(&mut self, _: &Query) -> Result<Vec<Role>, NotFiled> {
+        match self.desk.next("Roles") {
+            Desk::Roles(answer) => answer,
+            other => panic!("Roles instead of {other:?}"),
+        }
+    }
+
+    fn file(&mut self, _: &Query, request: &NewRequest) -> Result<Request, NotFiled> {
+        match self.desk.next("Ask") {
+            Desk::File(expected, answer) if *expected == *request => *answer,
+            other => panic!("{request:?} instead of {other:?}"),
+        }
+    }
+
+    fn decision(&mut self, id: &str, rhost: Option<&str>, _: Duration) -> Waited {
+        assert_eq!(rhost, Some("192.0.2.7\\n"));
+        match self.desk.next("Decision") {
+            Desk::Decision(expected, waited) if expected == id => waited,
+            other => panic!("Decision on {id} instead of {other:?}"),
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! The handle that PAM gives us. The only unsafe code of the module.
 
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use ::pam::constants::{
-    PAM_ERROR_MSG, PAM_SILENT, PAM_TEXT_INFO, PamFlag, PamMessageStyle, PamResultCode,
+    PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON, PAM_SILENT, PAM_TEXT_INFO, PamFlag, PamMessageStyle,
+    PamResultCode,
 };
 use ::pam::conv::Conv;
 use ::pam::items::{RHost, RUser, Service, Tty, User};
@@ -38,6 +41,17 @@ impl<'a> Handle<'a> {
             let _ = conv.send(style, text);
         }
     }
+}
+
+/// A descriptor of our own of what a number stands for in this process, closed on exec(3).
+///
+/// # Errors
+/// When it stands for nothing (`EBADF`), or no more can be had.
+pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the number is lent for this one call, which leaves it as it is, and fails with EBADF
+    // when it is not open.
+    let lent = unsafe { BorrowedFd::borrow_raw(number) };
+    lent.try_clone_to_owned()
 }
 
 /// An item's text; an empty one counts as not set.
@@ -79,6 +93,12 @@ impl Pam for Handle<'_> {
         if self.flags & PAM_SILENT == 0 {
             self.say(PAM_TEXT_INFO, text);
         }
+    }
+
+    fn prompt(&mut self, text: &str) -> Option<String> {
+        let conv = self.pamh.get_item::<Conv<'_>>().ok()??;
+        let answer = conv.send(PAM_PROMPT_ECHO_ON, text).ok()??;
+        Some(String::from_utf8_lossy(answer.as_bytes()).into_owned())
     }
 
     fn log(&mut self, level: Level, line: &str) {

@@ -41,6 +41,10 @@ pub trait Pam {
     fn say_error(&mut self, text: &str);
     /// Shows a `PAM_TEXT_INFO`, unless the application asked for silence. Best effort.
     fn say_info(&mut self, text: &str);
+    /// Shows a `PAM_PROMPT_ECHO_ON`; what is typed, or `None` when nobody can be asked any more.
+    /// What is not UTF-8 in it is replaced. Shown also where silence was asked for: without what
+    /// stands before the colon an answer would be a guess.
+    fn prompt(&mut self, text: &str) -> Option<String>;
     /// Writes a line to the system log.
     fn log(&mut self, level: Level, line: &str);
     /// Limits the login's scope through `pam_systemd`: `systemd.runtime_max_sec` (`pam_systemd(8)`).

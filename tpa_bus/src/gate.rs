@@ -45,6 +45,8 @@ pub struct Verdict {
     pub not_after: Option<i64>,
     /// Seconds until it ends.
     pub remaining_s: Option<u64>,
+    /// Their undecided request which, approved, would let them in.
+    pub pending: Option<String>,
 }
 
 /// Client side of `org.tpa1.Gate`.
@@ -60,7 +62,9 @@ pub trait Gate {
     fn open_session(&self, query: &Query) -> zbus::Result<Verdict>;
     /// They left.
     fn close_session(&self, query: &Query) -> zbus::Result<()>;
-    /// The roles that the person may ask for.
+    /// What the account phase would say now: nothing is recorded, and no grant begins.
+    fn standing(&self, query: &Query) -> zbus::Result<Verdict>;
+    /// The roles that the person may ask for, of those that give what they are here for.
     fn roles(&self, query: &Query) -> zbus::Result<Vec<Role>>;
     /// Files a request for the person, who has just authenticated.
     fn ask(&self, query: &Query, request: &NewRequest) -> zbus::Result<Request>;

@@ -55,8 +55,8 @@ pub fn allowed(remaining_s: u64) -> Answer {
             "tpa: grant 7H2K-M4QX (web-ops): {remaining_s}s left"
         )],
         grant: Some("7H2KM4QX".into()),
-        not_after: None,
         remaining_s: Some(remaining_s),
+        ..Verdict::default()
     })
 }
 

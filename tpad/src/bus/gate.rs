@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_lite::future::or;
 use tpa_bus::access as wire;
 use tpa_bus::error::Refusal;
 use tpa_bus::gate::{Query, Verdict};
@@ -20,6 +21,7 @@ use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
 use crate::host::process;
 use crate::ledger::{Caller, Person, Place, Why};
+use crate::policy::Gives;
 
 /// How long the answer to someone who starts a grant by using it waits for its rules: well within
 /// the gate's own two seconds.
@@ -92,6 +94,21 @@ impl Gate {
             .map_err(Error::from)?)
     }
 
+    async fn standing(
+        &self,
+        query: Query,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Verdict, Refusal> {
+        self.root_only(connection, &header).await?;
+        let arrival = arrival(&query)?;
+        let answer = self.engine.standing(&arrival).map_err(Error::from)?;
+        Ok(Verdict {
+            pending: pending(&answer, arrival.class),
+            ..self.verdict(&arrival.user, &answer)
+        })
+    }
+
     async fn roles(
         &self,
         query: Query,
@@ -99,7 +116,14 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Role>, Refusal> {
         self.root_only(connection, &header).await?;
-        Ok(access::roles_for(&self.engine, &person(&query)?))
+        let class = class(&query)?;
+        let policy = self.engine.policy();
+        let mut roles = access::roles_for(&self.engine, &person(&query)?);
+        roles.retain(|role| {
+            let role = policy.roles.get(&role.name);
+            role.is_some_and(|role| gives(&role.gives, class))
+        });
+        Ok(roles)
     }
 
     async fn ask(
@@ -135,7 +159,13 @@ impl Gate {
             groups: Vec::new(),
             uid: 0,
         };
-        self.engine.decided(id).await?;
+        // Who hangs up waits no more: what is pending for hours must not keep their connections.
+        let hung_up = async {
+            connection.closed().await;
+            Err(Refusal::Failed("the caller hung up".to_owned()))
+        };
+        let decided = async { Ok(self.engine.decided(id).await?) };
+        or(decided, hung_up).await?;
         self.engine.settle(&self.runtime).await;
         self.show(&caller, id)
     }
@@ -193,6 +223,7 @@ impl Gate {
                 grant: Some(grant.id.as_str().to_owned()),
                 not_after: Some(deadline.not_after),
                 remaining_s: Some(deadline.remaining_ms(now).div_ceil(1_000)),
+                pending: None,
             },
             Answer::Out { why, about } => {
                 let policy = self.engine.policy();
@@ -232,9 +263,32 @@ impl Gate {
     }
 }
 
+/// Whether a role gives what somebody is here for.
+fn gives(gives: &Gives, class: Class) -> bool {
+    match class {
+        Class::Login => gives.login,
+        Class::Sudo => gives.uses_sudo(),
+    }
+}
+
+/// The undecided request that would let in whom the answer keeps out.
+fn pending(answer: &Answer, class: Class) -> Option<String> {
+    match answer {
+        Answer::Out {
+            why: Why::Pending(id),
+            about: Some(request),
+        } if gives(&request.gives, class) => Some(id.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+fn class(query: &Query) -> Result<Class, Refusal> {
+    Class::from_name(&query.class)
+        .ok_or_else(|| Refusal::Invalid("the gate asks about login or sudo".to_owned()))
+}
+
 fn arrival(query: &Query) -> Result<Arrival, Refusal> {
-    let class = Class::from_name(&query.class)
-        .ok_or_else(|| Refusal::Invalid("the gate asks about login or sudo".to_owned()))?;
+    let class = class(query)?;
     if query.uid == u32::MAX || query.user.is_empty() {
         return Err(Refusal::Invalid("the gate asks about nobody".to_owned()));
     }
@@ -252,7 +306,20 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
         },
         started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
         target: query.target.clone(),
+        command: match class {
+            Class::Sudo => command(query.pid),
+            Class::Login => None,
+        },
     })
+}
+
+/// The command line of a process (proc(5), `/proc/PID/cmdline`): sudo's own names what it will run,
+/// and nobody but root can change it.
+fn command(pid: u32) -> Option<String> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = words.split(|byte| *byte == 0);
+    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+    Some(words.join(" ").trim_end().to_owned()).filter(|command| !command.is_empty())
 }
 
 /// The person at the gate, as NSS has them: the module's word alone is not enough for a request.
@@ -267,16 +334,3 @@ fn person(query: &Query) -> Result<Caller, Refusal> {
         groups: account.groups,
     })
 }
-        command: match class {
-            Class::Sudo => command(query.pid),
-            Class::Login => None,
-        },
-/// The command line of a process (proc(5), `/proc/PID/cmdline`): sudo's own names what it will run,
-/// and nobody but root can change it.
-fn command(pid: u32) -> Option<String> {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = words.split(|byte| *byte == 0);
-    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-    Some(words.join(" ").trim_end().to_owned()).filter(|command| !command.is_empty())
-}
-

@@ -74,6 +74,15 @@ impl Engine {
         Ok(answer)
     }
 
+    /// What the account phase would answer. Nothing is recorded, and no grant begins.
+    ///
+    /// # Errors
+    /// When the time cannot be told.
+    pub fn standing(&self, arrival: &Arrival) -> anyhow::Result<Answer> {
+        let (answer, _, _) = self.judge(&mut self.lock(), arrival)?;
+        Ok(answer)
+    }
+
     /// The session phase: the same question again, and a session when the answer is yes.
     ///
     /// # Errors
@@ -210,7 +219,7 @@ fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
         tty: arrival.place.tty.clone(),
         rhost: arrival.place.rhost.clone(),
         target: arrival.target.clone(),
+        command: arrival.command.clone(),
         opened_at: now.wall_s,
     }
 }
-        command: arrival.command.clone(),

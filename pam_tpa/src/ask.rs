@@ -1,0 +1,457 @@
+//! The auth phase with the option `ask`: whoever is gated and holds no grant may ask for one here,
+//! and wait for it. It decides nothing: the account phase, which follows, does. So whatever
+//! happens in here, the line answers `PAM_IGNORE`; `PAM_SUCCESS` from a module that has not seen a
+//! password would let people in where the line stands alone.
+
+use std::time::Duration;
+
+use ::pam::constants::PamResultCode;
+use tpa_bus::access::{NewRequest, Request};
+use tpa_bus::error::Refusal;
+use tpa_bus::id::Id;
+use tpa_bus::offline::Class;
+use tpa_bus::text::one_line;
+
+use crate::daemon::{NotFiled, Waited};
+use crate::handle::Level;
+use crate::phase::Phase;
+use crate::questions::{self, TRIES};
+use crate::subject::{Arrival, Moment, Subject, arrive};
+
+/// `pam_sm_authenticate(3)`
+pub fn authenticate(phase: &mut Phase<'_>) -> PamResultCode {
+    if phase.args.ask
+        && let Arrival::Concerned(subject) = arrive(phase, Moment::Account)
+        && !subject.query.exempt
+        && subject.listens()
+    {
+        serve(phase, &subject);
+    }
+    PamResultCode::PAM_IGNORE
+}
+
+/// Asks somebody whom the gate concerns, and waits with them.
+fn serve(phase: &mut Phase<'_>, subject: &Subject) {
+    let verdict = match phase.daemon.standing(&subject.query) {
+        Ok(verdict) => verdict,
+        // The account phase finds out for itself, and tells them.
+        Err(why) => {
+            let line = format!("tpad does not answer: {why}; nobody is asked");
+            return phase.pam.log(Level::Error, &line);
+        }
+    };
+    if verdict.allowed {
+        return;
+    }
+    let earlier = verdict.pending.as_deref().and_then(|id| Id::parse(id).ok());
+    let awaited = match earlier {
+        Some(id) => {
+            let told = format!("tpa: request {id} is waiting.");
+            questions::wait_for_earlier(phase.pam, &told).map(|()| id)
+        }
+        None => file(phase, subject).and_then(|request| agree_to_wait(phase, subject, &request)),
+    };
+    if let Some(id) = awaited {
+        wait(phase, subject, id);
+    }
+}
+
+/// Asks what a request needs and files it; `None` when there is none in the end.
+fn file(phase: &mut Phase<'_>, subject: &Subject) -> Option<Request> {
+    let roles = match phase.daemon.roles(&subject.query) {
+        Ok(roles) => roles,
+        Err(why) => {
+            explain(phase, &why);
+            return None;
+        }
+    };
+    if roles.is_empty() {
+        return None;
+    }
+    let user = one_line(&subject.person.name, 64);
+    let intro = format!("tpa: no active grant for {user}. Ask for one now:");
+    let role = questions::role(phase.pam, &intro, &roles)?;
+    let mut request = NewRequest {
+        role: role.name.clone(),
+        duration_s: Some(questions::length(phase.pam, role)?),
+        reason: questions::reason(phase.pam, role)?,
+        ..NewRequest::default()
+    };
+    // Only tpad can tell a ticket from another text.
+    let tries = if role.ticket_required { TRIES } else { 1 };
+    for _ in 0..tries {
+        if role.ticket_required {
+            request.ticket = Some(questions::ticket(phase.pam, role)?);
+        }
+        match phase.daemon.file(&subject.query, &request) {
+            Ok(filed) => return Some(filed),
+            Err(why) => {
+                explain(phase, &why);
+                if !matches!(why, NotFiled::Refused(Refusal::Invalid(_))) {
+                    return None;
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Says why no request was filed, in the words of `tpad` where it has any.
+fn explain(phase: &mut Phase<'_>, why: &NotFiled) {
+    match why {
+        NotFiled::Refused(refusal) => {
+            let text = refusal.to_string();
+            let lines: Vec<_> = text.lines().map(|line| one_line(line, 400)).collect();
+            phase
+                .pam
+                .say_error(&format!("tpa: {}", lines.join("\n     ")));
+        }
+        NotFiled::Unanswered(why) => {
+            let line = format!("tpad does not answer: {why}; no request is filed");
+            phase.pam.log(Level::Error, &line);
+            phase
+                .pam
+                .say_error("tpa: tpad is not answering; no request was filed.");
+        }
+    }
+}
+
+/// Tells them the id of what they filed; the id again when there is something to wait for.
+fn agree_to_wait(phase: &mut Phase<'_>, subject: &Subject, filed: &Request) -> Option<Id> {
+    if filed.state != "pending" {
+        tell(phase, subject, filed);
+        return None;
+    }
+    let id = Id::parse(&filed.id).ok()?;
+    let told = format!(
+        "tpa: request {id} is waiting ({} of {} approvals); {} decides.",
+        filed.approvals.len(),
+        filed.needed,
+        one_line(&filed.approvers.join(", "), 200)
+    );
+    questions::wait(phase.pam, &told).map(|()| id)
+}
+
+/// Waits for the decision, and says how that ended.
+fn wait(phase: &mut Phase<'_>, subject: &Subject, id: Id) {
+    let patience = phase.args.wait;
+    let waited = phase.daemon.decision(
+        id.as_str(),
+        subject.query.rhost.as_deref(),
+        Duration::from_secs(patience.as_secs()),
+    );
+    match waited {
+        Waited::Decided(request) => tell(phase, subject, &request),
+        Waited::Undecided => phase.pam.say_error(&format!(
+            "tpa: nobody has decided within {patience}; {id} stays pending."
+        )),
+        Waited::Left => phase
+            .pam
+            .say_error(&format!("tpa: you left; request {id} stays pending.")),
+        Waited::Lost(why) => {
+            let line = format!("cannot wait for {}: {why}", id.as_str());
+            phase.pam.log(Level::Error, &line);
+            phase.pam.say_error(&format!(
+                "tpa: tpad went away; request {id} stays as it is."
+            ));
+        }
+    }
+}
+
+/// Says what was decided. At a login nothing needs saying of a yes: the grant line follows.
+fn tell(phase: &mut Phase<'_>, subject: &Subject, request: &Request) {
+    let Ok(id) = Id::parse(&request.id) else {
+        return;
+    };
+    match (request.state.as_str(), subject.class) {
+        ("active" | "scheduled", Class::Login) => {}
+        ("active" | "scheduled", Class::Sudo) => phase.pam.say_error(&format!(
+            "tpa: grant {id} is active. sudo has read its rules before: if it refuses this \
+             command, run it again."
+        )),
+        ("denied", _) => {
+            let word = |text: &Option<String>| one_line(text.as_deref().unwrap_or("?"), 200);
+            phase.pam.say_error(&format!(
+                "tpa: request {id} was denied by {}: {}",
+                word(&request.decided_by),
+                word(&request.decision_reason)
+            ));
+        }
+        (state, _) => phase
+            .pam
+            .say_error(&format!("tpa: request {id} is {}.", one_line(state, 20))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use PamResultCode::PAM_IGNORE;
+
+    use tpa_bus::access::Role;
+
+    use super::*;
+    use crate::daemon::Unanswered;
+    use crate::fakes::{
+        Desk, Event, FakeDaemon, FakeHost, FakePam, ID, allowed, gone, refused, run,
+    };
+
+    const REASON: &str = "nginx hangs, OPS-4821";
+
+    fn role(ticket_required: bool) -> Role {
+        Role {
+            name: "web-ops".into(),
+            default_s: 3_600,
+            max_s: 14_400,
+            reason_min: 10,
+            approvers: vec!["@oncall".into()],
+            needed: 1,
+            ticket_required,
+            ..Role::default()
+        }
+    }
+
+    fn wanted(ticket: Option<&str>) -> NewRequest {
+        NewRequest {
+            role: "web-ops".into(),
+            reason: REASON.into(),
+            duration_s: Some(7_200),
+            ticket: ticket.map(str::to_owned),
+            ..NewRequest::default()
+        }
+    }
+
+    fn filing(ticket: Option<&str>, answer: Result<Request, NotFiled>) -> Desk {
+        Desk::File(Box::new(wanted(ticket)), Box::new(answer))
+    }
+
+    fn request(state: &str) -> Request {
+        Request {
+            id: ID.into(),
+            state: state.into(),
+            needed: 1,
+            approvers: vec!["@oncall".into()],
+            decided_by: Some("carol".into()),
+            decision_reason: Some("not now".into()),
+            ..Request::default()
+        }
+    }
+
+    fn at(service: &'static str, events: Vec<Event>, desk: Vec<Desk>) {
+        let pam = FakePam::new(service, "alice", events);
+        let daemon = FakeDaemon::at_desk(desk);
+        let code = run(
+            authenticate,
+            pam,
+            daemon,
+            &FakeHost::default(),
+            "ask wait=4m",
+        );
+        assert_eq!(code, PAM_IGNORE);
+    }
+
+    fn typing() -> Vec<Event> {
+        vec![
+            Event::Info("tpa: no active grant for alice. Ask for one now:\nweb-ops: "),
+            Event::Prompt("How long, at most 4h [1h]: ", Some("2h")),
+            Event::Prompt("Reason, at least 10 characters: ", Some(REASON)),
+        ]
+    }
+
+    fn desk(waited: Waited) -> Vec<Desk> {
+        vec![
+            Desk::Standing(refused()),
+            Desk::Roles(Ok(vec![role(false)])),
+            filing(None, Ok(request("pending"))),
+            Desk::Decision(ID, waited),
+        ]
+    }
+
+    fn waiting() -> Vec<Event> {
+        let told = "tpa: request 7H2K-M4QX is waiting (0 of 1 approvals); @oncall decides.\n";
+        let mut events = typing();
+        events.push(Event::Prompt(told, Some("")));
+        events
+    }
+
+    #[test]
+    fn without_the_option_nobody_is_asked_and_tpad_is_not_either() {
+        let pam = FakePam::new("sshd", "alice", []);
+        let code = run(
+            authenticate,
+            pam,
+            FakeDaemon::silent(),
+            &FakeHost::default(),
+            "",
+        );
+        assert_eq!(code, PAM_IGNORE);
+    }
+
+    #[test]
+    fn whom_the_gate_does_not_concern_is_not_asked_nor_exempt_people_nor_jobs() {
+        for (service, user) in [
+            ("sshd", "bob"),
+            ("sshd", "root"),
+            ("sshd", "eve"),
+            ("cron", "alice"),
+        ] {
+            let pam = FakePam::new(service, user, []);
+            let daemon = FakeDaemon::silent();
+            let code = run(authenticate, pam, daemon, &FakeHost::default(), "ask");
+            assert_eq!(code, PAM_IGNORE, "{service} {user}");
+        }
+    }
+
+    #[test]
+    fn who_holds_a_grant_is_not_asked() {
+        at("sshd", vec![], vec![Desk::Standing(allowed(60))]);
+    }
+
+    #[test]
+    fn with_tpad_gone_or_hung_nobody_is_asked() {
+        for unanswered in [gone(), Err(Unanswered::Hung)] {
+            let events = vec![Event::Log(Level::Error, "nobody is asked")];
+            at("sshd", events, vec![Desk::Standing(unanswered)]);
+        }
+    }
+
+    #[test]
+    fn who_may_ask_for_nothing_is_not_asked() {
+        at(
+            "sshd",
+            vec![],
+            vec![Desk::Standing(refused()), Desk::Roles(Ok(vec![]))],
+        );
+    }
+
+    #[test]
+    fn approved_while_waiting_the_login_goes_on_without_a_word_and_sudo_says_to_run_it_again() {
+        let decided = || Waited::Decided(Box::new(request("active")));
+        at("sshd", waiting(), desk(decided()));
+        let mut events = waiting();
+        events.push(Event::Error(
+            "tpa: grant 7H2K-M4QX is active. sudo has read its rules",
+        ));
+        at("sudo", events, desk(decided()));
+    }
+
+    #[test]
+    fn each_other_end_of_the_wait_is_said() {
+        let decided = |state| Waited::Decided(Box::new(request(state)));
+        for (waited, said) in [
+            (
+                decided("denied"),
+                "tpa: request 7H2K-M4QX was denied by carol: not now",
+            ),
+            (decided("lapsed"), "tpa: request 7H2K-M4QX is lapsed."),
+            (
+                Waited::Undecided,
+                "tpa: nobody has decided within 4m; 7H2K-M4QX stays pending.",
+            ),
+            (
+                Waited::Left,
+                "tpa: you left; request 7H2K-M4QX stays pending.",
+            ),
+        ] {
+            let mut events = waiting();
+            events.push(Event::Error(said));
+            at("sshd", events, desk(waited));
+        }
+        let mut events = waiting();
+        events.push(Event::Log(
+            Level::Error,
+            "cannot wait for 7H2KM4QX: hung up",
+        ));
+        events.push(Event::Error(
+            "tpa: tpad went away; request 7H2K-M4QX stays as it is.",
+        ));
+        at("sshd", events, desk(Waited::Lost("hung up".into())));
+    }
+
+    #[test]
+    fn who_leaves_the_request_pending_does_not_wait() {
+        let mut events = typing();
+        events.push(Event::Prompt(
+            "Press Enter to wait, or type q to leave: ",
+            Some("q"),
+        ));
+        let mut desk = desk(Waited::Left);
+        desk.pop();
+        at("sshd", events, desk);
+    }
+
+    #[test]
+    fn a_program_that_answers_with_nothing_files_nothing_and_waits_for_nothing() {
+        let events = vec![
+            Event::Info("tpa: no active grant for alice."),
+            Event::Prompt("How long", Some("")),
+            Event::Prompt("Reason", Some("")),
+        ];
+        let desk = vec![
+            Desk::Standing(refused()),
+            Desk::Roles(Ok(vec![role(false)])),
+        ];
+        at("sshd", events, desk);
+
+        let mut verdict = refused().unwrap();
+        verdict.pending = Some(ID.into());
+        let events = vec![Event::Prompt(
+            "tpa: request 7H2K-M4QX is waiting.",
+            Some(""),
+        )];
+        at("sshd", events, vec![Desk::Standing(Ok(verdict))]);
+    }
+
+    #[test]
+    fn a_request_of_earlier_is_waited_for_instead_of_filing_another() {
+        let mut verdict = refused().unwrap();
+        verdict.pending = Some(ID.into());
+        let events = vec![Event::Prompt("Type w to wait for it here", Some("w"))];
+        let decided = Waited::Decided(Box::new(request("active")));
+        at(
+            "sshd",
+            events,
+            vec![Desk::Standing(Ok(verdict)), Desk::Decision(ID, decided)],
+        );
+    }
+
+    #[test]
+    fn a_role_that_says_yes_by_itself_is_not_waited_for() {
+        let desk = vec![
+            Desk::Standing(refused()),
+            Desk::Roles(Ok(vec![role(false)])),
+            filing(None, Ok(request("active"))),
+        ];
+        at("sshd", typing(), desk);
+    }
+
+    #[test]
+    fn a_bad_ticket_is_asked_for_again_twice_at_most_and_tpad_s_words_say_why() {
+        let bad = || {
+            let why = "the ticket does not match\nnext: OPS-[0-9]+".to_owned();
+            Err(NotFiled::Refused(Refusal::Invalid(why)))
+        };
+        let mut events = typing();
+        let mut desk = vec![Desk::Standing(refused()), Desk::Roles(Ok(vec![role(true)]))];
+        for _ in 0..TRIES {
+            events.push(Event::Prompt("Ticket: ", Some("4821")));
+            events.push(Event::Error(
+                "tpa: the ticket does not match\n     next: OPS-[0-9]+",
+            ));
+            desk.push(filing(Some("4821"), bad()));
+        }
+        at("sshd", events, desk);
+    }
+
+    #[test]
+    fn a_refusal_of_another_kind_ends_it_at_once() {
+        let why = NotFiled::Refused(Refusal::NotPermitted("5 requests are pending".into()));
+        let mut events = typing();
+        events.push(Event::Error("tpa: 5 requests are pending"));
+        let desk = vec![
+            Desk::Standing(refused()),
+            Desk::Roles(Ok(vec![role(false)])),
+            filing(None, Err(why)),
+        ];
+        at("sshd", events, desk);
+    }
+}
