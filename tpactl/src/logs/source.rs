@@ -87,7 +87,7 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut found = Vec::new();
+    let mut found = vec![(i64::MAX, path.to_owned())];
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let other = entry.file_name();
@@ -103,8 +103,8 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Where a file stands among its rotations, by what its name has more: `.2.gz` before `.1`, and
-/// with logrotate's `dateext` `-20261123.gz` before `-20261124`; the file itself last.
+/// Where a rotated file stands among the others, by what its name has more: `.2.gz` before `.1`,
+/// and with logrotate's `dateext` `-20261123.gz` before `-20261124`.
 fn place_of(suffix: &str) -> Option<i64> {
     let suffix = suffix.strip_suffix(".gz").unwrap_or(suffix);
     if suffix.is_empty() {

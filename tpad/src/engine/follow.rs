@@ -17,8 +17,8 @@ const CURSOR: &str = "syslog-cursor";
 /// Seconds between two prunings.
 const PRUNE_EVERY_S: i64 = 86_400;
 
-/// Most events that go at once: some tens of milliseconds, in which nobody else is served.
-const PRUNE_MOST: u32 = 5_000;
+/// Most events that go at once: less than a tenth of a second, in which nobody else is served.
+const PRUNE_MOST: u32 = 1_000;
 
 /// Most events taken at once.
 const BATCH: u32 = 100;
@@ -113,14 +113,20 @@ pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
     let cursor = engine.lock().store.fact(CURSOR)?;
     let mut told: u64 = cursor.map_or(Ok(0), |text| text.parse())?;
     loop {
-        for record in or(engine.news(&mut told), engine.owed_again()).await {
-            let format = engine.policy().audit_format;
-            syslog.send(&record, format).await;
+        let records = or(engine.news(&mut told), engine.owed_again()).await;
+        let format = engine.policy().audit_format;
+        for record in &records {
+            syslog.send(record, format).await;
         }
         if let Err(error) = engine.lock().store.set_fact(CURSOR, &told.to_string()) {
             tracing::error!("{error}; these lines will be told again");
         }
-        if let Err(error) = engine.prune(told) {
+        // A pruning is an event too: one that followed upon itself would leave room for nothing.
+        let pruned =
+            |record: &Record| matches!(record.body.envelope.event, Event::LogPruned { .. });
+        if !records.iter().all(pruned)
+            && let Err(error) = engine.prune(told)
+        {
             tracing::error!("cannot prune the audit trail: {error:#}");
         }
     }
@@ -128,8 +134,7 @@ pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
 
 impl Engine {
     /// Lets the oldest events go when they are a day older than the configuration says to keep
-    /// them, and records what went. What was not told (`told`) stays. The record is an event: more
-    /// follows it, when there is more to go.
+    /// them, and records what went. What was not told (`told`) stays.
     fn prune(&self, told: u64) -> anyhow::Result<()> {
         let mut inner = self.lock();
         let Some(keep_s) = inner.policy.audit_keep_s else {
