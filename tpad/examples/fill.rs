@@ -128,8 +128,10 @@ fn fill(store: &mut Store, grants: u64, now: &Now) -> anyhow::Result<()> {
 }
 
 fn id(number: u64) -> Id {
-    let [.., a, b, c, d, e] = number.to_be_bytes();
-    Id::from_random([a, b, c, d, e])
+    let mut bytes = [0; 5];
+    let low = number.to_be_bytes().into_iter().skip(3);
+    bytes.iter_mut().zip(low).for_each(|(to, from)| *to = from);
+    Id::from_random(bytes)
 }
 
 fn person(number: u64) -> Person {
