@@ -28,6 +28,9 @@ pub const STATE_DIR: &str = "/run/tpa/state";
 /// What `tpactl prompt` reads: for each person a world-readable file with the end of their access.
 pub const PROMPT_DIR: &str = "/run/tpa-prompt";
 
+/// Folder of the gate file and the database.
+pub const GATE_DIR: &str = "/var/lib/tpa";
+
 /// Whom the gate concerns: a [`crate::offline::GateFile`]. It outlives a reboot, so that a host
 /// whose `tpad` does not start lets in those whom the gate never concerned.
 pub const GATE_FILE: &str = "/var/lib/tpa/gate";

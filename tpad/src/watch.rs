@@ -25,7 +25,12 @@ impl Watch {
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_DELETE
             | AddWatchFlags::IN_ATTRIB;
-        let folders = [names::SUDOERS_DIR, names::STATE_DIR];
+        let folders = [
+            names::SUDOERS_DIR,
+            names::STATE_DIR,
+            names::PROMPT_DIR,
+            names::GATE_DIR,
+        ];
         Self::over(runtime, &folders, changes, |name| !is_unfinished(name))
     }
 

@@ -43,18 +43,12 @@ pub async fn run(
     let timer = Timer::new(&runtime)?;
     let mut watch = None;
     let mut ready = Some(ready);
-    let mut gate = None;
     loop {
         let changed = engine.changed.listen();
         let policy = engine.policy();
-        if gate.as_ref() != Some(&policy.gate) {
-            match host.write_gate(&policy.gate) {
-                Ok(()) => gate = Some(policy.gate.clone()),
-                Err(error) => tracing::error!("{error:#}"),
-            }
-        }
+        let mut reports = host.write_gate(&policy.gate);
         let (now, planned, generation) = engine.plan()?;
-        let reports = host.reconcile(&planned.desired, &now).await;
+        reports.extend(host.reconcile(&planned.desired, &now).await);
         engine.digest(&planned, reports, generation);
         if let Some(ready) = ready.take() {
             ready();
@@ -136,6 +130,11 @@ impl Engine {
         };
         let planned = plan(&inner.state, &world, &now);
         Ok((now, planned, inner.generation))
+    }
+
+    /// Whether the gate stands before a person's logins.
+    pub fn is_gated(&self, person: &Person) -> bool {
+        is_gated(&self.policy().gate, person)
     }
 
     /// Takes in what the host layer did.
@@ -310,12 +309,12 @@ pub(super) fn last_known_policy() -> Policy {
         pending_per_user: 0,
         warn_before: Vec::new(),
         audit_format: AuditFormat::Kv,
+        audit_keep_s: None,
         notify: None,
         roles: std::collections::BTreeMap::new(),
     }
 }
 
-        audit_keep_s: None,
 fn machine_id() -> String {
     std::fs::read_to_string("/etc/machine-id")
         .unwrap_or_default()

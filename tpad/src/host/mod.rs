@@ -119,12 +119,10 @@ impl Host {
         }
     }
 
-    /// Tells the gate whom it concerns, for when `tpad` cannot be asked.
-    ///
-    /// # Errors
-    /// When the file cannot be written; the old one holds then.
-    pub fn write_gate(&self, gate: &GateFile) -> anyhow::Result<()> {
-        states::write_gate(&self.paths, gate)
+    /// Tells the gate whom it concerns, for when `tpad` cannot be asked. When that cannot be
+    /// written, the old one holds.
+    pub fn write_gate(&mut self, gate: &GateFile) -> Vec<Report> {
+        self.states.write_gate(&self.paths, gate)
     }
 
     /// Makes the host as it should be. Can be run at any time and any number of times.

@@ -13,19 +13,22 @@ use crate::host::mirror::Mirror;
 use crate::host::paths::Paths;
 use crate::plan::Ending;
 
-/// State and prompt files.
+/// State, prompt and gate files.
 #[derive(Debug)]
 pub struct States {
-    states: Mirror,
+    files: Mirror,
     prompts: Mirror,
+    /// What the gate file was last made to say.
+    gate: Option<String>,
 }
 
 impl Default for States {
     fn default() -> Self {
         let uid = |name: &str| name.parse::<u32>().is_ok();
         Self {
-            states: Mirror::new("state file", 0o600, uid),
+            files: Mirror::new("state file", 0o600, uid),
             prompts: Mirror::new("prompt file", 0o644, uid),
+            gate: None,
         }
     }
 }
@@ -52,7 +55,7 @@ impl States {
         let folder =
             Folder::create(&paths.run, 0o700).and_then(|_| Folder::create(&paths.state, 0o700));
         let mut reports = match folder {
-            Ok(folder) => self.states.apply(&folder, &states),
+            Ok(folder) => self.files.apply(&folder, &states),
             Err(error) => vec![Report::failed("state file", &error)],
         };
         reports.extend(match Folder::create(&paths.prompt, 0o755) {
@@ -60,6 +63,38 @@ impl States {
             Err(error) => vec![Report::failed("prompt file", &error)],
         });
         reports
+    }
+}
+
+impl States {
+    /// Tells the gate whom it concerns, for when `tpad` cannot be asked. When that cannot be
+    /// written, the old one holds.
+    pub fn write_gate(&mut self, paths: &Paths, gate: &GateFile) -> Vec<Report> {
+        match self.put_gate(paths, gate.render()) {
+            Ok(report) => report.into_iter().collect(),
+            Err(error) => vec![Report::failed("gate file", &error)],
+        }
+    }
+
+    fn put_gate(&mut self, paths: &Paths, right: String) -> anyhow::Result<Option<Report>> {
+        let parent = paths.gate.parent().context("the gate file has no folder")?;
+        let name = paths
+            .gate
+            .file_name()
+            .and_then(std::ffi::OsStr::to_str)
+            .context("the gate file has no name")?;
+        // The gate stands in programs that run as other users too, and it holds no secret.
+        let (folder, mode) = (Folder::create(parent, 0o755)?, 0o644);
+        let found = folder.read(name).unwrap_or(Some(Found::Other));
+        let text = right.clone();
+        if found == Some(Found::File { text, mode }) {
+            self.gate = Some(right);
+            return Ok(None);
+        }
+        folder.write(name, &right, mode)?;
+        let what = "gate file".to_owned();
+        let drifted = self.gate.replace(right.clone()) == Some(right);
+        Ok(drifted.then_some(Report::Drift { what, id: None }))
     }
 }
 
@@ -96,21 +131,6 @@ fn with_endings(
     // A file for uid 0 would not read back, and root needs none.
     states.remove(&0);
     states
-}
-
-/// Tells the gate whom it concerns, for when `tpad` cannot be asked.
-///
-/// # Errors
-/// When the file cannot be written; the old one holds then.
-pub fn write_gate(paths: &Paths, gate: &GateFile) -> anyhow::Result<()> {
-    let parent = paths.gate.parent().context("the gate file has no folder")?;
-    let name = paths
-        .gate
-        .file_name()
-        .and_then(std::ffi::OsStr::to_str)
-        .context("the gate file has no name")?;
-    // The gate stands in programs that run as other users too, and it holds no secret.
-    Folder::create(parent, 0o755)?.write(name, &gate.render(), 0o644)
 }
 
 /// The state files, by uid, for the reaper. One that cannot be read as such is `None`.
@@ -253,12 +273,22 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_file_reads_back() {
+    fn the_gate_file_reads_back_and_is_put_right() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
-        write_gate(&paths, &GateFile::default()).unwrap();
-        let text = std::fs::read_to_string(&paths.gate).unwrap();
-        assert_eq!(GateFile::parse(&text), Ok(GateFile::default()));
+        let (mut states, gate) = (States::default(), GateFile::default());
+        let read = || GateFile::parse(&std::fs::read_to_string(&paths.gate).unwrap());
+        for _ in 0..2 {
+            assert_eq!(states.write_gate(&paths, &gate), []);
+            assert_eq!(read(), Ok(GateFile::default()));
+        }
+        let what = "gate file".to_owned();
+        let drift = [Report::Drift { what, id: None }];
+        std::fs::write(&paths.gate, "nobody").unwrap();
+        assert_eq!(states.write_gate(&paths, &gate), drift);
+        std::fs::remove_file(&paths.gate).unwrap();
+        assert_eq!(states.write_gate(&paths, &gate), drift);
+        assert_eq!(read(), Ok(GateFile::default()));
     }
 
     #[test]

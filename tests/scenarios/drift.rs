@@ -1,0 +1,105 @@
+//! What tpad derives and someone else changes is put right, and said. What is not tpad's is never
+//! touched.
+
+use anyhow::{Context, Result};
+use tpa_tests::grant::{grant, request};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::play;
+
+/// Someone changes something; tpad says what, and the file is as it was.
+fn put_right(host: &Host, file: &str, what: &str, change: &str) -> Result<()> {
+    let before = host.root(&format!("sha256sum {file}; stat -c '%a %u' {file}"));
+    before.ok()?;
+    let told = drifts(host, what)?;
+    host.root(change).ok()?;
+    // Each drift is a line of its own.
+    let lines = format!(
+        "tail -n +1 -F /var/log/auth.log | grep -m {} --line-buffered ' host-drift .*{what}'; echo all",
+        told + 1
+    );
+    host.start(&lines)?
+        .line_with("all")
+        .with_context(|| format!("after {change}"))?;
+    let after = host.root(&format!("sha256sum {file}; stat -c '%a %u' {file}"));
+    anyhow::ensure!(after.ok()? == before.ok()?, "{change}: {before} {after}");
+    Ok(())
+}
+
+fn drifts(host: &Host, what: &str) -> Result<usize> {
+    let line = format!("grep -c ' host-drift .*{what}' /var/log/auth.log");
+    Ok(host.root(&line).out.trim().parse()?)
+}
+
+on_both_debians! {
+    with play;
+
+    fn rules_and_files_are_put_right(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let uid = host.root("id -u alice");
+        let uid = uid.ok()?;
+        let rule = format!("/run/tpa/sudoers.d/{id}");
+        let state = format!("/run/tpa/state/{uid}");
+        let gate = "/var/lib/tpa/gate";
+        let widen = format!("sed 's/NOTAFTER=2/NOTAFTER=3/; s,/usr/bin/sleep 4711,ALL,' {rule} >/tmp/wide; cat /tmp/wide >{rule}");
+        for change in [widen, format!("rm {rule}"), format!("chmod 666 {rule}"), format!("ln -sf /etc/passwd {rule}")] {
+            put_right(host, &rule, &format!("rule {id}"), &change)?;
+        }
+        for change in [format!("echo >{state}"), format!("rm {state}"), format!("chmod 644 {state}")] {
+            put_right(host, &state, &format!("state file {uid}"), &change)?;
+        }
+        for change in [format!("echo >{gate}"), format!("rm {gate}")] {
+            put_right(host, gate, "gate file", &change)?;
+        }
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        host.ssh("alice", "sudo -n /bin/sh -c id").fails()?;
+        host.root("visudo -c").ok()?;
+    }
+
+    fn what_someone_puts_beside_them_is_removed(host) {
+        host.write("/run/tpa/sudoers.d/7H2KM4QX", "mallory ALL=(ALL) NOPASSWD: ALL\n")?;
+        host.logged_with(&[" host-drift ", "rule 7H2KM4QX"])?;
+        host.write("/run/tpa/sudoers.d/mine", "mallory ALL=(ALL) NOPASSWD: ALL\n")?;
+        host.logged_with(&[" host-drift ", "rule mine"])?;
+        host.root("echo 'tpa-state 1' >/run/tpa/state/4242").ok()?;
+        host.logged_with(&[" host-drift ", "state file 4242"])?;
+        host.root("ls -A /run/tpa/sudoers.d /run/tpa/state | grep -v : | grep .").code_is(1)?;
+    }
+
+    fn timers_and_limits_are_there_again_after_the_next_event(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line_with("in")?;
+        let more = host.console("alice", &format!("tpactl extend {id} --for 30m --reason 'more of the same' --no-wait --json")).json()?;
+        host.console("carol", &format!("tpactl approve {} --yes", more.text("id")?)).ok()?;
+        let limit = "ls /run/systemd/system/session-*.scope.d/60-tpa.conf";
+        host.root(limit).ok()?;
+        host.root(&format!("systemctl stop 'tpa-reap-{id}-*.timer'; rm /run/systemd/system/session-*.scope.d/60-tpa.conf; systemctl daemon-reload")).ok()?;
+        request(host, "mallory", "web-ops", "1h")?;
+        host.logged_with(&[" host-drift ", &format!("timer tpa-reap-{id}")])?;
+        host.root(&format!("systemctl list-units --plain --no-legend 'tpa-reap-{id}-*.timer' | grep .")).ok()?;
+        // Later than the line, because the limits come after the timers.
+        host.root("systemctl stop tpad").ok()?;
+        host.root(limit).ok()?;
+    }
+
+    fn what_is_not_tpads_is_never_touched(host) {
+        host.write("/etc/sudoers.d/local", "bob ALL=(root) NOPASSWD: /usr/bin/true\n")?;
+        host.root("install -D /dev/null /run/systemd/system/session-9.scope.d/50-local.conf").ok()?;
+        host.root("systemd-run --unit=tpa-local --on-active=1h true").ok()?;
+        let all = "sha256sum /etc/sudoers /etc/sudoers.d/* /etc/pam.d/* /etc/passwd /etc/group /run/systemd/system/session-9.scope.d/*; crontab -l -u bob";
+        host.console("bob", "echo '0 0 1 1 * true' | crontab -").ok()?;
+        let before = host.root(all);
+        let mut bob = host.start_ssh("bob", &["-tt", "echo in; sleep 4720; echo out"])?;
+        bob.line_with("in")?;
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", "true").ok()?;
+        host.root("systemctl restart tpad").ok()?;
+        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
+        host.told("removal-confirmed", &id)?;
+        anyhow::ensure!(host.root(all).ok()? == before.ok()?, "{before}");
+        host.root("systemctl is-active tpa-local.timer").ok()?;
+        host.root("pkill -f '^sleep 4720'").ok()?;
+        bob.line_with("out")?;
+    }
+}
