@@ -26,6 +26,13 @@ pub fn grant(host: &Host, user: &str, role: &str, length: &str) -> Result<String
     Ok(id)
 }
 
+/// Adds a role, or changes it, as an administrator would.
+pub fn role(host: &Host, name: &str, text: &str) -> Result<()> {
+    host.write(&format!("/etc/tpa/roles.d/{name}.toml"), text)?;
+    host.root("systemctl reload tpad").ok()?;
+    Ok(())
+}
+
 /// What `tpactl show ID --json` says.
 pub fn shown(host: &Host, id: &str) -> Result<Object> {
     host.root(&format!("tpactl show {id} --json")).json()

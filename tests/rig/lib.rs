@@ -23,3 +23,4 @@ pub mod running;
 pub mod said;
 pub mod scenario;
 pub mod store;
+pub mod wire;

@@ -25,6 +25,14 @@ impl Object {
             .with_context(|| format!("{field} was expected to be a list: {}", self.0))
     }
 
+    /// A field that is a whole number.
+    pub fn number(&self, field: &str) -> Result<i64> {
+        let value = self.field(field)?;
+        value
+            .as_i64()
+            .with_context(|| format!("{field} was expected to be a number: {}", self.0))
+    }
+
     /// A field has this value.
     pub fn has(&self, field: &str, expected: &str) -> Result<&Self> {
         ensure!(

@@ -11,7 +11,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
-use super::caller::identify;
+use super::doors::Doors;
 use super::view;
 use crate::accounts;
 use crate::engine::{Engine, Error, What};
@@ -35,6 +35,8 @@ pub struct Access {
     pub engine: Arc<Engine>,
     /// Runs everything.
     pub runtime: SharedRuntime,
+    /// Who may come in.
+    pub doors: Doors,
 }
 
 impl Access {
@@ -77,7 +79,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let asked = asked(&caller, request)?;
         let request = self.engine.ask(&caller, asked)?;
         self.settled(&caller, request.id).await
@@ -89,7 +91,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let query = RequestQuery {
             of: filter.mine.filter(|mine| *mine).map(|_| caller.person.uid),
             user: filter.user,
@@ -115,7 +117,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = self.engine.find(&caller, id)?;
         self.show(&caller, &self.engine.request(id)?)
     }
@@ -127,7 +129,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         let wire::ApproveOptions {
             duration_s,
@@ -151,7 +153,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Deny(reason)).await
     }
@@ -162,7 +164,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Withdraw).await
     }
@@ -175,7 +177,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Extend { seconds, reason })
             .await
@@ -187,7 +189,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let ids = if id.is_empty() {
             let mine = self.grants_of(&caller, caller.person.uid)?;
             mine.iter().map(|request| request.id).collect()
@@ -205,7 +207,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let ids = self.to_revoke(&caller, what)?;
         self.end_each(
             &caller,
@@ -223,7 +225,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Review(comment)).await
     }
@@ -233,7 +235,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Role>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         Ok(roles_for(&self.engine, &caller))
     }
 
@@ -243,7 +245,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let uid = if user.is_empty() {
             caller.person.uid
         } else {
@@ -260,7 +262,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Session>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let grant = if id.is_empty() {
             None
         } else {
@@ -280,7 +282,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Event>, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let id = filter.id.filter(|id| !id.is_empty());
         let query = EventQuery {
             id: id.map(|id| self.engine.find(&caller, &id)).transpose()?,
@@ -311,7 +313,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Verification, Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         let walk = self.engine.verify(&caller, after)?;
         let (first_break, problem) = walk.broken.unzip();
         Ok(wire::Verification {
@@ -330,7 +332,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         if !caller.is_root() {
             return Err(Refusal::NotPermitted(
                 "only root may have lines told again\nnext: sudo tpactl verify --tell-again".into(),
@@ -345,7 +347,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
-        let caller = identify(connection, &header).await?;
+        let caller = self.doors.admit(connection, &header).await?;
         if !caller.is_root() {
             return Err(Refusal::NotPermitted(
                 "only root may reload the configuration\nnext: sudo systemctl reload tpad".into(),

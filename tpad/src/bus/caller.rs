@@ -19,7 +19,8 @@ const NOBODY_AT_ALL: u32 = u32::MAX;
 /// The caller of a method. Anything unclear, a caller who has left above all, is a refusal.
 pub async fn identify(connection: &Connection, header: &Header<'_>) -> Result<Caller, Refusal> {
     look(connection, header).await.map_err(|error| {
-        tracing::warn!("cannot tell who is calling: {error:#}");
+        // Anybody can bring this about, as often as they like.
+        tracing::debug!("cannot tell who is calling: {error:#}");
         Refusal::NotPermitted(format!(
             "cannot tell who you are: {error:#}\nnext: try again; if it stays, tell an admin"
         ))

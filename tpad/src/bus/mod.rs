@@ -2,10 +2,12 @@
 //!
 //! [`serve`] puts the two interfaces where they belong: [`access`] on the system bus for
 //! everyone, [`gate`] on a socket that only root can open and, as a second way, on the bus for
-//! root. [`caller`] tells who is calling; no interface asks the caller.
+//! root. [`caller`] tells who is calling; no interface asks the caller. [`doors`] lets in no more at
+//! once than can be answered.
 
 pub mod access;
 pub mod caller;
+pub mod doors;
 pub mod gate;
 pub mod serve;
 mod view;
@@ -80,6 +82,7 @@ mod tests {
         let engine = Arc::new(engine);
         let runtime = SharedRuntime::new().unwrap();
         let access = access::Access {
+            doors: doors::Doors::default(),
             engine: Arc::clone(&engine),
             runtime: runtime.clone(),
         };

@@ -17,6 +17,7 @@ use zruntime::net::unix::UnixListener;
 use zruntime::{Shared, SharedRuntime};
 
 use super::access::Access;
+use super::doors::Doors;
 use super::gate::{Gate, Way};
 use crate::engine::Engine;
 use crate::store::Record;
@@ -119,6 +120,7 @@ async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Resul
     let access = Access {
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
+        doors: Doors::default(),
     };
     let gate = Gate {
         engine: Arc::clone(engine),

@@ -1,0 +1,201 @@
+//! What a hostile person does to the system bus, and how long the gate takes meanwhile. Run in a
+//! host: `abuse flood SECONDS CONNECTIONS`, `huge`, `garbage`, `many`, `hold CONNECTIONS`,
+//! `gone ROUNDS` as anybody, `gate CALLS` as root.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tpa_tests::clock;
+use tpa_tests::wire::{Answer, Call, Value, Wire, dictionary};
+
+const OURS: Call<'static> = Call {
+    destination: Some("org.tpa1"),
+    path: "/org/tpa1",
+    interface: "org.tpa1.Access",
+    member: "CreateRequest",
+    signature: "a{sv}",
+    body: &[],
+    answer: true,
+};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["flood", seconds, connections] => flood(seconds.parse()?, connections.parse()?),
+        ["huge"] => huge(),
+        ["garbage"] => garbage(),
+        ["many"] => many(),
+        ["hold", connections] => hold(connections.parse()?),
+        ["gone", rounds] => gone(rounds.parse()?),
+        ["gate", calls] => gate(calls.parse()?),
+        _ => bail!("usage: see the source"),
+    }
+}
+
+fn request(reason: &str) -> Vec<u8> {
+    dictionary(&[
+        ("role", Value::Text("web-ops")),
+        ("reason", Value::Text(reason)),
+    ])
+}
+
+/// Calls on all connections, without waiting for answers but where the bus makes it wait.
+fn flood(seconds: u64, connections: usize) -> Result<()> {
+    let body = request("nothing in particular");
+    let end = clock::uptime()? + Duration::from_secs(seconds);
+    let mut wires = Vec::new();
+    for _ in 0..connections {
+        wires.push(Wire::on_bus()?);
+    }
+    let mut sent = 0_u64;
+    println!("flooding");
+    while clock::uptime()? < end {
+        for wire in &mut wires {
+            let call = Call {
+                body: &body,
+                answer: false,
+                ..OURS
+            };
+            if wire.is_closed()? || wire.send(&call).is_err() {
+                *wire = Wire::on_bus()?;
+            }
+            sent += 1;
+        }
+    }
+    println!("sent {sent}");
+    Ok(())
+}
+
+/// A reason, a role and a user of 1 MB each.
+fn huge() -> Result<()> {
+    let long = "x".repeat(1_000_000);
+    for key in ["reason", "role", "user", "ticket"] {
+        let mut wire = Wire::on_bus()?;
+        let mut entries = BTreeMap::from([
+            ("role", Value::Text("web-ops")),
+            ("reason", Value::Text("nothing in particular")),
+        ]);
+        entries.insert(key, Value::Text(&long));
+        let body = dictionary(&entries.into_iter().collect::<Vec<_>>());
+        wire.send(&Call {
+            body: &body,
+            ..OURS
+        })?;
+        println!("{key}: {}", shown(wire.answer()?));
+    }
+    Ok(())
+}
+
+/// Bodies that are not what their signature says.
+fn garbage() -> Result<()> {
+    for (signature, body) in [
+        ("a{sv}", &[0xff; 64][..]),
+        ("a{sv}", &[]),
+        ("t", &[7; 8]),
+        ("s", &[9, 0, 0, 0]),
+    ] {
+        let mut wire = Wire::on_bus()?;
+        wire.send(&Call {
+            signature,
+            body,
+            ..OURS
+        })?;
+        let answer = wire.answer().map_or_else(|_| "closed".to_owned(), shown);
+        println!("{signature}: {answer}");
+    }
+    Ok(())
+}
+
+/// One of one's own ids a hundred thousand times, in one call.
+fn many() -> Result<()> {
+    let mut id = String::new();
+    std::io::stdin().read_to_string(&mut id)?;
+    let ids = vec![id.trim(); 100_000];
+    let mut revoke = dictionary(&[("ids", Value::List(&ids))]);
+    revoke.resize(revoke.len().next_multiple_of(4), 0);
+    revoke.extend(tpa_tests::wire::text("once is not enough"));
+    let states = vec!["pending"; 100_000];
+    let list = dictionary(&[("states", Value::List(&states))]);
+    for (member, signature, body) in [
+        ("Revoke", "a{sv}s", revoke),
+        ("ListRequests", "a{sv}", list),
+    ] {
+        let mut wire = Wire::on_bus()?;
+        wire.send(&Call {
+            member,
+            signature,
+            body: &body,
+            ..OURS
+        })?;
+        println!("{member}: {}", shown(wire.answer()?));
+    }
+    Ok(())
+}
+
+/// Holds connections, as many as there may be, until its standard input ends.
+fn hold(connections: usize) -> Result<()> {
+    let mut wires = Vec::new();
+    while wires.len() < connections {
+        match Wire::on_bus() {
+            Ok(wire) => wires.push(wire),
+            Err(_) => break,
+        }
+    }
+    println!("holding {}", wires.len());
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// Calls and is gone before it can be asked who it was.
+fn gone(rounds: usize) -> Result<()> {
+    let body = request("gone before the answer");
+    for _ in 0..rounds {
+        Wire::on_bus()?.send(&Call {
+            body: &body,
+            ..OURS
+        })?;
+    }
+    println!("gone {rounds} times");
+    Ok(())
+}
+
+/// Asks the gate as its module does: a connection a call. Prints median and maximum in
+/// microseconds.
+fn gate(calls: usize) -> Result<()> {
+    let body = dictionary(&[
+        ("service", Value::Text("sshd")),
+        ("class", Value::Text("login")),
+        ("user", Value::Text("nobody-there")),
+        ("uid", Value::Number(54_321)),
+        ("pid", Value::Number(std::process::id())),
+        ("exempt", Value::Truth(false)),
+    ]);
+    let mut took = Vec::new();
+    for _ in 0..calls {
+        let begin = clock::uptime()?;
+        let mut wire = Wire::open(Path::new("/run/tpa/gate.sock"))?;
+        wire.send(&Call {
+            destination: None,
+            interface: "org.tpa1.Gate",
+            member: "Account",
+            body: &body,
+            ..OURS
+        })?;
+        if let Some(error) = wire.answer()? {
+            bail!("the gate says {error}");
+        }
+        took.push(clock::uptime()?.saturating_sub(begin).as_micros());
+    }
+    took.sort_unstable();
+    let median = took.get(took.len() / 2).context("no calls")?;
+    println!("{median} {}", took.last().context("no calls")?);
+    Ok(())
+}
+
+fn shown(answer: Answer) -> String {
+    answer.unwrap_or_else(|| "done".to_owned())
+}

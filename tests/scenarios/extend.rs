@@ -1,0 +1,66 @@
+//! More time for a grant: live sessions go on, and end at the new end.
+
+use anyhow::ensure;
+use tpa_tests::grant::{grant, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::play;
+
+fn extend(host: &Host, id: &str, length: &str) -> anyhow::Result<String> {
+    let line =
+        format!("tpactl extend {id} --for {length} --reason 'not done yet' --no-wait --json");
+    let filed = host.console("alice", &line).json()?;
+    filed.has("state", "pending")?.has("extends", id)?;
+    Ok(filed.text("id")?.to_owned())
+}
+
+on_both_debians! {
+    with play;
+
+    fn live_sessions_go_on_past_the_first_end_and_end_at_the_second(host) {
+        let id = grant(host, "alice", "web-ops", "16s")?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; sleep 24; echo still here; exec sleep 4710"])?;
+        login.line_with("in")?;
+        let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+        host.logged("COMMAND=/usr/bin/sleep 4711")?;
+        let first_end = shown(host, &id)?.text("not_after")?.to_owned();
+        let more = extend(host, &id, "24s")?;
+        host.ssh("carol", &format!("tpactl approve {more} --yes")).ok()?;
+        shown(host, &more)?.has("state", "approved")?;
+        host.told("grant-extended", &id)?;
+        login.line_with("was extended")?;
+        login.line_with("still here")?;
+        host.root(&format!("test $(date +%s) -gt $(date --date {first_end} +%s)")).ok()?;
+        host.root("pgrep -f '^/usr/bin/sleep 4711'").ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        let request = shown(host, &id)?;
+        request.has("state", "active")?;
+        login.finish()?.code_is(255)?;
+        sudo.finish()?.fails()?;
+        let late = host.root(&format!("echo $(($(date +%s) - $(date --date {} +%s)))", request.text("not_after")?));
+        ensure!((0..=5).contains(&late.ok()?.parse::<i64>()?), "ended {late}");
+        host.told("removal-confirmed", &id)?;
+        host.root("pgrep -a -u alice").code_is(1)?;
+        host.root("find /run/systemd/system -name '60-tpa.conf' | grep .").code_is(1)?;
+    }
+
+    fn more_time_that_nobody_approves_changes_nothing(host) {
+        let id = grant(host, "alice", "web-ops", "12s")?;
+        let end = shown(host, &id)?.text("not_after")?.to_owned();
+        let more = extend(host, &id, "30m")?;
+        host.console("alice", &format!("tpactl approve {more} --yes")).code_is(4)?;
+        shown(host, &id)?.has("not_after", &end)?;
+        host.told("removal-confirmed", &id)?;
+        host.told("request-lapsed", &more)?;
+        host.ssh("carol", &format!("tpactl approve {more} --yes")).code_is(7)?;
+        host.ssh("alice", "true").fails()?;
+    }
+
+    fn no_extension_goes_beyond_the_maximum_of_the_role(host) {
+        let id = grant(host, "alice", "web-ops", "3h")?;
+        let more = |length: &str| format!("tpactl extend {id} --for {length} --reason 'not done yet' --no-wait");
+        host.console("alice", &more("61m")).code_is(2)?.says("4h")?;
+        host.console("mallory", &more("30m")).code_is(4)?;
+        host.console("alice", &more("1h")).ok()?;
+    }
+}
