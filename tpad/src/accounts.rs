@@ -71,11 +71,11 @@ impl LocalFiles {
     }
 
     /// Whether an account that was there at `since` is another one now, under the same name and
-    /// uid: it is there, and after that time it was not.
+    /// uid: it is there, and since that second it was not.
     #[must_use]
     pub fn made_anew(&self, person: &Person, since: i64) -> bool {
         let has = |file: &str| file.lines().any(|line| is_line_of(line, person));
-        self.before_at > since && has(&self.now) && !has(&self.before)
+        self.before_at >= since && has(&self.now) && !has(&self.before)
     }
 }
 
@@ -106,19 +106,19 @@ mod tests {
             before: format!("{root}{before}"),
             before_at: 100,
         };
-        assert!(files(line, "").made_anew(&alice, 99));
+        assert!(files(line, "").made_anew(&alice, 100));
         assert!(
-            !files(line, "").made_anew(&alice, 100),
+            !files(line, "").made_anew(&alice, 101),
             "that was before the grant"
         );
-        assert!(!files(line, line).made_anew(&alice, 99));
+        assert!(!files(line, line).made_anew(&alice, 100));
         assert!(
-            !files("", "").made_anew(&alice, 99),
+            !files("", "").made_anew(&alice, 100),
             "an account of a directory"
         );
         let other = "alice:x:1002:1002::/:/bin/sh\n";
         assert!(
-            files(line, other).made_anew(&alice, 99),
+            files(line, other).made_anew(&alice, 100),
             "another uid is another account"
         );
     }
