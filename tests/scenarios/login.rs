@@ -60,6 +60,21 @@ on_both_debians! {
         host.root("ls /tmp/by-su /tmp/by-at").fails()?;
     }
 
+    fn an_expired_password_is_no_way_around_the_gate(host) {
+        // pam_unix ends the account phase by itself then (new_authtok_reqd=done), so the gate
+        // stands before it.
+        host.root("chage --lastday 0 alice").ok()?;
+        host.write("/etc/sudoers.d/local", "alice ALL=(root) NOPASSWD: /usr/bin/id\n")?;
+        host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
+        host.root("ssh -tt alice@127.0.0.1 </dev/null")
+            .code_is(255)?
+            .says("no active grant for alice")?
+            .keeps_quiet_about("Changing password")?;
+        host.console("alice", "sudo -n /usr/bin/id")
+            .fails()?
+            .says("no active grant for alice")?;
+    }
+
     fn people_who_are_not_gated_and_root_log_in_untouched(host) {
         for user in ["bob", "carol", "root"] {
             let login = host.ssh(user, "id --user --name");

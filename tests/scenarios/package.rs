@@ -12,7 +12,7 @@ on_both_debians! {
         let lines = host.root("grep -ho 'pam_unix.so\\|pam_systemd.so\\|pam_tpa.so.*' /etc/pam.d/common-session");
         let order: Vec<_> = lines.ok()?.lines().map(str::trim).collect();
         ensure!(
-            order == ["pam_unix.so", "pam_tpa.so", "pam_systemd.so", "pam_tpa.so scope"],
+            order == ["pam_tpa.so", "pam_unix.so", "pam_systemd.so", "pam_tpa.so scope"],
             "{lines}"
         );
         let lines = host.root("grep -ho 'pam_[a-z]*.so.*' /etc/pam.d/common-session-noninteractive | grep tpa");
