@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use tpa_tests::clock;
-use tpa_tests::debian::Debian;
+use tpa_tests::debian::{Debian, Equipment};
 use tpa_tests::grant::{name, request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::kill::kill_tpad;
@@ -15,7 +15,7 @@ const LENGTH: &str = "25s";
 
 fn main() -> Result<()> {
     let since = clock::uptime()?;
-    let host = Host::boot_gated(like_this_machine()?)?;
+    let host = Host::boot_gated(like_this_machine()?, Equipment::Plain)?;
     let took = clock::uptime()?.saturating_sub(since).as_secs();
     println!(
         "{} is up after {took} s: sshd, sudo, logind, rsyslog,",

@@ -2,7 +2,7 @@
 //! 13) boots a gated host and gives a root shell on it.
 
 use anyhow::{Result, bail};
-use tpa_tests::debian::Debian;
+use tpa_tests::debian::{Debian, Equipment};
 use tpa_tests::host::Host;
 use tpa_tests::{installed, layer};
 
@@ -13,12 +13,12 @@ fn main() -> Result<()> {
         ["prepare"] => {
             layer::sweep()?;
             for debian in Debian::ALL {
-                installed::trees(debian)?;
+                installed::trees(debian, Equipment::Plain)?;
             }
         }
         ["sweep"] => layer::sweep()?,
-        ["boot", "12"] => Host::boot_gated(Debian::Bookworm)?.shell()?,
-        ["boot", "13"] => Host::boot_gated(Debian::Trixie)?.shell()?,
+        ["boot", "12"] => Host::boot_gated(Debian::Bookworm, Equipment::Plain)?.shell()?,
+        ["boot", "13"] => Host::boot_gated(Debian::Trixie, Equipment::Plain)?.shell()?,
         _ => bail!("usage: rig prepare | sweep | boot 12 | boot 13"),
     }
     Ok(())

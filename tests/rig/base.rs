@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::debian::Debian;
+use crate::debian::{Debian, Equipment};
 use crate::store::Image;
 
 /// After this the image is made anew, so that Debian's updates are what TPA is tried on.
@@ -14,15 +14,16 @@ const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 /// The tree of the base image, made when there is none, or none to be trusted. The caller holds
 /// [`crate::store::lock`].
-pub fn ensure_tree(debian: Debian) -> Result<PathBuf> {
-    let image = Image::named(&format!("base-{}", debian.suite()));
-    let key = key(debian);
+pub fn ensure_tree(debian: Debian, equipment: Equipment) -> Result<PathBuf> {
+    let image = Image::named(&format!("base-{}{}", debian.suite(), equipment.suffix()));
+    let packages = [&debian.packages(), equipment.packages()].concat();
+    let key = format!("{} {}", debian.suite(), packages.join(" "));
     if !image.is_good(&key, MAX_AGE)? {
         eprintln!("rig: making the base image of {debian} (about 30 s)");
         image.clear()?;
         let output = Command::new("/usr/bin/mmdebstrap")
             .args(["--quiet", "--variant=minbase", "--format=directory"])
-            .arg(format!("--include={}", debian.packages().join(",")))
+            .arg(format!("--include={}", packages.join(",")))
             .arg(debian.suite())
             .arg(image.tree())
             .output()?;
@@ -34,10 +35,4 @@ pub fn ensure_tree(debian: Debian) -> Result<PathBuf> {
         image.seal(&key)?;
     }
     Ok(image.tree())
-}
-
-/// What the image is made from.
-#[must_use]
-pub fn key(debian: Debian) -> String {
-    format!("{} {}", debian.suite(), debian.packages().join(" "))
 }

@@ -59,6 +59,35 @@ impl Debian {
     }
 }
 
+/// What a host has beside the packages of every server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Equipment {
+    /// Nothing.
+    Plain,
+    /// Other programs that speak to sshd, and what Ansible needs on either side.
+    Tools,
+}
+
+impl Equipment {
+    /// What stands behind the names of its images.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Tools => "-tools",
+        }
+    }
+
+    /// Its packages.
+    #[must_use]
+    pub const fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Tools => &["ansible-core", "python3-paramiko", "rsync"],
+        }
+    }
+}
+
 impl fmt::Display for Debian {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use nix::unistd::Pid;
 
-use crate::debian::Debian;
+use crate::debian::{Debian, Equipment};
 use crate::installed;
 use crate::layer::Layer;
 use crate::machine::Machine;
@@ -31,7 +31,12 @@ pub struct Host {
 impl Host {
     /// Boots a host with the package installed as it comes: nobody is gated.
     pub fn boot(debian: Debian) -> Result<Self> {
-        let layer = Layer::over(&installed::trees(debian)?)?;
+        Self::boot_with(debian, Equipment::Plain)
+    }
+
+    /// Boots such a host with more on it.
+    fn boot_with(debian: Debian, equipment: Equipment) -> Result<Self> {
+        let layer = Layer::over(&installed::trees(debian, equipment)?)?;
         let machine = Machine::boot(&layer).with_context(|| format!("booting {debian}"))?;
         Ok(Self {
             debian,
@@ -58,8 +63,8 @@ impl Host {
     }
 
     /// Boots a host that gates the engineers, as an administrator would set it up.
-    pub fn boot_gated(debian: Debian) -> Result<Self> {
-        let host = Self::boot(debian)?;
+    pub fn boot_gated(debian: Debian, equipment: Equipment) -> Result<Self> {
+        let host = Self::boot_with(debian, equipment)?;
         host.write("/etc/tpa/tpad.toml", people::TPAD_TOML)?;
         host.write("/etc/tpa/roles.d/web-ops.toml", people::WEB_OPS)?;
         host.write("/etc/tpa/roles.d/db-admin.toml", people::DB_ADMIN)?;

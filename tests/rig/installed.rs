@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use crate::debian::Debian;
+use crate::debian::{Debian, Equipment};
 use crate::layer::Layer;
 use crate::people::PEOPLE;
 use crate::store::{self, Image};
@@ -18,26 +18,33 @@ use crate::{base, need};
 const SETUP: &str = include_str!("setup");
 
 /// What this process has made sure of already.
-static READY: Mutex<Vec<(Debian, Vec<PathBuf>)>> = Mutex::new(Vec::new());
+static READY: Mutex<Vec<(Kind, Vec<PathBuf>)>> = Mutex::new(Vec::new());
+
+/// A kind of host.
+type Kind = (Debian, Equipment);
 
 /// The trees that a host stands on, the uppermost first: made or found good once in a process.
-pub fn trees(debian: Debian) -> Result<Vec<PathBuf>> {
+pub fn trees(debian: Debian, equipment: Equipment) -> Result<Vec<PathBuf>> {
     let mut ready = READY.lock().map_err(|error| anyhow!("{error}"))?;
-    if let Some((_, trees)) = ready.iter().find(|(known, _)| *known == debian) {
+    if let Some((_, trees)) = ready
+        .iter()
+        .find(|(known, _)| *known == (debian, equipment))
+    {
         return Ok(trees.clone());
     }
     need::check()?;
     let lock = store::lock()?;
-    let base = base::ensure_tree(debian)?;
-    let trees = vec![ensure_tree(debian, &base)?, base];
+    let base = base::ensure_tree(debian, equipment)?;
+    let trees = vec![ensure_tree((debian, equipment), &base)?, base];
     drop(lock);
-    ready.push((debian, trees.clone()));
+    ready.push(((debian, equipment), trees.clone()));
     Ok(trees)
 }
 
-fn ensure_tree(debian: Debian, base: &Path) -> Result<PathBuf> {
+fn ensure_tree((debian, equipment): Kind, base: &Path) -> Result<PathBuf> {
     let package = package()?;
-    let image = Image::named(&format!("installed-{}", debian.suite()));
+    let suffix = equipment.suffix();
+    let image = Image::named(&format!("installed-{}{suffix}", debian.suite()));
     let people: Vec<_> = PEOPLE
         .iter()
         .map(|person| format!("{}:{}", person.name, person.groups))

@@ -2,12 +2,17 @@
 
 use anyhow::Result;
 
-use crate::debian::Debian;
+use crate::debian::{Debian, Equipment};
 use crate::host::Host;
 
 /// Plays a story on a fresh host that gates the engineers; tells the journal when it goes wrong.
 pub fn play(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
-    tell(&Host::boot_gated(debian)?, story)
+    tell(&Host::boot_gated(debian, Equipment::Plain)?, story)
+}
+
+/// Plays a story on such a host with the tools that people reach hosts with.
+pub fn play_with_tools(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
+    tell(&Host::boot_gated(debian, Equipment::Tools)?, story)
 }
 
 /// Plays a story on a fresh host with the package as it comes.

@@ -1,0 +1,168 @@
+//! The command line as people meet it: what it guesses, what it refuses, how it ends.
+
+use anyhow::{Result, ensure};
+use tpa_tests::grant::{grant, request, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::people::WEB_OPS;
+use tpa_tests::scenario::play;
+use tpa_tests::terminal::Terminal;
+
+/// A command of carol's on a terminal of 80 columns and 24 rows.
+fn carols(host: &Host, command: &str) -> Result<Terminal> {
+    let ssh = format!("ssh -tt carol@127.0.0.1 '{command}'");
+    host.terminal(&format!("stty columns 80 rows 24; {ssh}"))
+}
+
+on_both_debians! {
+    with play;
+
+    fn what_waits_is_decided_by_keys(host) {
+        let approved = request(host, "alice", "web-ops", "30m")?;
+        let mut picker = carols(host, "tpactl review")?;
+        picker.sees("1 request for you to decide")?;
+        picker.presses("a")?;
+        picker.sees("Approve? [y/N]")?;
+        picker.presses("y")?;
+        let left = picker.ends()?;
+        ensure!(left.contains("is active: 30m left"), "{left}");
+        shown(host, &approved)?.has("state", "active")?.has("decided_by", "carol")?;
+
+        let denied = request(host, "mallory", "web-ops", "30m")?;
+        let mut picker = carols(host, "tpactl approve")?;
+        picker.sees("1 request for you to decide")?;
+        picker.presses("d")?;
+        picker.sees("Deny, because: _")?;
+        picker.presses("not during the sale")?;
+        picker.sees("not during the sale_")?;
+        picker.presses("\r")?;
+        let left = picker.ends()?;
+        ensure!(left.contains("was denied by carol: not during the sale"), "{left}");
+        shown(host, &denied)?.has("state", "denied")?.has("decision_reason", "not during the sale")?;
+    }
+
+    fn leaving_the_picker_or_pasting_into_it_changes_nothing(host) {
+        let id = request(host, "alice", "web-ops", "30m")?;
+        let mut picker = carols(host, "tpactl review; stty -a")?;
+        picker.sees("1 request for you to decide")?;
+        picker.presses("ay\ray\r")?;
+        picker.sees("1 request for you to decide")?;
+        picker.presses("a")?;
+        picker.sees("Approve? [y/N]")?;
+        picker.presses("\x03")?;
+        picker.sees("1 request for you to decide")?;
+        picker.presses("q")?;
+        let left = picker.ends()?;
+        ensure!(left.contains(" icanon") && left.contains(" echo "), "a terminal as it was: {left}");
+        shown(host, &id)?.has("state", "pending")?;
+    }
+
+    fn without_a_terminal_nothing_is_chosen_and_nothing_hangs(host) {
+        request(host, "alice", "web-ops", "30m")?;
+        for verb in ["approve", "review"] {
+            host.ssh("carol", &format!("tpactl {verb}"))
+                .code_is(2)?
+                .says("this is not a terminal")?
+                .says("next: list what waits with tpactl ls --reviewable")?;
+        }
+    }
+
+    fn a_misspelt_role_or_verb_is_guessed(host) {
+        host.console("alice", "tpactl request web-opz --for 1h --reason 'the shop answers'")
+            .code_is(2)?
+            .says("there is no role web-opz")?
+            .says("next: did you mean web-ops?")?;
+        host.console("alice", "tpactl aprove").code_is(2)?.says("approve")?;
+    }
+
+    fn every_refusal_names_the_next_step(host) {
+        let id = request(host, "alice", "web-ops", "30m")?;
+        let asked = "--reason 'the shop answers with errors' --no-wait";
+        let table = [
+            ("alice", format!("tpactl approve {id} --yes"), 4),
+            ("bob", format!("tpactl request web-ops {asked}"), 4),
+            ("bob", "tpactl log".into(), 4),
+            ("alice", format!("tpactl request db-admin --ticket X {asked}"), 2),
+            ("carol", format!("tpactl request web-ops --user nosuch {asked}"), 2),
+            ("alice", "tpactl show ZZZZZZZZ".into(), 6),
+            ("alice", "tpactl end --yes".into(), 7),
+            ("carol", "tpactl revoke --all --reason over --yes".into(), 7),
+            ("carol", format!("tpactl review {id} --comment fine"), 2),
+        ];
+        for (user, line, code) in table {
+            let said = host.console(user, &line);
+            said.code_is(code)?;
+            let lines: Vec<&str> = said.err.lines().collect();
+            ensure!(
+                matches!(lines.as_slice(), [error, next] if error.starts_with("error: ") && next.starts_with("  next: ")),
+                "an error and its next step were expected of {said}"
+            );
+        }
+    }
+
+    fn a_tpad_that_is_gone_is_said_in_plain_words(host) {
+        host.root("systemctl mask --runtime --now tpad").ok()?;
+        host.console("alice", "tpactl ls")
+            .code_is(8)?
+            .says("error: tpad cannot be reached over the system bus: it is not running")?
+            .says("  next: systemctl status tpad")?;
+        host.console("alice", "tpactl prompt").ok()?;
+    }
+
+    fn a_closed_pipe_ends_quietly(host) {
+        grant(host, "alice", "web-ops", "1h")?;
+        for line in ["tpactl log", "tpactl ls", "tpactl check"] {
+            let said = host.root(&format!("bash -o pipefail -c '{line} | true; echo ${{PIPESTATUS[0]}}'"));
+            ensure!(said.ok()? == "0" && said.err.is_empty(), "{said}");
+        }
+    }
+
+    fn check_explains_a_person_and_warns_of_rules_that_amount_to_root(host) {
+        host.root("tpactl check --user alice")
+            .says("alice (uid ")?
+            .says("login    needs a grant")?
+            .says("may ask  web-ops: up to 4h, 1h unless said")?
+            .keeps_quiet_about("decides")?
+            .ok()?;
+        host.root("tpactl check --user carol")
+            .says("passes without a grant")?
+            .says("decides  web-ops, for others")?
+            .ok()?;
+        host.root("tpactl check --user frank").says("let in without a grant, logged loudly")?.ok()?;
+        let person = host.root("tpactl check --user alice --json").json()?;
+        let may = person.0.pointer("/user/may_request");
+        ensure!(may == Some(&serde_json::json!(["db-admin", "web-ops"])), "{}", person.0);
+        host.root("tpactl check --user nosuch").code_is(1)?.says("no such user on this host: nosuch")?;
+        host.root("tpactl check --user=--json").code_is(1)?.says("no such user on this host: --json")?;
+
+        let role = "/etc/tpa/roles.d/web-ops.toml";
+        for (command, danger, narrower) in [
+            ("/bin/bash", "a shell", "give the commands that are run in it"),
+            ("/usr/bin/vim /etc/hosts", "an editor", "name the files under edit"),
+            ("/usr/bin/less /var/log/syslog", "a pager", "pipe into a pager of their own"),
+            ("/usr/bin/python3", "runs what it is told to", "a root-owned script"),
+            ("/usr/bin/apt-get install nginx", "packages run scripts", "a root-owned script"),
+            ("/usr/bin/systemd-run id", "can start any program", "give the program it starts"),
+            ("/usr/bin/cat /var/log/*", "a wildcard stands for any text", "spell the arguments out"),
+        ] {
+            host.write(role, &WEB_OPS.replace("/usr/bin/sleep 4711", command))?;
+            host.root("tpactl check").says(danger)?.says(narrower)?.says("warning: role web-ops")?.ok()?;
+        }
+    }
+
+    fn the_prompt_says_how_long_access_lasts(host) {
+        let prompt = "bash --norc -ic '. /usr/share/doc/tpa/examples/prompt/tpa-prompt.bash; echo \"${PS1@P}\"'";
+        host.console("alice", prompt).keeps_quiet_about("tpa:")?.ok()?;
+        grant(host, "alice", "web-ops", "90m")?;
+        host.console("alice", prompt).says("tpa:1h")?.ok()?;
+        host.console("bob", "tpactl prompt").keeps_quiet_about("tpa")?.ok()?;
+    }
+
+    fn completion_knows_live_ids_and_what_they_are(host) {
+        let id = request(host, "alice", "web-ops", "30m")?;
+        let line = "TPACTL_COMPLETE=fish tpactl -- tpactl approve ''";
+        host.console("carol", line)
+            .says(&format!("{}-{}\tpending alice, web-ops", &id[..4], &id[4..]))?
+            .ok()?;
+    }
+}
