@@ -1,0 +1,93 @@
+//! What each fuzz target does with its bytes. They fail by panicking.
+//!
+//! `cargo +nightly fuzz run TARGET` (cargo-fuzz) goes on from the corpus; `cargo test -p tpad`
+//! runs every file of the corpus on any toolchain.
+
+use std::fs;
+use std::process::Command;
+
+use tpa_bus::id::Id;
+use tpa_bus::offline::{GateFile, StateFile};
+use tpa_bus::span::Span;
+use tpad::host::sudoers::{self, Sudo};
+use tpad::plan::Rule;
+use tpad::policy::SudoRule;
+use tpad::policy::load::{Source, load};
+use tpad::policy::people::Nss;
+use tpad::store::Body;
+
+/// A role file loads, or what is wrong with it is said.
+pub fn configuration(data: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("roles.d")).unwrap();
+    fs::write(folder.path().join("roles.d/fuzzed.toml"), data).unwrap();
+    fs::write(folder.path().join("tpad.toml"), "").unwrap();
+    let owner = nix::unistd::geteuid().as_raw();
+    match load(&Source::in_folder(folder.path(), owner), &Nss) {
+        Ok(policy) => assert!(policy.roles.contains_key("fuzzed")),
+        Err(problems) => assert!(!problems.is_empty()),
+    }
+}
+
+/// What is read as an id or a span reads back as itself.
+pub fn names(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(id) = Id::parse(&text) {
+        assert_eq!(Id::parse(&id.to_string()).ok(), Some(id));
+    }
+    if let Ok(span) = Span::parse(&text) {
+        assert_eq!(Span::parse(&span.to_string()).ok(), Some(span));
+    }
+}
+
+/// A command that is rendered at all is rendered so that sudo takes it, on a line of its own.
+pub fn sudoers(data: &[u8]) {
+    let rule = Rule {
+        id: Id::parse("7H2KM4QX").unwrap(),
+        uid: 1001,
+        user: "alice".into(),
+        role: "fuzzed".into(),
+        not_after: 1_795_493_870,
+        sudo: vec![SudoRule {
+            run_as: "root".into(),
+            run_as_group: None,
+            run: vec![String::from_utf8_lossy(data).into_owned()],
+            edit: vec![],
+            password: true,
+        }],
+        record: false,
+    };
+    let Ok(text) = sudoers::render(&rule, Sudo::Classic) else {
+        return;
+    };
+    let entries = text.lines().filter(|line| line.starts_with("#1001 "));
+    assert_eq!(entries.count(), 1, "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rule");
+    fs::write(&file, &text).unwrap();
+    let checked = Command::new("/usr/sbin/visudo")
+        .arg("-cf")
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{text}\n{checked:?}");
+}
+
+/// State and gate files that are read are written as they were meant.
+pub fn files(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(state) = StateFile::parse(&text) {
+        assert_eq!(StateFile::parse(&state.render()), Ok(state));
+    }
+    if let Ok(gate) = GateFile::parse(&text) {
+        assert_eq!(GateFile::parse(&gate.render()), Ok(gate));
+    }
+}
+
+/// An event of the database reads back as itself, or is refused.
+pub fn rows(data: &[u8]) {
+    if let Ok(body) = serde_json::from_slice::<Body>(data) {
+        let text = serde_json::to_string(&body).unwrap();
+        assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body);
+    }
+}
