@@ -1,5 +1,7 @@
 //! The only place where the time is read.
 
+use std::time::Duration;
+
 use nix::time::{ClockId, clock_gettime};
 
 /// A moment, by both clocks that a grant can end by.
@@ -11,16 +13,22 @@ pub struct Now {
     pub boottime_ms: u64,
 }
 
+/// `CLOCK_BOOTTIME`, for measuring how long something takes.
+///
+/// # Errors
+/// When the kernel refuses to tell (`clock_gettime(2)`).
+pub fn uptime() -> nix::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_BOOTTIME)?.into())
+}
+
 /// The moment it is.
 ///
 /// # Errors
 /// When the kernel refuses to tell (`clock_gettime(2)`).
 pub fn now() -> nix::Result<Now> {
     let wall = clock_gettime(ClockId::CLOCK_REALTIME)?;
-    let boottime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
-    let boottime_ms = boottime.tv_sec() * 1_000 + boottime.tv_nsec() / 1_000_000;
     Ok(Now {
         wall_s: wall.tv_sec(),
-        boottime_ms: u64::try_from(boottime_ms).unwrap_or(u64::MAX),
+        boottime_ms: u64::try_from(uptime()?.as_millis()).unwrap_or(u64::MAX),
     })
 }

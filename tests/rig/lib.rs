@@ -23,4 +23,5 @@ pub mod running;
 pub mod said;
 pub mod scenario;
 pub mod store;
+pub mod terminal;
 pub mod wire;

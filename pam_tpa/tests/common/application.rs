@@ -5,6 +5,8 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr;
 
+use tempfile::TempDir;
+
 /// `pam_handle_t`
 #[repr(C)]
 struct Transaction {
@@ -33,8 +35,8 @@ unsafe extern "C" {
 type EntryPoint =
     unsafe extern "C" fn(*mut Transaction, c_int, c_int, *const *const c_char) -> c_int;
 
-/// The module, loaded.
-pub struct Module(*mut c_void);
+/// The module, loaded, and a folder of service files.
+pub struct Module(*mut c_void, TempDir);
 
 impl Module {
     /// Loads it, with every symbol resolved at once, as libpam does.
@@ -46,15 +48,16 @@ impl Module {
         assert!(!library.is_null(), "{:?}", unsafe {
             CStr::from_ptr(libc::dlerror())
         });
-        Self(library)
+        Self(library, tempfile::tempdir().unwrap())
     }
 
     /// Calls an entry point in a new transaction.
     pub fn call(&self, entry: &CStr, service: &CStr, user: &CStr, args: &[&CStr]) -> c_int {
-        let confdir = tempfile::tempdir().unwrap();
-        let file = confdir.path().join(service.to_str().unwrap());
-        std::fs::write(file, "account required pam_permit.so\n").unwrap();
-        let confdir = CString::new(confdir.path().to_str().unwrap()).unwrap();
+        let file = self.1.path().join(service.to_str().unwrap());
+        if !file.exists() {
+            std::fs::write(file, "account required pam_permit.so\n").unwrap();
+        }
+        let confdir = CString::new(self.1.path().to_str().unwrap()).unwrap();
         let silent = Conversation {
             function: ptr::null(),
             data: ptr::null_mut(),

@@ -1,0 +1,188 @@
+//! Asking for a grant at the prompt, and waiting there.
+
+use anyhow::{Result, ensure};
+use tpa_tests::grant::{name, request, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::play;
+use tpa_tests::terminal::{INTERRUPT, Terminal};
+
+/// A client that can be asked.
+const SSH: &str = "ssh -tt -o BatchMode=no -o PreferredAuthentications=keyboard-interactive \
+                   -o PubkeyAuthentication=no alice@127.0.0.1";
+
+/// Runs a command of alice's in a login on a terminal.
+const AS_ALICE: &str = "ssh -tt alice@127.0.0.1";
+
+/// What an administrator writes to have people asked (`pam_tpa(8)`).
+fn asking(host: &Host) -> Result<()> {
+    host.root(
+        "sed -i '/^@include common-auth/a auth optional pam_tpa.so ask' \
+         /etc/pam.d/sshd /etc/pam.d/login /etc/pam.d/sudo",
+    )
+    .ok()?;
+    host.write(
+        "/etc/ssh/sshd_config.d/ask.conf",
+        "KbdInteractiveAuthentication yes\nLoginGraceTime 5m\n",
+    )?;
+    host.root("systemctl restart ssh").ok()?;
+    Ok(())
+}
+
+/// The same, where sudo alone takes a grant.
+fn asking_at_sudo(host: &Host) -> Result<()> {
+    asking(host)?;
+    let gate = "[gate]\nlogin = [\"mallory\"]\nsudo = [\"@engineers\"]\n";
+    host.write("/etc/tpa/tpad.toml", gate)?;
+    host.root("systemctl reload tpad").ok()?;
+    host.write("/etc/sudoers.d/local", "alice ALL=(root) /usr/bin/touch\n")
+}
+
+/// Answers every question; the id of the request, which is then waited for.
+fn answer(terminal: &mut Terminal) -> Result<String> {
+    terminal.sees("assword")?;
+    terminal.types("alice-pw")?;
+    let list = terminal.sees("Role (number or name, q leaves): ")?;
+    ensure!(
+        list.contains("1 db-admin: Look after the database"),
+        "{list}"
+    );
+    ensure!(
+        list.contains("2 web-ops: Restart and reconfigure"),
+        "{list}"
+    );
+    terminal.types("web-ops")?;
+    terminal.sees("How long, at most 4h [1h]: ")?;
+    terminal.types("2h")?;
+    terminal.sees("Reason, at least 10 characters: ")?;
+    terminal.types("nginx hangs again")?;
+    terminal.sees("tpa: request ")?;
+    let id = terminal.sees(" is waiting (0 of 1 approvals); @oncall decides.")?;
+    terminal.sees("Press Enter to wait, or type q to leave: ")?;
+    terminal.types("")?;
+    Ok(id.replace('-', ""))
+}
+
+fn approve(host: &Host, id: &str) -> Result<()> {
+    host.ssh("carol", &format!("tpactl approve {id} --yes"))
+        .ok()?;
+    Ok(())
+}
+
+on_both_debians! {
+    with play;
+
+    fn approved_while_waiting_the_same_login_goes_on(host) {
+        asking(host)?;
+        let mut login = host.terminal(SSH)?;
+        let id = answer(&mut login)?;
+        approve(host, &id)?;
+        login.sees(&format!("tpa: grant {} (web-ops)", name(&id)?))?;
+        login.types("echo in-$((40 + 2)); exit")?;
+        login.sees("in-42")?;
+        login.ends()?;
+        let asked = shown(host, &id)?;
+        asked.has("requested_by", "alice")?.has("reason", "nginx hangs again")?;
+    }
+
+    fn denied_while_waiting_the_login_is_refused_with_the_words_of_the_decision(host) {
+        asking(host)?;
+        let mut login = host.terminal(SSH)?;
+        let id = answer(&mut login)?;
+        host.ssh("carol", &format!("tpactl deny {id} --reason 'not today' --yes")).ok()?;
+        let said = login.ends()?;
+        let denied = format!("tpa: request {} was denied by carol: not today", name(&id)?);
+        ensure!(said.contains(&denied), "{said}");
+        ensure!(said.contains("no active grant for alice"), "{said}");
+    }
+
+    fn when_the_client_goes_the_request_stays_and_nothing_else_does(host) {
+        asking(host)?;
+        let open = "ls /proc/$(pidof tpad)/fd | wc --lines";
+        let before = host.root(open).ok()?.to_owned();
+        let mut login = host.terminal(SSH)?;
+        let id = answer(&mut login)?;
+        // The helper of sshd that waits holds the gate's socket open.
+        host.root("until ss -x | grep --quiet gate.sock; do :; done; pkill -x ssh").ok()?;
+        host.root("timeout 10 pidwait --full '[s]shd.*alice'; ! pgrep -a -f '[s]shd.*alice'").ok()?;
+        shown(host, &id)?.has("state", "pending")?;
+        let after = host.root(&format!("until ! ss -x | grep --quiet gate.sock; do :; done; {open}"));
+        ensure!(after.ok()? == before, "{after}, {before} before");
+    }
+
+    fn a_request_of_earlier_is_waited_for(host) {
+        asking(host)?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        let mut login = host.terminal(SSH)?;
+        login.sees("assword")?;
+        login.types("alice-pw")?;
+        login.sees(&format!("tpa: request {} is waiting.", name(&id)?))?;
+        login.sees("Type w to wait for it here, or press Enter to leave: ")?;
+        login.types("w")?;
+        approve(host, &id)?;
+        login.sees("tpa: grant ")?;
+        login.types("exit")?;
+        login.ends()?;
+    }
+
+    fn a_client_without_a_terminal_files_nothing_and_is_refused(host) {
+        asking(host)?;
+        // The first answers only what asks for a password, the second types it at everything.
+        for otherwise in ["echo", "echo alice-pw"] {
+            let program = format!("#!/bin/sh\ncase $1 in *assword*) echo alice-pw;; *) {otherwise};; esac\n");
+            host.write("/root/askpass", &program)?;
+            host.root("chmod 0700 /root/askpass").ok()?;
+            host.root(&format!("SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force setsid -w {SSH} true"))
+                .fails()?
+                .says("no active grant for alice")?;
+        }
+        let filed = host.root("tpactl ls --json").json()?;
+        ensure!(filed.list("items")?.is_empty(), "{filed:?}");
+    }
+
+    fn with_tpad_gone_nobody_is_asked_and_the_refusal_says_so(host) {
+        asking(host)?;
+        host.root("systemctl mask --runtime --now tpad").ok()?;
+        let mut login = host.terminal(SSH)?;
+        login.sees("assword")?;
+        login.types("alice-pw")?;
+        let said = login.ends()?;
+        ensure!(said.contains("tpa: tpad is not answering; access denied."), "{said}");
+        ensure!(!said.contains("Role"), "{said}");
+    }
+
+    fn sudo_asks_and_goes_on_where_a_rule_of_its_own_allows_it(host) {
+        asking_at_sudo(host)?;
+        let mut sudo = host.terminal(&format!("{AS_ALICE} sudo touch /tmp/ran"))?;
+        let id = answer(&mut sudo)?;
+        approve(host, &id)?;
+        let said = sudo.ends()?;
+        ensure!(said.contains("is active. sudo has read its rules before"), "{said}");
+        host.root("ls /tmp/ran").ok()?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+    }
+
+    fn at_sudo_ctrl_c_leaves_the_request_pending_and_the_command_unrun(host) {
+        asking_at_sudo(host)?;
+        let mut sudo = host.terminal(&format!("{AS_ALICE} sudo touch /tmp/ran"))?;
+        let id = answer(&mut sudo)?;
+        host.root("until ss -x | grep --quiet gate.sock; do :; done").ok()?;
+        sudo.presses(INTERRUPT)?;
+        sudo.ends()?;
+        host.root("ls /tmp/ran").fails()?;
+        host.root("pgrep -a -x sudo").code_is(1)?;
+        shown(host, &id)?.has("state", "pending")?;
+    }
+
+    fn login_at_a_console_asks(host) {
+        asking(host)?;
+        // script(1) takes a terminal that nobody holds open for the end: so something holds it, and
+        // login has no right to hang it up.
+        let mut login = host.terminal("sleep 50 & exec setpriv --bounding-set=-sys_tty_config login alice")?;
+        let id = answer(&mut login)?;
+        approve(host, &id)?;
+        login.sees(&format!("tpa: grant {} (web-ops)", name(&id)?))?;
+        let opened = host.told("session-opened", &id)?;
+        ensure!(opened.contains("service=login"), "{opened}");
+    }
+}
