@@ -230,7 +230,7 @@ impl GateFile {
                     let class = Class::from_name(class).ok_or_else(|| error("unknown class"))?;
                     file.services.push((class, name.to_owned()));
                 }
-                "help" => value.clone_into(&mut file.help),
+                "help" => file.help = text::one_line(value, 200),
                 _ => return Err(error("unknown key")),
             }
         }
