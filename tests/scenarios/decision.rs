@@ -13,8 +13,11 @@ use tpa_tests::scenario::play;
 /// The gate's own limit, and what the rest of a login takes on a busy machine.
 const REFUSED_WITHIN: Duration = Duration::from_secs(4);
 
+/// A way in by its name, and how somebody takes it.
+type Way = (&'static str, fn(&Host, &str) -> Said);
+
 /// The ways in that the gate stands at.
-const WAYS: [(&str, fn(&Host, &str) -> Said); 6] = [
+const WAYS: [Way; 6] = [
     ("ssh with a key", |host, user| host.ssh(user, "true")),
     ("ssh with a password", |host, user| {
         by_password(host, user, "password")

@@ -96,6 +96,16 @@ on_both_debians! {
         ensure!(opened.contains(&format!("grant={id}")), "{opened}");
     }
 
+    fn near_its_end_a_grant_is_named_once_on_a_terminal_and_not_at_all_in_a_script(host) {
+        let id = grant(host, "alice", "web-ops", "5m")?;
+        host.ssh("alice", "true").keeps_quiet_about("tpa:")?.ok()?;
+        let mut login = host.terminal("ssh -tt alice@127.0.0.1")?;
+        login.sees(&format!("tpa: grant {} (web-ops)", name(&id)?))?;
+        login.types("exit")?;
+        let said = login.ends()?;
+        ensure!(said.matches("tpa: grant").count() == 1, "{said}");
+    }
+
     fn the_emergency_group_gets_in_without_a_grant_and_it_is_logged(host) {
         host.ssh("frank", "true").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
