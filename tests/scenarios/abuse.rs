@@ -116,7 +116,7 @@ on_both_debians! {
         let filed = host.root("tpactl ls --json").json()?;
         // Whoever was still there when tpad asked has filed something, in their own name.
         let all = filed.list("items")?;
-        ensure!(all.len() <= 5 && all.iter().all(|item| item["user"] == "mallory"), "{}", filed.0);
+        ensure!(all.len() <= 5 && all.iter().all(|item| item.get("user").is_some_and(|user| user == "mallory")), "{}", filed.0);
         ensure!(gate(host, 50)?.1 < DEADLINE_US, "the gate answers");
         unharmed(host)?;
     }

@@ -81,9 +81,11 @@ on_both_debians! {
             .collect::<Result<Vec<_>, _>>()?;
         let active = json
             .iter()
-            .find(|json| json["event"]["action"] == "grant-activated")
+            .find(|json| json.pointer("/event/action").is_some_and(|action| action == "grant-activated"))
             .with_context(|| format!("grant-activated in {journal}"))?;
-        ensure!(active["tpa"]["grant"] == id && active["event"]["code"] == "TPA2000", "{active}");
+        let grant = active.pointer("/tpa/grant").and_then(|grant| grant.as_str());
+        let code = active.pointer("/event/code").and_then(|code| code.as_str());
+        ensure!((grant, code) == (Some(id.as_str()), Some("TPA2000")), "{active}");
         host.root("tpactl verify").ok()?;
         host.root("tpactl verify --log journal").ok()?;
     }

@@ -113,7 +113,7 @@ on_both_debians! {
         }
         let all = host.root("tpactl verify --json").json()?;
         let newest = newest(host)?;
-        let told = |field: &str| all.0.pointer(&format!("/log/{field}")).and_then(|n| n.as_u64());
+        let told = |field: &str| all.0.pointer(&format!("/log/{field}")).and_then(serde_json::Value::as_u64);
         let whole = told("lines") == Some(newest) && told("first") == Some(1);
         ensure!(whole, "from event 1 to event {newest}: {:?}", all.0);
         host.root("rm /var/log/auth.log.2.gz /var/log/auth.log.1").ok()?;

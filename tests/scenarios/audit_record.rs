@@ -33,7 +33,8 @@ on_both_debians! {
         ));
         ensure!(replay.ok()?.contains("postgres"), "{replay}");
         let json = host.root(&format!("tpactl report {id} --json")).json()?;
-        ensure!(json.0["recordings"]["listed"]["commands"][0].is_string(), "{}", json.0);
+        let command = json.0.pointer("/recordings/listed/commands/0");
+        ensure!(command.is_some_and(serde_json::Value::is_string), "{}", json.0);
     }
 }
 

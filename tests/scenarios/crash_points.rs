@@ -123,7 +123,10 @@ fn is_whole(host: &Host, id: &str, promised: &Promised) -> Result<()> {
 
 fn count(log: &Object, event: &str) -> usize {
     let items = log.list("items").unwrap_or_default();
-    items.iter().filter(|item| item["event"] == event).count()
+    items
+        .iter()
+        .filter(|item| item.get("event").is_some_and(|name| name == event))
+        .count()
 }
 
 /// The requests in a state.
@@ -131,7 +134,7 @@ fn ids(host: &Host, state: &str) -> Result<BTreeSet<String>> {
     let list = host
         .root(&format!("tpactl ls --state {state} --json"))
         .json()?;
-    let id = |item: &serde_json::Value| Some(item["id"].as_str()?.to_owned());
+    let id = |item: &serde_json::Value| Some(item.get("id")?.as_str()?.to_owned());
     Ok(list.list("items")?.iter().filter_map(id).collect())
 }
 

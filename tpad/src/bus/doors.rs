@@ -124,6 +124,9 @@ mod tests {
             .collect();
         assert_eq!(crowd.len(), MOST);
         drop(crowd);
-        assert!(doors.0.lock().unwrap().is_empty(), "nothing is kept of those who left");
+        assert!(
+            doors.0.lock().unwrap().is_empty(),
+            "nothing is kept of those who left"
+        );
     }
 }
