@@ -16,20 +16,18 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use apart::apart;
 use common::{Answer, allowed, serve};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::getuid;
 use pam_tpa::bus::Bus;
 use pam_tpa::daemon::{Daemon, Unanswered};
-use tempfile::TempDir;
 use tpa_bus::error::Refusal;
 use tpa_bus::gate::{Query, Verdict};
 
-fn bus(dir: &TempDir) -> Bus {
+fn bus(dir: &Path) -> Bus {
     Bus {
-        gate: dir.path().join("gate.sock"),
-        bus: dir.path().join("bus.sock"),
+        gate: dir.join("gate.sock"),
+        bus: dir.join("bus.sock"),
         owner: getuid().as_raw(),
         deadline: Duration::from_millis(300),
     }
@@ -69,7 +67,7 @@ fn count(what: &str) -> usize {
 fn the_answer_at_the_gate_s_socket_holds() {
     let dir = tempfile::tempdir().unwrap();
     let _ends = answering(&dir.path().join("gate.sock"), allowed(60));
-    let verdict = bus(&dir).account(&query()).unwrap();
+    let verdict = bus(dir.path()).account(&query()).unwrap();
     assert!(verdict.allowed);
     assert_eq!(verdict.remaining_s, Some(60));
 }
@@ -79,7 +77,7 @@ fn an_error_of_tpad_is_a_refusal_with_its_words() {
     let dir = tempfile::tempdir().unwrap();
     let answer = Answer::Refusal(Refusal::Failed("read-only".into()));
     let _ends = answering(&dir.path().join("gate.sock"), answer);
-    let verdict = bus(&dir).open_session(&query()).unwrap();
+    let verdict = bus(dir.path()).open_session(&query()).unwrap();
     assert_eq!(
         verdict,
         Verdict {
@@ -92,7 +90,7 @@ fn an_error_of_tpad_is_a_refusal_with_its_words() {
 #[test]
 fn with_nobody_there_tpad_is_gone() {
     let dir = tempfile::tempdir().unwrap();
-    let answer = bus(&dir).account(&query());
+    let answer = bus(dir.path()).account(&query());
     assert!(matches!(answer, Err(Unanswered::Gone(_))), "{answer:?}");
 }
 
@@ -101,7 +99,7 @@ fn someone_who_hangs_up_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
     std::thread::spawn(move || drop(listener.accept()));
-    let answer = bus(&dir).account(&query());
+    let answer = bus(dir.path()).account(&query());
     assert!(matches!(answer, Err(Unanswered::Gone(_))), "{answer:?}");
 }
 
@@ -109,19 +107,19 @@ fn someone_who_hangs_up_is_gone() {
 fn silence_at_the_gate_is_hung_whether_in_the_handshake_or_in_the_call() {
     let dir = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
-    assert_eq!(bus(&dir).account(&query()), Err(Unanswered::Hung));
+    assert_eq!(bus(dir.path()).account(&query()), Err(Unanswered::Hung));
     drop(listener);
 
     fs::remove_file(dir.path().join("gate.sock")).unwrap();
     let _ends = answering(&dir.path().join("gate.sock"), Answer::Silence);
-    assert_eq!(bus(&dir).account(&query()), Err(Unanswered::Hung));
+    assert_eq!(bus(dir.path()).account(&query()), Err(Unanswered::Hung));
 }
 
 #[test]
 fn a_silent_bus_alone_does_not_make_tpad_hung() {
     let dir = tempfile::tempdir().unwrap();
     let _listener = UnixListener::bind(dir.path().join("bus.sock")).unwrap();
-    let answer = bus(&dir).account(&query());
+    let answer = bus(dir.path()).account(&query());
     assert!(matches!(answer, Err(Unanswered::Gone(_))), "{answer:?}");
 }
 
@@ -130,7 +128,7 @@ fn a_folder_that_others_can_write_in_is_not_knocked_at() {
     let dir = tempfile::tempdir().unwrap();
     let _ends = answering(&dir.path().join("gate.sock"), allowed(60));
     fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
-    let Err(Unanswered::Gone(why)) = bus(&dir).account(&query()) else {
+    let Err(Unanswered::Gone(why)) = bus(dir.path()).account(&query()) else {
         panic!("asked all the same");
     };
     assert!(why.contains("group or others can write it"), "{why}");
@@ -143,7 +141,7 @@ fn someone_else_s_answer_is_not_listened_to() {
     let _bus = answering(&dir.path().join("bus.sock"), allowed(60));
     let stranger = Bus {
         owner: getuid().as_raw() + 1,
-        ..bus(&dir)
+        ..bus(dir.path())
     };
     let answer = stranger.clone().account(&query());
     assert!(matches!(answer, Err(Unanswered::Gone(_))), "{answer:?}");
@@ -159,60 +157,69 @@ fn the_environment_does_not_say_where_the_bus_is() {
 
 #[test]
 fn nothing_is_left_behind_by_an_answer_or_by_silence() {
-    let dir = tempfile::tempdir().unwrap();
-    let ends = answering(&dir.path().join("gate.sock"), allowed(60));
-    let _silent = answering(&dir.path().join("silent.sock"), Answer::Silence);
-    apart(|| {
-        let mut asking = bus(&dir);
-        let mut silent = Bus {
-            gate: dir.path().join("silent.sock"),
-            deadline: Duration::from_millis(20),
-            ..bus(&dir)
-        };
-        let before = (count("fd"), count("task"));
+    let Some(dir) = apart::inside() else {
+        let dir = tempfile::tempdir().unwrap();
+        let ends = answering(&dir.path().join("gate.sock"), allowed(60));
+        let _silent = answering(&dir.path().join("silent.sock"), Answer::Silence);
+        apart::run_apart(
+            "nothing_is_left_behind_by_an_answer_or_by_silence",
+            dir.path(),
+        );
         for _ in 0..10 {
-            let answered = asking.account(&query()).is_ok();
-            let hung = silent.account(&query()) == Err(Unanswered::Hung);
-            if !answered || !hung || (count("fd"), count("task")) != before {
-                return false;
-            }
+            ends.recv_timeout(Duration::from_secs(5)).unwrap();
         }
-        true
-    });
+        return;
+    };
+    let mut asking = bus(&dir);
+    let mut silent = Bus {
+        gate: dir.join("silent.sock"),
+        deadline: Duration::from_millis(20),
+        ..bus(&dir)
+    };
+    let before = (count("fd"), count("task"));
     for _ in 0..10 {
-        ends.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert!(asking.account(&query()).is_ok());
+        assert_eq!(silent.account(&query()), Err(Unanswered::Hung));
+        assert_eq!((count("fd"), count("task")), before);
     }
 }
 
 #[test]
 fn where_no_thread_can_be_made_the_answer_still_comes() {
-    let dir = tempfile::tempdir().unwrap();
-    let _ends = answering(&dir.path().join("gate.sock"), allowed(60));
-    apart(|| {
-        // Root is not bound by RLIMIT_NPROC, so the address space is closed to new stacks too.
-        let (_, hard) = getrlimit(Resource::RLIMIT_NPROC).unwrap();
-        setrlimit(Resource::RLIMIT_NPROC, 0, hard).unwrap();
-        setrlimit(Resource::RLIMIT_STACK, 1 << 40, libc::RLIM_INFINITY).unwrap();
-        bus(&dir)
-            .account(&query())
-            .is_ok_and(|verdict| verdict.allowed)
-    });
+    let Some(dir) = apart::inside() else {
+        let dir = tempfile::tempdir().unwrap();
+        let _ends = answering(&dir.path().join("gate.sock"), allowed(60));
+        let name = "where_no_thread_can_be_made_the_answer_still_comes";
+        return apart::run_apart(name, dir.path());
+    };
+    // Root is not bound by RLIMIT_NPROC, so the address space is closed to new stacks too.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NPROC).unwrap();
+    setrlimit(Resource::RLIMIT_NPROC, 0, hard).unwrap();
+    setrlimit(Resource::RLIMIT_STACK, 1 << 40, libc::RLIM_INFINITY).unwrap();
+    assert!(bus(&dir).account(&query()).unwrap().allowed);
 }
 
 #[test]
 fn with_descriptors_used_up_tpad_is_gone() {
-    let dir = tempfile::tempdir().unwrap();
-    let _ends = answering(&dir.path().join("gate.sock"), allowed(60));
-    apart(|| {
-        // One at a time: it must end well wherever it runs out.
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        let used = u64::try_from(count("fd")).unwrap() + 1;
-        (0..6).all(|spare| {
+    let Some(dir) = apart::inside() else {
+        let dir = tempfile::tempdir().unwrap();
+        let _ends = answering(&dir.path().join("gate.sock"), allowed(60));
+        return apart::run_apart("with_descriptors_used_up_tpad_is_gone", dir.path());
+    };
+    // One at a time: it must end well wherever it runs out.
+    let (before, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let used = u64::try_from(count("fd")).unwrap() + 1;
+    let answers: Vec<_> = (0..6)
+        .map(|spare| {
             setrlimit(Resource::RLIMIT_NOFILE, used - 2 + spare, hard).unwrap();
-            match bus(&dir).account(&query()) {
-                Ok(verdict) => verdict.allowed,
-                Err(unanswered) => matches!(unanswered, Unanswered::Gone(_)),
-            }
+            bus(&dir).account(&query())
         })
-    });
+        .collect();
+    setrlimit(Resource::RLIMIT_NOFILE, before, hard).unwrap();
+    for answer in answers {
+        match answer {
+            Ok(verdict) => assert!(verdict.allowed),
+            Err(unanswered) => assert!(matches!(unanswered, Unanswered::Gone(_)), "{unanswered}"),
+        }
+    }
 }

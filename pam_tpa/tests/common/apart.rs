@@ -1,22 +1,27 @@
 //! A test in a process of its own, where limits can be set and nothing else counts.
+//!
+//! The process is started anew, not forked: the other tests' threads may hold any lock at that
+//! moment, and in a child nobody would ever let it go.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
+/// Tells the process that it is the one apart, and where its files are.
+const FOLDER: &str = "TPA_TEST_FOLDER";
 
-/// Runs the test in a child; it passes when it returns true.
-pub fn apart(test: impl FnOnce() -> bool) {
-    // SAFETY: the child uses nothing that another thread of the parent could hold but the
-    // allocator, which the C library keeps usable after fork(2), and leaves by _exit(2).
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Child => {
-            let passed = catch_unwind(AssertUnwindSafe(test)).unwrap_or(false);
-            // SAFETY: _exit(2) has no preconditions.
-            unsafe { libc::_exit(i32::from(!passed)) }
-        }
-        ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
-        }
-    }
+/// The folder, in the process apart.
+pub fn inside() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+/// Runs the test of this name once more, in a process of its own, and passes as it does.
+pub fn run_apart(name: &str, folder: &Path) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--test-threads=1"])
+        .env(FOLDER, folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
 }
