@@ -3,8 +3,10 @@
 #[cfg(test)]
 pub(super) mod fake;
 
-use nix::unistd::{Group, Uid, User, getgrouplist};
+use nix::unistd::{Group, User};
 use tpa_bus::text;
+
+use crate::accounts;
 
 /// Whether there is a user or group of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,22 +57,11 @@ impl People for Nss {
     }
 
     fn person(&self, name: &str) -> Result<Option<Person>, String> {
-        let failed = |errno: nix::Error| errno.desc().to_owned();
-        let Some(user) = User::from_name(name).map_err(failed)? else {
-            return Ok(None);
-        };
-        let c_name = std::ffi::CString::new(user.name).map_err(|error| error.to_string())?;
-        let mut groups = Vec::new();
-        for gid in getgrouplist(&c_name, user.gid).map_err(failed)? {
-            // A gid without a name is no group that a configuration could mean.
-            groups.extend(
-                Group::from_gid(gid)
-                    .map_err(failed)?
-                    .map(|group| group.name),
-            );
-        }
-        let uid = Uid::as_raw(user.uid);
-        Ok(Some(Person { uid, groups }))
+        let found = accounts::by_name(name).map_err(|errno| errno.desc().to_owned())?;
+        Ok(found.map(|account| Person {
+            uid: account.person.uid,
+            groups: account.groups,
+        }))
     }
 }
 
