@@ -307,19 +307,10 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
         started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
         target: query.target.clone(),
         command: match class {
-            Class::Sudo => command(query.pid),
-            Class::Login => None,
+            Class::Sudo => process::command_line(Path::new("/proc"), query.pid),
+            Class::Login => Vec::new(),
         },
     })
-}
-
-/// The command line of a process (proc(5), `/proc/PID/cmdline`): sudo's own names what it will run,
-/// and nobody but root can change it.
-fn command(pid: u32) -> Option<String> {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = words.split(|byte| *byte == 0);
-    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-    Some(words.join(" ").trim_end().to_owned()).filter(|command| !command.is_empty())
 }
 
 /// The person at the gate, as NSS has them: the module's word alone is not enough for a request.

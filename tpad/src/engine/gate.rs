@@ -24,8 +24,8 @@ pub struct Arrival {
     pub started: u64,
     /// As whom a sudo command is to run.
     pub target: Option<String>,
-    /// The sudo command as it was typed.
-    pub command: Option<String>,
+    /// The command line of sudo as it was typed, its own name first; empty for a login.
+    pub command: Vec<String>,
 }
 
 /// The gate's answer.
@@ -142,7 +142,7 @@ impl Engine {
             class: arrival.class,
             sudo: (arrival.class == Class::Sudo).then(|| SudoCall {
                 target: arrival.target.clone(),
-                words: process::arguments(Path::new("/proc"), arrival.place.pid),
+                words: arrival.command.iter().skip(1).cloned().collect(),
             }),
         };
         let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
@@ -219,7 +219,7 @@ fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
         tty: arrival.place.tty.clone(),
         rhost: arrival.place.rhost.clone(),
         target: arrival.target.clone(),
-        command: arrival.command.clone(),
+        command: (!arrival.command.is_empty()).then(|| arrival.command.join(" ")),
         opened_at: now.wall_s,
     }
 }

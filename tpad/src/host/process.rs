@@ -71,17 +71,17 @@ pub fn started(proc: &Path, pid: u32) -> Option<u64> {
     Some(look_at(proc, i32::try_from(pid).ok()?)?.started)
 }
 
-/// The arguments of a process without its name (proc(5), cmdline), at most [`MOST_BYTES`] of them;
-/// none when it has ended.
+/// The command line of a process, word by word (proc(5), cmdline), at most [`MOST_BYTES`] of it;
+/// nothing when it has ended.
 #[must_use]
-pub fn arguments(proc: &Path, pid: u32) -> Vec<String> {
+pub fn command_line(proc: &Path, pid: u32) -> Vec<String> {
     let mut bytes = Vec::new();
     let read = fs::File::open(proc.join(format!("{pid}/cmdline")))
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
     if read.is_err() {
         return Vec::new();
     }
-    let words = bytes.split(|byte| *byte == 0).skip(1);
+    let words = bytes.split(|byte| *byte == 0);
     let mut words: Vec<String> = words
         .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect();
