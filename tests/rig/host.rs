@@ -85,6 +85,17 @@ impl Host {
         self.run(&["/bin/sh", "-c", line], format!("# {line}"))
     }
 
+    /// So many processes have a command line like this. Nothing tells when a process that was put
+    /// into the background has become the program, so it is looked for until it has, for 10 s.
+    pub fn runs(&self, pattern: &str, count: usize) -> Result<()> {
+        let look = format!("until [ \"$(pgrep -cf '{pattern}')\" = {count} ]; do :; done");
+        let found = self.run(
+            &["/usr/bin/timeout", "10", "/bin/sh", "-c", &look],
+            format!("# pgrep -cf '{pattern}', until there are {count}"),
+        );
+        found.ok().map(|_| ())
+    }
+
     /// Runs a line of shell as a person who got in some other way: no PAM, no login.
     pub fn console(&self, user: &str, line: &str) -> Said {
         let id = format!("--reuid={user}");

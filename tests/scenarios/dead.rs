@@ -41,8 +41,7 @@ impl Access {
         host.logged("COMMAND=/usr/bin/sleep 4711")?;
         host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
             .ok()?;
-        let all = host.root("pgrep -cf '^(/usr/bin/)?sleep 471[0-2]'");
-        ensure!(all.ok()? == "3", "three sleeps run: {all}");
+        host.runs("^(/usr/bin/)?sleep 471[0-2]", 3)?;
         Ok(Self {
             id,
             end: Duration::from_secs(end.ok()?.parse()?),
@@ -177,7 +176,7 @@ on_both_debians! {
         host.ssh("alice", "echo 'touch /tmp/by-at' | at now + 1 minute").ok()?;
         host.ssh("alice", "echo '* * * * * touch /tmp/by-cron' | crontab -").ok()?;
         host.ssh("alice", PLANT).ok()?;
-        host.root("pgrep -cf '^(/usr/bin/)?sleep 471[67]'").says("2")?.ok()?;
+        host.runs("^(/usr/bin/)?sleep 471[67]", 2)?;
         host.root("tpactl revoke --user alice --reason 'for the test' --yes").ok()?;
         host.told("removal-confirmed", &id)?;
         host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;

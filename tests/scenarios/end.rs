@@ -32,8 +32,7 @@ fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
     channel.line_with("in")?;
     let mut sftp = host.start("tail -f /dev/null | sftp alice@127.0.0.1 2>&1")?;
     sftp.line_with("Connected")?;
-    let running = host.root("pgrep -cf '^(/usr/bin/)?sleep 471[0-5]'");
-    ensure!(running.ok()? == "6", "six sleeps run: {running}");
+    host.runs("^(/usr/bin/)?sleep 471[0-5]", 6)?;
     Ok((login, vec![sudo, channel, sftp]))
 }
 
