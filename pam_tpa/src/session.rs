@@ -10,6 +10,10 @@ use crate::phase::Phase;
 use crate::scope;
 use crate::subject::{Arrival, Moment, Subject, arrive};
 
+/// How much later than the grant PID 1 ends the login, in seconds: `tpad`, when it lives, has ended
+/// it by then with a word, and systemd does not count the login as a failure.
+const GRACE_S: u64 = 1;
+
 /// `pam_sm_open_session(3)`
 pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
     if phase.args.scope {
@@ -61,13 +65,14 @@ fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), St
         phase.host.enter_group(&grant.id)?;
     }
     if subject.class == Class::Login {
+        let limit_s = grant.remaining_s.saturating_add(GRACE_S);
         let opened = OpenedOn {
             grant: grant.id,
-            limit_s: grant.remaining_s,
+            limit_s,
         };
         phase
             .pam
-            .limit_runtime(grant.remaining_s)
+            .limit_runtime(limit_s)
             .and_then(|()| phase.pam.leave_word(opened))
             .map_err(|_| "PAM keeps no data".to_owned())?;
     }
@@ -115,8 +120,8 @@ mod tests {
     #[test]
     fn a_login_gets_its_limit_and_its_grant_line() {
         let events = [
-            Event::Limit(7_140),
-            Event::Word(7_140),
+            Event::Limit(7_140 + GRACE_S),
+            Event::Word(7_140 + GRACE_S),
             Event::Info("tpa: grant"),
         ];
         let pam = FakePam::new("sshd", "alice", events);
@@ -147,8 +152,8 @@ mod tests {
         };
         let events = [
             Event::Log(Level::Warning, "offline: "),
-            Event::Limit(3_690),
-            Event::Word(3_690),
+            Event::Limit(3_690 + GRACE_S),
+            Event::Word(3_690 + GRACE_S),
             Event::Info("tpa: grant 7H2K-M4QX (web-ops): 1h1m30s left."),
         ];
         let pam = FakePam::new("sshd", "alice", events);
@@ -186,7 +191,11 @@ mod tests {
 
     #[test]
     fn a_cron_job_gets_both_and_no_line() {
-        let pam = FakePam::new("cron", "alice", [Event::Limit(60), Event::Word(60)]);
+        let pam = FakePam::new(
+            "cron",
+            "alice",
+            [Event::Limit(60 + GRACE_S), Event::Word(60 + GRACE_S)],
+        );
         assert_eq!(on(pam, opens(allowed(60)), &moving(Ok(()))), PAM_SUCCESS);
     }
 
