@@ -15,7 +15,7 @@ use super::doors::Doors;
 use super::view;
 use crate::accounts;
 use crate::engine::{Engine, Error, What};
-use crate::ledger::{Asked, Caller, Kind, Refused, Request, Stage};
+use crate::ledger::{Asked, Caller, Kind, Refused, Request, Stage, may_decide_now};
 use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
 
@@ -105,7 +105,8 @@ impl Access {
         };
         let mut found = self.engine.requests(&caller, &query)?;
         if filter.reviewable == Some(true) {
-            found.retain(|request| view::waits_for(&self.engine, &caller, request));
+            let policy = self.engine.policy();
+            found.retain(|request| may_decide_now(&policy, request, &caller));
         }
         let now = self.engine.now().map_err(Error::from)?;
         Ok(view::requests(&self.engine, &caller, &found, &now))

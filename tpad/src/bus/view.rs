@@ -9,7 +9,7 @@ use tpa_bus::offline::NOBODY;
 use crate::audit::line;
 use crate::clock::Now;
 use crate::engine::Engine;
-use crate::ledger::{self, Approval, Caller, Closed, Request, Session, Stage, may_decide_now};
+use crate::ledger::{Approval, Caller, Closed, Request, Session, Stage, may_decide_now};
 use crate::policy::{AuditFormat, Policy, Role};
 use crate::store::Record;
 
@@ -221,9 +221,4 @@ pub(super) fn requests(
         .iter()
         .map(|each| request(engine, caller, each, now))
         .collect()
-}
-
-/// Whether a request waits for this caller: to be decided, or reviewed.
-pub(super) fn waits_for(engine: &Engine, caller: &Caller, request: &ledger::Request) -> bool {
-    may_decide_now(&engine.policy(), request, caller)
 }
