@@ -21,8 +21,9 @@ pub fn play_stock(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> 
 }
 
 fn tell(host: &Host, story: fn(&Host) -> Result<()>) -> Result<()> {
-    story(host).inspect_err(|_| {
-        eprintln!("--- journal of {}\n{}---", host.debian(), host.journal());
+    story(host).inspect_err(|error| {
+        let (debian, journal) = (host.debian(), host.journal());
+        eprintln!("--- on {debian}: {error:#}\n--- its journal\n{journal}---");
     })
 }
 
