@@ -20,6 +20,9 @@ use crate::terminal::Terminal;
 /// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test.
 const COMMAND_LIMIT: &str = "60";
 
+/// Where rsyslog writes what tpad says.
+const AUTH_LOG: &str = "/var/log/auth.log";
+
 /// A booted host. Gone when dropped.
 pub struct Host {
     debian: Debian,
@@ -163,14 +166,26 @@ impl Host {
 
     /// Waits for a line with all of these texts in `/var/log/auth.log`.
     pub fn logged_with(&self, texts: &[&str]) -> Result<String> {
-        let file = "/var/log/auth.log";
         let argv = [
             "/usr/bin/tail",
             "--lines=+1",
             "--follow=name",
             "--retry",
-            file,
+            AUTH_LOG,
         ];
+        Running::start(argv.join(" "), &mut self.command(&argv))?.line_with_all(texts)
+    }
+
+    /// How long `/var/log/auth.log` is by now, in bytes.
+    pub fn log_length(&self) -> Result<u64> {
+        let said = self.root(&format!("stat -c %s {AUTH_LOG}"));
+        Ok(said.ok()?.trim().parse()?)
+    }
+
+    /// Waits for a line with all of these texts behind so many bytes of `/var/log/auth.log`.
+    pub fn logged_behind(&self, bytes: u64, texts: &[&str]) -> Result<String> {
+        let from = format!("--bytes=+{}", bytes.saturating_add(1));
+        let argv = ["/usr/bin/tail", &from, "--follow", AUTH_LOG];
         Running::start(argv.join(" "), &mut self.command(&argv))?.line_with_all(texts)
     }
 

@@ -47,6 +47,11 @@ impl Running {
         })
     }
 
+    /// Waits for a line that says this and nothing else.
+    pub fn line(&mut self, text: &str) -> Result<String> {
+        self.line_where(&[text], |line| line == text)
+    }
+
     /// Waits for a line with this text on its standard output, and gives the line.
     pub fn line_with(&mut self, text: &str) -> Result<String> {
         self.line_with_all(&[text])
@@ -54,6 +59,10 @@ impl Running {
 
     /// Waits for a line with all of these texts.
     pub fn line_with_all(&mut self, texts: &[&str]) -> Result<String> {
+        self.line_where(texts, |line| texts.iter().all(|text| line.contains(text)))
+    }
+
+    fn line_where(&mut self, texts: &[&str], is_it: impl Fn(&str) -> bool) -> Result<String> {
         loop {
             let mut line = Vec::new();
             if self.stdout.read_until(b'\n', &mut line)? == 0 {
@@ -65,7 +74,7 @@ impl Running {
             }
             let line = String::from_utf8_lossy(&line).into_owned();
             self.seen.push_str(&line);
-            if texts.iter().all(|text| line.contains(text)) {
+            if is_it(line.trim_end()) {
                 return Ok(line.trim_end().to_owned());
             }
         }

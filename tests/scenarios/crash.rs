@@ -20,7 +20,7 @@ on_both_debians! {
     fn killed_with_a_grant_live_the_session_goes_on_and_still_ends(host) {
         let id = grant(host, "alice", "web-ops", "15s")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         kill_tpad(host)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         login.finish()?.code_is(255)?;
@@ -32,7 +32,7 @@ on_both_debians! {
     fn killed_while_it_ends_a_grant_the_end_is_finished(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         kill_tpad(host)?;
         host.told("removal-confirmed", &id)?;

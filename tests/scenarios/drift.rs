@@ -11,24 +11,13 @@ use tpa_tests::scenario::play;
 fn put_right(host: &Host, file: &str, what: &str, change: &str) -> Result<()> {
     let before = host.root(&format!("sha256sum {file}; stat -c '%a %u' {file}"));
     before.ok()?;
-    let told = drifts(host, what)?;
+    let length = host.log_length()?;
     host.root(change).ok()?;
-    // Each drift is a line of its own.
-    let lines = format!(
-        "tail -n +1 -F /var/log/auth.log | grep -m {} --line-buffered ' host-drift .*{what}'; echo all",
-        told + 1
-    );
-    host.start(&lines)?
-        .line_with("all")
+    host.logged_behind(length, &[" host-drift ", what])
         .with_context(|| format!("after {change}"))?;
     let after = host.root(&format!("sha256sum {file}; stat -c '%a %u' {file}"));
     anyhow::ensure!(after.ok()? == before.ok()?, "{change}: {before} {after}");
     Ok(())
-}
-
-fn drifts(host: &Host, what: &str) -> Result<usize> {
-    let line = format!("grep -c ' host-drift .*{what}' /var/log/auth.log");
-    Ok(host.root(&line).out.trim().parse()?)
 }
 
 on_both_debians! {
@@ -69,7 +58,7 @@ on_both_debians! {
     fn timers_and_limits_are_there_again_after_the_next_event(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         let more = host.console("alice", &format!("tpactl extend {id} --for 30m --reason 'more of the same' --no-wait --json")).json()?;
         host.console("carol", &format!("tpactl approve {} --yes", more.text("id")?)).ok()?;
         let limit = "ls /run/systemd/system/session-*.scope.d/60-tpa.conf";
@@ -91,7 +80,7 @@ on_both_debians! {
         host.console("bob", "echo '0 0 1 1 * true' | crontab -").ok()?;
         let before = host.root(all);
         let mut bob = host.start_ssh("bob", &["-tt", "echo in; sleep 4720; echo out"])?;
-        bob.line_with("in")?;
+        bob.line("in")?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "true").ok()?;
         host.root("systemctl restart tpad").ok()?;
@@ -100,6 +89,6 @@ on_both_debians! {
         anyhow::ensure!(host.root(all).ok()? == before.ok()?, "{before}");
         host.root("systemctl is-active tpa-local.timer").ok()?;
         host.root("pkill -f '^sleep 4720'").ok()?;
-        bob.line_with("out")?;
+        bob.line("out")?;
     }
 }

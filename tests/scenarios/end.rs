@@ -11,7 +11,7 @@ use tpa_tests::scenario::play;
 /// clients, which sit elsewhere.
 fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
     let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-    login.line_with("in")?;
+    login.line("in")?;
     let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
     host.logged("COMMAND=/usr/bin/sleep 4711")?;
     host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
@@ -29,7 +29,7 @@ fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
         .ok()?;
     let mut channel =
         host.start("ssh -S /tmp/shared alice@127.0.0.1 'echo in; exec sleep 4715'")?;
-    channel.line_with("in")?;
+    channel.line("in")?;
     let mut sftp = host.start("tail -f /dev/null | sftp alice@127.0.0.1 2>&1")?;
     sftp.line_with("Connected")?;
     host.runs("^(/usr/bin/)?sleep 471[0-5]", 6)?;
@@ -105,17 +105,17 @@ on_both_debians! {
     fn bystanders_keep_what_they_have(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let mut bob = host.start_ssh("bob", &["-tt", "echo in; sleep 4720; echo out"])?;
-        bob.line_with("in")?;
+        bob.line("in")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         host.told("removal-confirmed", &id)?;
         host.root("pkill -f '^sleep 4720'").ok()?;
-        bob.line_with("out")?;
+        bob.line("out")?;
     }
 
     fn with_tpad_masked_access_ends_all_the_same(host) {
         let id = grant(host, "alice", "web-ops", "10s")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         login.finish()?.code_is(255)?;

@@ -20,7 +20,7 @@ on_both_debians! {
     fn live_sessions_go_on_past_the_first_end_and_end_at_the_second(host) {
         let id = grant(host, "alice", "web-ops", "16s")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; sleep 24; echo still here; exec sleep 4710"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
         host.logged("COMMAND=/usr/bin/sleep 4711")?;
         let first_end = shown(host, &id)?.text("not_after")?.to_owned();

@@ -70,12 +70,12 @@ on_both_debians! {
         // logind is on that bus, so they are in before it is full.
         let command = "echo in; until test -e /tmp/full; do :; done; sudo -n /usr/bin/true && echo ran";
         let mut alice = host.start_ssh("alice", &["-tt", command])?;
-        alice.line_with("in")?;
+        alice.line("in")?;
         let mut full = host.start("setpriv --reuid=bob --regid=bob --init-groups perl /tmp/hold.pl 400")?;
         full.line_with("held")?;
         host.console("mallory", "sudo -n /usr/bin/true").fails()?.says("no active grant for mallory")?;
         host.root("touch /tmp/full").ok()?;
-        alice.line_with("ran")?;
+        alice.line("ran")?;
     }
 
     fn nonsense_at_the_gate_s_socket_is_nobody_there(host) {

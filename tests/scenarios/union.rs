@@ -34,7 +34,7 @@ on_both_debians! {
     fn in_the_same_role_the_one_that_is_left_gives_everything(host) {
         let (short, long) = (grant(host, "alice", "web-ops", "1h")?, grant(host, "alice", "web-ops", "2h")?);
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         revoke(host, &long)?;
         host.told("session-moved", &short)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
@@ -49,7 +49,7 @@ on_both_debians! {
         reports(host)?;
         let (web, other) = (grant(host, "alice", "web-ops", "1h")?, grant(host, "alice", "reports", "2h")?);
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         let first = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
         host.logged("COMMAND=/usr/bin/sleep 4711")?;
         let second = host.start_ssh("alice", &["-T", "sudo -n sleep 4716"])?;
@@ -72,7 +72,7 @@ on_both_debians! {
     fn a_login_lives_until_the_last_grant_ends(host) {
         let first = grant(host, "alice", "web-ops", "14s")?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         let last = grant(host, "alice", "web-ops", "26s")?;
         host.told("removal-confirmed", &first)?;
         let moved = host.told("session-moved", &last)?;
