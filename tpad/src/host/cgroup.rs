@@ -77,14 +77,22 @@ impl Cgroup {
         io::Write::write_all(&mut file, b"1")
     }
 
-    /// Waits until nothing is in it.
+    /// Waits until nothing is in it, or it is gone.
+    ///
+    /// The kernel tells of an emptied group some milliseconds later, and of one that was removed
+    /// meanwhile, as systemd does at once, never: so its removal is watched for as well.
     ///
     /// # Errors
     /// When the kernel does not let us watch it.
     pub async fn emptied(&self, runtime: &SharedRuntime) -> io::Result<()> {
         let events = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        let watch = events.add_watch(&self.path.join("cgroup.events"), AddWatchFlags::IN_MODIFY);
-        if let Err(error) = watch {
+        let removed = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR;
+        let above = self.path.parent().unwrap_or(&self.path);
+        let watched = events.add_watch(above, removed).and_then(|_| {
+            let changes = AddWatchFlags::IN_MODIFY;
+            events.add_watch(&self.path.join("cgroup.events"), changes)
+        });
+        if let Err(error) = watched {
             return if self.is_populated() {
                 Err(error.into())
             } else {
@@ -92,7 +100,7 @@ impl Cgroup {
             };
         }
         let events = AsyncIo::new_nonblocking(runtime, events)?;
-        // Looked at after the watch stands, so that no change falls between.
+        // Looked at after the watches stand, so that no change falls between.
         while self.is_populated() {
             events.read_with(|events| Ok(events.read_events()?)).await?;
         }
@@ -181,6 +189,31 @@ mod tests {
         }
         real.0.remove();
         assert!(!real.0.path.exists());
+    }
+
+    #[test]
+    fn a_group_that_is_removed_as_soon_as_it_is_empty_is_seen_to_be() {
+        let runtime = SharedRuntime::new().unwrap();
+        for round in 0..20 {
+            let Some(real) = Real::new(&format!("removed-{round}")) else {
+                return;
+            };
+            let mut child = real.run("");
+            let path = real.0.path.clone();
+            // As systemd does: it waits for the process, and removes the group.
+            let owner = std::thread::spawn(move || {
+                child.wait().unwrap();
+                while fs::remove_dir(&path).is_err() {}
+            });
+            real.0.kill().unwrap();
+            let emptied = real.0.emptied(&runtime);
+            let limit = std::time::Duration::from_secs(10);
+            runtime
+                .block_on(async { runtime.timeout(limit, emptied).await })
+                .unwrap()
+                .unwrap();
+            owner.join().unwrap();
+        }
     }
 
     #[test]
