@@ -36,7 +36,7 @@ impl Access {
         let request = shown(host, &id)?;
         let end = host.root(&format!("date --date {} +%s", request.text("not_after")?));
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        login.line("in")?;
         let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
         host.logged("COMMAND=/usr/bin/sleep 4711")?;
         host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
@@ -85,14 +85,26 @@ fn get_in(others: Vec<Running>) -> Result<()> {
     Ok(())
 }
 
-/// Breaks something by a line of shell while a grant lives.
-fn break_and_end(host: &Host, line: &str, witness: &str) -> Result<()> {
+/// Breaks something by a line of shell while a grant lives; its id.
+fn break_and_end(host: &Host, line: &str, witness: &str) -> Result<String> {
     let access = Access::begin(host, "15s")?;
     host.root(line).ok()?;
     let meanwhile = others(host)?;
+    let id = access.id.clone();
     access.ends(host, witness)?;
     get_in(meanwhile)?;
-    get_in(others(host)?)
+    get_in(others(host)?)?;
+    Ok(id)
+}
+
+/// tpad is back and says that nothing is left. The trail is whole, whoever brought about the end.
+fn comes_back(host: &Host, id: &str) -> Result<()> {
+    host.root(
+        "systemctl unmask --runtime tpad; systemctl kill --signal=CONT tpad; systemctl start tpad",
+    )
+    .ok()?;
+    host.told("removal-confirmed", id)?;
+    chain::is_whole(host)
 }
 
 on_both_debians! {
@@ -104,19 +116,22 @@ on_both_debians! {
     }
 
     fn tpad_stopped(host) {
-        break_and_end(host, "systemctl stop tpad", "reaper-acted")?;
+        let id = break_and_end(host, "systemctl stop tpad", "reaper-acted")?;
+        comes_back(host, &id)?;
     }
 
     fn tpad_masked_and_killed(host) {
-        break_and_end(
+        let id = break_and_end(
             host,
             "systemctl mask --runtime tpad; systemctl kill --signal=KILL tpad",
             "reaper-acted",
         )?;
+        comes_back(host, &id)?;
     }
 
     fn tpad_hung(host) {
-        break_and_end(host, "systemctl kill --signal=STOP tpad", "reaper-acted")?;
+        let id = break_and_end(host, "systemctl kill --signal=STOP tpad", "reaper-acted")?;
+        comes_back(host, &id)?;
     }
 
     fn tpad_upgraded(host) {
