@@ -15,7 +15,7 @@ use zruntime::{AsyncIo, Shared, SharedRuntime};
 use super::Engine;
 use crate::accounts::{self, LocalFiles};
 use crate::clock::{Clock, Now};
-use crate::host::{Host, Report};
+use crate::host::{Enforced, Host, Report};
 use crate::ledger::{Closed, Event, Person, Removal, Request, Session, Stage, State, moved};
 use crate::plan::{Ending, Plan, World, plan};
 use crate::policy::{AuditFormat, Policy};
@@ -46,10 +46,23 @@ pub async fn run(
     loop {
         let changed = engine.changed.listen();
         let policy = engine.policy();
-        let mut reports = host.write_gate(&policy.gate);
+        let gate = host.write_gate(&policy.gate);
         let (now, planned, generation) = engine.plan()?;
-        reports.extend(host.reconcile(&planned.desired, &now).await);
-        engine.digest(&planned, reports, generation);
+        timer.set(&engine.clock, &now, planned.wake_ms)?;
+        let Enforced { reports, unproven } = host.enforce(&planned.desired, &now).await;
+        engine.digest(&planned, [gate, reports].concat());
+        // A bus that hangs must not keep the next end from being enforced.
+        let prepared = host.prepare(&planned.desired, &unproven, &now);
+        let prepared = async { Some(prepared.await) };
+        let due = async {
+            timer.fired().await;
+            None
+        };
+        let Some(reports) = or(prepared, due).await else {
+            continue;
+        };
+        engine.digest(&planned, reports);
+        engine.follows(generation);
         if let Some(ready) = ready.take() {
             ready();
         }
@@ -58,7 +71,6 @@ pub async fn run(
             Some(watch) => watch,
             none => none.insert(Watch::over_ours(&runtime)?),
         };
-        timer.set(&engine.clock, &now, planned.wake_ms)?;
         or(watch.touched(), or(changed, timer.fired())).await;
     }
 }
@@ -138,7 +150,7 @@ impl Engine {
     }
 
     /// Takes in what the host layer did.
-    fn digest(&self, planned: &Plan, reports: Vec<Report>, generation: u64) {
+    fn digest(&self, planned: &Plan, reports: Vec<Report>) {
         let mut inner = self.lock();
         inner.said.extend(&planned.said);
         let events: Vec<_> = reports
@@ -161,8 +173,11 @@ impl Engine {
             .copied()
             .collect();
         inner.said = said;
-        inner.followed = generation;
-        drop(inner);
+    }
+
+    /// The host is as this generation of the state wants it.
+    fn follows(&self, generation: u64) {
+        self.lock().followed = generation;
         self.settled.notify(usize::MAX);
     }
 

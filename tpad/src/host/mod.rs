@@ -92,6 +92,16 @@ impl Report {
     }
 }
 
+/// What [`Host::enforce`] came to.
+#[derive(Debug)]
+#[must_use]
+pub struct Enforced {
+    /// What it did or met.
+    pub reports: Vec<Report>,
+    /// Grants of which something is left.
+    pub unproven: BTreeSet<Id>,
+}
+
 /// How long a last word needs from the terminal through sshd to the network, before the sshd that
 /// carries it is killed. Nothing tells when it is through.
 const LAST_WORD: Duration = Duration::from_millis(150);
@@ -125,8 +135,10 @@ impl Host {
         self.states.write_gate(&self.paths, gate)
     }
 
-    /// Makes the host as it should be. Can be run at any time and any number of times.
-    pub async fn reconcile(&mut self, desired: &Desired, now: &Now) -> Vec<Report> {
+    /// Ends what is to end, and puts in place what is to be: with the kernel, the file system and
+    /// sudo alone, so that nobody else's silence keeps access alive. Can be run at any time and
+    /// any number of times.
+    pub async fn enforce(&mut self, desired: &Desired, now: &Now) -> Enforced {
         let mut reports = self.close(desired, now);
         let spoken = self.notify(desired, &mut reports);
         if spoken && desired.endings.iter().any(|ending| ending.logins) {
@@ -134,18 +146,29 @@ impl Host {
         }
         let unproven = self.end(&desired.endings, &mut reports).await;
         reports.extend(self.write_states(desired, &unproven, now));
-        reports.extend(
-            self.rules
-                .apply(&self.runtime, &self.paths, &desired.rules)
-                .await,
-        );
-        let keep: BTreeSet<Id> = unproven.iter().map(|ending| ending.id).collect();
+        let rules = self
+            .rules
+            .apply(&self.runtime, &self.paths, &desired.rules)
+            .await;
+        reports.extend(rules);
+        let unproven = unproven.iter().map(|ending| ending.id).collect();
+        Enforced { reports, unproven }
+    }
+
+    /// Has PID 1 know of the ends to come. The bus may be slow: this may be given up at any point,
+    /// and be begun again. Timers of what is `unproven` stay.
+    pub async fn prepare(
+        &mut self,
+        desired: &Desired,
+        unproven: &BTreeSet<Id>,
+        now: &Now,
+    ) -> Vec<Report> {
+        let (runtime, paths) = (&self.runtime, &self.paths);
         let timers = self
             .timers
-            .apply(&self.runtime, &self.paths, &desired.reapers, &keep, now);
-        reports.extend(timers.await);
-        let limits = scopes::apply(&self.runtime, &self.paths, &desired.login_ends, now);
-        reports.extend(limits.await);
+            .apply(runtime, paths, &desired.reapers, unproven, now);
+        let mut reports = timers.await;
+        reports.extend(scopes::apply(runtime, paths, &desired.login_ends, now).await);
         reports
     }
 
@@ -313,7 +336,12 @@ mod tests {
         /// What was reported, but for what failed.
         fn reconcile(&mut self, desired: &Desired) -> Vec<Report> {
             let runtime = self.host.runtime.clone();
-            let mut reports = runtime.block_on(self.host.reconcile(desired, &now()));
+            let now = now();
+            let mut reports = runtime.block_on(async {
+                let Enforced { reports, unproven } = self.host.enforce(desired, &now).await;
+                let prepared = self.host.prepare(desired, &unproven, &now);
+                [reports, prepared.await].concat()
+            });
             reports.retain(|report| !matches!(report, Report::Failed { .. }));
             reports
         }
