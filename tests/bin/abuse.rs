@@ -1,6 +1,6 @@
 //! What a hostile person does to the system bus, and how long the gate takes meanwhile. Run in a
 //! host: `abuse flood SECONDS CONNECTIONS`, `huge`, `garbage`, `many`, `hold CONNECTIONS`,
-//! `gone ROUNDS` as anybody, `gate CALLS` as root.
+//! `gone ROUNDS` as anybody, `gate CALLS` and `left CALLS PID UID` as root.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -8,6 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid, seteuid};
 use tpa_tests::clock;
 use tpa_tests::wire::{Answer, Call, Value, Wire, dictionary};
 
@@ -31,6 +33,7 @@ fn main() -> Result<()> {
         ["many"] => many(),
         ["hold", connections] => hold(connections.parse()?),
         ["gone", rounds] => gone(rounds.parse()?),
+        ["left", calls, pid, uid] => left(calls.parse()?, pid.parse()?, uid.parse()?),
         ["gate", calls] => gate(calls.parse()?),
         _ => bail!("usage: see the source"),
     }
@@ -161,6 +164,53 @@ fn gone(rounds: usize) -> Result<()> {
     }
     println!("gone {rounds} times");
     Ok(())
+}
+
+/// As this user, calls and has left before `tpad` reads the call: `tpad`, of this pid, is stopped
+/// meanwhile. Each batch is within what `tpad` answers at once, so each call is looked into. The
+/// same call of one who stays comes last.
+fn left(calls: usize, pid: i32, uid: u32) -> Result<()> {
+    const BATCH: usize = 100;
+    let tpad = Pid::from_raw(pid);
+    // The real uid stays root's, which is enough to stop a process of root's (kill(2)).
+    seteuid(Uid::from_raw(uid))?;
+    let body = request("left before the answer");
+    let mut there = Wire::on_bus()?;
+    for _ in 0..calls / BATCH {
+        kill(tpad, Signal::SIGSTOP)?;
+        while !is_stopped(tpad)? {}
+        for _ in 0..BATCH {
+            let mut wire = Wire::on_bus()?;
+            wire.send(&Call {
+                body: &body,
+                ..OURS
+            })?;
+            wire.is_passed_on()?;
+        }
+        kill(tpad, Signal::SIGCONT)?;
+        // Whoever is there is answered, after all of these.
+        there.send(&Call {
+            member: "Roles",
+            signature: "",
+            ..OURS
+        })?;
+        if let Some(error) = there.answer()? {
+            bail!("{error}");
+        }
+    }
+    println!("left {} calls", calls / BATCH * BATCH);
+    there.send(&Call {
+        body: &body,
+        ..OURS
+    })?;
+    println!("stayed: {}", shown(there.answer()?));
+    Ok(())
+}
+
+/// The state of a process stands behind its name (proc(5)).
+fn is_stopped(pid: Pid) -> Result<bool> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    Ok(stat.contains(") T "))
 }
 
 /// Asks the gate as its module does: a connection a call. Prints median and maximum in

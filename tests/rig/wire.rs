@@ -53,7 +53,7 @@ impl Wire {
     pub fn open(socket: &Path) -> Result<Self> {
         let mut stream = UnixStream::connect(socket).context("connect")?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let uid = Uid::current().to_string();
+        let uid = Uid::effective().to_string();
         // The uid in decimal, and that in hexadecimal: a digit d is the byte 3d.
         let hex: String = uid.chars().flat_map(|digit| ['3', digit]).collect();
         stream.write_all(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes())?;
@@ -83,6 +83,25 @@ impl Wire {
         })?;
         match wire.answer()? {
             None => Ok(wire),
+            Some(error) => bail!("{error}"),
+        }
+    }
+
+    /// Has the bus answer something. It answers one call after the other, so what was sent before
+    /// has been passed on.
+    pub fn is_passed_on(&mut self) -> Result<()> {
+        let bus = "org.freedesktop.DBus";
+        self.send(&Call {
+            destination: Some(bus),
+            path: "/org/freedesktop/DBus",
+            interface: bus,
+            member: "GetId",
+            signature: "",
+            body: &[],
+            answer: true,
+        })?;
+        match self.answer()? {
+            None => Ok(()),
             Some(error) => bail!("{error}"),
         }
     }

@@ -14,6 +14,10 @@ const DEADLINE_US: u64 = 2_000_000;
 /// More memory than this tpad may never have used, in KiB.
 const MEMORY_KB: u64 = 128 * 1_024;
 
+/// More memory than this may not stay behind of ten thousand calls that came to nothing, in KiB:
+/// less than the smallest piece for each.
+const GROWN_KB: u64 = 300;
+
 fn bring(host: &Host) -> Result<()> {
     host.copy_in(Path::new(env!("CARGO_BIN_EXE_abuse")), "/usr/bin/abuse")?;
     host.root("chmod 0755 /usr/bin/abuse").ok()?;
@@ -31,6 +35,42 @@ fn gate(host: &Host, calls: u32) -> Result<(u64, u64)> {
 fn memory(host: &Host) -> Result<u64> {
     let said = host.root("awk '/^VmHWM/ {print $2}' /proc/$(pidof tpad)/status");
     Ok(said.ok()?.parse()?)
+}
+
+/// So many callers of mallory's leave before tpad reads their call, and then one stays: how long
+/// all of it took, in seconds.
+fn leave(host: &Host, calls: u32) -> Result<f64> {
+    let left = host.root(&format!(
+        "abuse left {calls} $(pidof tpad) $(id -u mallory)"
+    ));
+    left.says(&format!("left {calls} calls"))?;
+    left.says("stayed: done")?.ok()?;
+    Ok(left.took.as_secs_f64())
+}
+
+/// What tpad has at a moment.
+#[derive(Debug)]
+struct Holding {
+    events: i64,
+    requests: usize,
+    descriptors: u32,
+    memory_kb: u64,
+}
+
+impl Holding {
+    fn of(host: &Host) -> Result<Self> {
+        // The log may have to catch up, which is not asked here.
+        let verified = host.root("tpactl verify --json || test $? = 9").json()?;
+        let filed = host.root("tpactl ls --json").json()?;
+        let descriptors = host.root("ls /proc/$(pidof tpad)/fd | wc -l");
+        let memory = host.root("awk '/^VmRSS/ {print $2}' /proc/$(pidof tpad)/status");
+        Ok(Self {
+            events: verified.number("events")?,
+            requests: filed.list("items")?.len(),
+            descriptors: descriptors.ok()?.parse()?,
+            memory_kb: memory.ok()?.parse()?,
+        })
+    }
 }
 
 /// The same tpad as before runs, in order.
@@ -112,9 +152,19 @@ on_both_debians! {
 
     fn callers_who_are_gone_in_mid_call_get_nothing(host) {
         bring(host)?;
+        leave(host, 1_000)?;
+        let before = Holding::of(host)?;
+        let took = leave(host, 10_000)?;
+        let after = Holding::of(host)?;
+        eprintln!("{}: 10000 calls in {took:.1} s, {before:?} before, {after:?} after", host.debian());
+        // Of the one who stayed, and of nobody else.
+        ensure!((after.events, after.requests) == (before.events + 1, before.requests + 1), "{before:?} {after:?}");
+        ensure!(after.descriptors == before.descriptors, "{before:?} {after:?}");
+        ensure!(after.memory_kb <= before.memory_kb + GROWN_KB, "{before:?} {after:?}");
+
+        // Some of these are still there when tpad asks, and file something, in their own name.
         host.console("mallory", "abuse gone 1000").says("gone 1000 times")?.ok()?;
         let filed = host.root("tpactl ls --json").json()?;
-        // Whoever was still there when tpad asked has filed something, in their own name.
         let all = filed.list("items")?;
         ensure!(all.len() <= 5 && all.iter().all(|item| item.get("user").is_some_and(|user| user == "mallory")), "{}", filed.0);
         ensure!(gate(host, 50)?.1 < DEADLINE_US, "the gate answers");
