@@ -7,6 +7,11 @@ use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
 
+/// A state file that would let mallory in, made of alice's.
+const FORGE: &str = r#"cd /run/tpa/state && uid=$(id -u mallory) &&
+sed "s/^uid .*/uid $uid/; s/^user .*/user mallory/; s/^grant [^ ]*/grant 8H2KM4QX/" $(id -u alice) >$uid &&
+chmod 600 $uid"#;
+
 /// Someone changes something; tpad says what, and the file is as it was.
 fn put_right(host: &Host, file: &str, what: &str, change: &str) -> Result<()> {
     let before = host.root(&format!("sha256sum {file}; stat -c '%a %u' {file}"));
@@ -53,6 +58,20 @@ on_both_debians! {
         host.root("echo 'tpa-state 1' >/run/tpa/state/4242").ok()?;
         host.logged_with(&[" host-drift ", "state file 4242"])?;
         host.root("ls -A /run/tpa/sudoers.d /run/tpa/state | grep -v : | grep .").code_is(1)?;
+
+        // The same while tpad is not there to see it.
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.root("systemctl stop tpad").ok()?;
+        host.write("/run/tpa/sudoers.d/8H2KM4QX", "mallory ALL=(ALL) NOPASSWD: ALL\n")?;
+        host.root(FORGE).ok()?;
+        host.ssh("mallory", "true").ok().context("the file that lets them in is a good one")?;
+        host.root("systemctl start tpad").ok()?;
+        host.logged_with(&[" host-drift ", "rule 8H2KM4QX"])?;
+        let uid = host.root("id -u mallory");
+        host.logged_with(&[" host-drift ", &format!("state file {}", uid.ok()?)])?;
+        host.ssh("mallory", "true").fails()?;
+        host.root("ls /run/tpa/sudoers.d /run/tpa/state").keeps_quiet_about("8H2KM4QX")?.keeps_quiet_about(uid.ok()?)?;
+        anyhow::ensure!(drifts(host, &id)? == 0, "what is tpad's own is no news");
     }
 
     fn timers_and_limits_are_there_again_after_the_next_event(host) {

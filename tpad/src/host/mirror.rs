@@ -3,9 +3,10 @@
 //! The difference between files is all there is to know, so a crash needs no repair of its own.
 //! What was last written is remembered only to tell our own changes from somebody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
+use tpa_bus::id::Id;
 
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
@@ -39,28 +40,28 @@ pub struct Mirror {
     kind: &'static str,
     /// Permission bits of the files.
     mode: u32,
-    /// Whether a name is one that we give: at the first look such a file is a remnant of ours, not
-    /// somebody's.
-    ours: fn(&str) -> bool,
+    /// The grants that a file of this name and text was written for; none when we write no such
+    /// file. At the first look it tells a remnant of ours from somebody's file.
+    grants: fn(&str, &str) -> Vec<Id>,
     /// What we last made the files say, or found them saying as they should. `None` before the
     /// first look.
     written: Option<BTreeMap<String, String>>,
 }
 
 impl Mirror {
-    /// Files of this kind, with this mode, under names of this form.
+    /// Files of this kind, with this mode, which are written for these grants.
     #[must_use]
-    pub fn new(kind: &'static str, mode: u32, ours: fn(&str) -> bool) -> Self {
+    pub fn new(kind: &'static str, mode: u32, grants: fn(&str, &str) -> Vec<Id>) -> Self {
         Self {
             kind,
             mode,
-            ours,
+            grants,
             written: None,
         }
     }
 
     /// What must happen: removals first, since they end access. What is right, and at the
-    /// first look what is there, is kept in mind.
+    /// first look what is there, is kept in mind. `known` are the grants that there were.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -68,6 +69,7 @@ impl Mirror {
         &mut self,
         folder: &Folder,
         desired: &BTreeMap<String, String>,
+        known: &BTreeSet<Id>,
     ) -> anyhow::Result<Vec<Change>> {
         let mut present = BTreeMap::new();
         for name in folder
@@ -80,11 +82,11 @@ impl Mirror {
             }
         }
         let removals = present
-            .keys()
-            .filter(|name| !desired.contains_key(*name))
-            .map(|name| Change::Remove {
+            .iter()
+            .filter(|(name, _)| !desired.contains_key(*name))
+            .map(|(name, found)| Change::Remove {
                 name: name.clone(),
-                drift: !is_remnant(name) && !self.may_be_ours(name),
+                drift: !is_remnant(name) && !self.may_be_ours(name, found, known),
             });
         let writes = desired
             .iter()
@@ -110,8 +112,13 @@ impl Mirror {
     }
 
     /// Makes the folder as it should be. Each file for itself: one failure leaves the others.
-    pub fn apply(&mut self, folder: &Folder, desired: &BTreeMap<String, String>) -> Vec<Report> {
-        let changes = match self.diff(folder, desired) {
+    pub fn apply(
+        &mut self,
+        folder: &Folder,
+        desired: &BTreeMap<String, String>,
+        known: &BTreeSet<Id>,
+    ) -> Vec<Report> {
+        let changes = match self.diff(folder, desired, known) {
             Ok(changes) => changes,
             Err(error) => return vec![Report::failed(self.kind, &error)],
         };
@@ -166,11 +173,16 @@ impl Mirror {
         Some(self.written.as_ref()?.get(name)?.as_str())
     }
 
-    /// Whether we made the file: in this run, or, at the first look, in one before.
-    fn may_be_ours(&self, name: &str) -> bool {
-        match &self.written {
-            Some(written) => written.contains_key(name),
-            None => (self.ours)(name),
+    /// Whether we made the file: in this run, or, at the first look, in one before, for grants
+    /// that there were.
+    fn may_be_ours(&self, name: &str, found: &Found, known: &BTreeSet<Id>) -> bool {
+        match (&self.written, found) {
+            (Some(written), _) => written.contains_key(name),
+            (None, Found::File { text, .. }) => {
+                let grants = (self.grants)(name, text);
+                !grants.is_empty() && grants.iter().all(|id| known.contains(id))
+            }
+            (None, Found::Other) => false,
         }
     }
 
@@ -179,7 +191,7 @@ impl Mirror {
     pub fn drift(&self, name: &str) -> Report {
         Report::Drift {
             what: format!("{} {}", self.kind, tpa_bus::text::one_line(name, 80)),
-            id: tpa_bus::id::Id::parse(name).ok(),
+            id: Id::parse(name).ok(),
         }
     }
 
@@ -214,7 +226,9 @@ mod tests {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let folder = Folder::create(&dir.path().join("f"), 0o700).unwrap();
-            let mirror = Mirror::new("file", 0o600, |name| name.starts_with("ours"));
+            let mirror = Mirror::new("file", 0o600, |name, _| {
+                Id::parse(name).into_iter().collect()
+            });
             Self {
                 _dir: dir,
                 folder,
@@ -227,8 +241,11 @@ mod tests {
                 .iter()
                 .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
                 .collect();
-            let reports = self.mirror.apply(&self.folder, &desired);
-            let settled = self.mirror.diff(&self.folder, &desired).unwrap();
+            let known = ["00000001", "00000002"]
+                .map(|id| Id::parse(id).unwrap())
+                .into();
+            let reports = self.mirror.apply(&self.folder, &desired, &known);
+            let settled = self.mirror.diff(&self.folder, &desired, &known).unwrap();
             assert!(settled.is_empty(), "{settled:?}");
             reports
         }
@@ -238,62 +255,79 @@ mod tests {
         }
     }
 
-    fn drift(what: &str) -> Vec<Report> {
-        let what = what.to_owned();
-        vec![Report::Drift { what, id: None }]
+    fn drift(name: &str) -> Vec<Report> {
+        let (what, id) = (format!("file {name}"), Id::parse(name).ok());
+        vec![Report::Drift { what, id }]
     }
 
     #[test]
     fn our_own_changes_are_no_drift() {
         let mut rig = Rig::new();
-        assert!(rig.apply(&[("ours1", "a"), ("ours2", "b")]).is_empty());
-        assert!(rig.apply(&[("ours1", "a2")]).is_empty());
-        assert_eq!(rig.folder.names().unwrap(), ["ours1"]);
+        assert!(
+            rig.apply(&[("00000001", "a"), ("00000002", "b")])
+                .is_empty()
+        );
+        assert!(rig.apply(&[("00000001", "a2")]).is_empty());
+        assert_eq!(rig.folder.names().unwrap(), ["00000001"]);
     }
 
     #[test]
     fn what_others_change_remove_or_add_is_put_right_and_said() {
         let mut rig = Rig::new();
-        assert!(rig.apply(&[("ours1", "a")]).is_empty());
-        rig.put("ours1", "b");
-        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
-        rig.folder.remove("ours1").unwrap();
-        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
-        rig.folder.write("ours1", "a", 0o644).unwrap();
-        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
-        for name in ["theirs", "ours2"] {
+        assert!(rig.apply(&[("00000001", "a")]).is_empty());
+        rig.put("00000001", "b");
+        assert_eq!(rig.apply(&[("00000001", "a")]), drift("00000001"));
+        rig.folder.remove("00000001").unwrap();
+        assert_eq!(rig.apply(&[("00000001", "a")]), drift("00000001"));
+        rig.folder.write("00000001", "a", 0o644).unwrap();
+        assert_eq!(rig.apply(&[("00000001", "a")]), drift("00000001"));
+        for name in ["theirs", "00000002"] {
             rig.put(name, "x");
-            assert_eq!(rig.apply(&[("ours1", "a")]), drift(&format!("file {name}")));
+            assert_eq!(rig.apply(&[("00000001", "a")]), drift(name));
         }
     }
 
     #[test]
     fn what_was_right_from_the_beginning_is_ours_from_then_on() {
         let mut rig = Rig::new();
-        rig.put("ours1", "a");
-        assert!(rig.apply(&[("ours1", "a")]).is_empty());
-        rig.put("ours1", "b");
-        assert_eq!(rig.apply(&[("ours1", "a")]), drift("file ours1"));
+        rig.put("00000001", "a");
+        assert!(rig.apply(&[("00000001", "a")]).is_empty());
+        rig.put("00000001", "b");
+        assert_eq!(rig.apply(&[("00000001", "a")]), drift("00000001"));
         assert!(rig.apply(&[]).is_empty());
     }
 
     #[test]
     fn what_a_crash_left_is_removed_or_finished_without_a_word() {
         let mut rig = Rig::new();
-        rig.put("ours1", "old");
-        rig.put("ours2", "ended meanwhile");
-        std::fs::write(rig.folder.path().join(".ours3.tmp"), "ha").unwrap();
-        assert!(rig.apply(&[("ours1", "new"), ("ours3", "c")]).is_empty());
-        assert_eq!(rig.folder.names().unwrap(), ["ours1", "ours3"]);
+        rig.put("00000001", "old");
+        rig.put("00000002", "ended meanwhile");
+        std::fs::write(rig.folder.path().join(".00000003.tmp"), "ha").unwrap();
+        assert!(
+            rig.apply(&[("00000001", "new"), ("00000003", "c")])
+                .is_empty()
+        );
+        assert_eq!(rig.folder.names().unwrap(), ["00000001", "00000003"]);
+    }
+
+    #[test]
+    fn what_was_there_before_and_belongs_to_no_grant_is_removed_and_said() {
+        for name in ["theirs", "00000009"] {
+            let mut rig = Rig::new();
+            rig.put(name, "x");
+            rig.put("00000002", "ended meanwhile");
+            assert_eq!(rig.apply(&[("00000001", "a")]), drift(name));
+            assert_eq!(rig.folder.names().unwrap(), ["00000001"]);
+        }
     }
 
     #[test]
     fn a_link_in_a_files_place_is_replaced_and_its_target_left() {
         let mut rig = Rig::new();
-        std::os::unix::fs::symlink("/etc/passwd", rig.folder.path().join("ours1")).unwrap();
-        assert!(rig.apply(&[("ours1", "a")]).is_empty());
+        std::os::unix::fs::symlink("/etc/passwd", rig.folder.path().join("00000001")).unwrap();
+        assert!(rig.apply(&[("00000001", "a")]).is_empty());
         assert!(
-            std::fs::symlink_metadata(rig.folder.path().join("ours1"))
+            std::fs::symlink_metadata(rig.folder.path().join("00000001"))
                 .unwrap()
                 .is_file()
         );

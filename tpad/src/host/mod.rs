@@ -148,7 +148,7 @@ impl Host {
         reports.extend(self.write_states(desired, &unproven, now));
         let rules = self
             .rules
-            .apply(&self.runtime, &self.paths, &desired.rules)
+            .apply(&self.runtime, &self.paths, &desired.rules, &desired.known)
             .await;
         reports.extend(rules);
         let unproven = unproven.iter().map(|ending| ending.id).collect();
@@ -186,8 +186,13 @@ impl Host {
     }
 
     fn write_states(&mut self, desired: &Desired, unproven: &[Ending], now: &Now) -> Vec<Report> {
-        self.states
-            .apply(&self.paths, &desired.states, unproven, &now.boot_id)
+        self.states.apply(
+            &self.paths,
+            &desired.states,
+            unproven,
+            &desired.known,
+            &now.boot_id,
+        )
     }
 
     /// Says what is due, and whether anybody could hear it.

@@ -295,6 +295,7 @@ mod tests {
                 &paths,
                 &BTreeMap::from([(1001, state.clone())]),
                 &[],
+                &BTreeSet::new(),
                 boot_id,
             );
             assert_eq!(files, []);

@@ -1,6 +1,6 @@
 //! The drop-ins in `/run/tpa/sudoers.d`: written only when sudo itself finds them good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -28,7 +28,9 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            mirror: Mirror::new("rule", 0o440, |name| Id::parse(name).is_ok()),
+            mirror: Mirror::new("rule", 0o440, |name, _| {
+                Id::parse(name).into_iter().collect()
+            }),
             rejected: BTreeMap::new(),
         }
     }
@@ -44,12 +46,13 @@ impl Rules {
         }
     }
 
-    /// Makes the drop-ins those of the rules.
+    /// Makes the drop-ins those of the rules. `known` are the grants that there were.
     pub async fn apply(
         &mut self,
         runtime: &SharedRuntime,
         paths: &Paths,
         rules: &BTreeMap<Id, Rule>,
+        known: &BTreeSet<Id>,
     ) -> Vec<Report> {
         let mut reports = Vec::new();
         self.rejected.retain(|id, _| rules.contains_key(id));
@@ -70,7 +73,7 @@ impl Rules {
         };
         let changes = Folder::create(&paths.run, 0o700)
             .and_then(|_| Folder::create(&paths.sudoers, 0o700))
-            .and_then(|folder| Ok((self.mirror.diff(&folder, &texts)?, folder)));
+            .and_then(|folder| Ok((self.mirror.diff(&folder, &texts, known)?, folder)));
         let (changes, folder) = match changes {
             Ok(found) => found,
             Err(error) => {
@@ -287,7 +290,8 @@ mod tests {
         }
 
         fn apply(&mut self, rules: &BTreeMap<Id, Rule>) -> Vec<Report> {
-            let applying = self.rules.apply(&self.runtime, &self.paths, rules);
+            let known = BTreeSet::from([id()]);
+            let applying = self.rules.apply(&self.runtime, &self.paths, rules, &known);
             self.runtime.block_on(applying)
         }
 

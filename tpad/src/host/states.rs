@@ -1,7 +1,7 @@
 //! The small files that others go by: the state files of the gate and the reaper, the gate file,
 //! and what a shell prompt shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use tpa_bus::id::Id;
@@ -24,10 +24,9 @@ pub struct States {
 
 impl Default for States {
     fn default() -> Self {
-        let uid = |name: &str| name.parse::<u32>().is_ok();
         Self {
-            files: Mirror::new("state file", 0o600, uid),
-            prompts: Mirror::new("prompt file", 0o644, uid),
+            files: Mirror::new("state file", 0o600, grants_of_state),
+            prompts: Mirror::new("prompt file", 0o644, grant_of_prompt),
             gate: None,
         }
     }
@@ -36,12 +35,13 @@ impl Default for States {
 impl States {
     /// Makes the files those of the live grants, and keeps the grants whose end is not proven as
     /// ended ones: the gate lets nobody in on them, and the reaper still finds them should `tpad`
-    /// die before it is done.
+    /// die before it is done. `known` are the grants that there were.
     pub fn apply(
         &mut self,
         paths: &Paths,
         live: &BTreeMap<u32, StateFile>,
         unproven: &[Ending],
+        known: &BTreeSet<Id>,
         boot_id: &str,
     ) -> Vec<Report> {
         let states = with_endings(live, unproven, boot_id)
@@ -55,11 +55,11 @@ impl States {
         let folder =
             Folder::create(&paths.run, 0o700).and_then(|_| Folder::create(&paths.state, 0o700));
         let mut reports = match folder {
-            Ok(folder) => self.files.apply(&folder, &states),
+            Ok(folder) => self.files.apply(&folder, &states, known),
             Err(error) => vec![Report::failed("state file", &error)],
         };
         reports.extend(match Folder::create(&paths.prompt, 0o755) {
-            Ok(folder) => self.prompts.apply(&folder, &prompts),
+            Ok(folder) => self.prompts.apply(&folder, &prompts, known),
             Err(error) => vec![Report::failed("prompt file", &error)],
         });
         reports
@@ -102,6 +102,20 @@ impl States {
 fn prompt(state: &StateFile) -> Option<String> {
     let last = state.grants.iter().max_by_key(|grant| grant.not_after)?;
     Some(format!("{} {}\n", last.not_after, last.id.as_str()))
+}
+
+/// The grants of a state file that is whole and its owner's; otherwise none.
+fn grants_of_state(name: &str, text: &str) -> Vec<Id> {
+    let state = StateFile::parse(text).ok();
+    let state = state.filter(|state| state.uid.to_string() == name);
+    let grants = state.map(|state| state.grants).unwrap_or_default();
+    grants.iter().map(|grant| grant.id).collect()
+}
+
+fn grant_of_prompt(name: &str, text: &str) -> Vec<Id> {
+    let id = text.trim_end().split(' ').next_back();
+    let id = id.filter(|_| name.parse::<u32>().is_ok());
+    id.and_then(|id| Id::parse(id).ok()).into_iter().collect()
 }
 
 fn with_endings(
@@ -220,6 +234,10 @@ mod tests {
         BTreeMap::from([(1001, state)])
     }
 
+    fn known() -> BTreeSet<Id> {
+        [id("00000001"), id("00000002")].into()
+    }
+
     fn ending(name: &str, uid: u32) -> Ending {
         Ending {
             id: id(name),
@@ -234,16 +252,37 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
         let mut states = States::default();
-        assert_eq!(states.apply(&paths, &live(), &[], "boot"), []);
+        assert_eq!(states.apply(&paths, &live(), &[], &known(), "boot"), []);
         assert_eq!(
             read_all(&paths).unwrap().get(&1001),
             Some(&live().remove(&1001))
         );
         let prompt = std::fs::read_to_string(paths.prompt.join("1001")).unwrap();
         assert_eq!(prompt, "1000 00000002\n");
-        assert_eq!(states.apply(&paths, &BTreeMap::new(), &[], "boot"), []);
+        assert_eq!(
+            states.apply(&paths, &BTreeMap::new(), &[], &known(), "boot"),
+            []
+        );
         assert!(read_all(&paths).unwrap().is_empty());
         assert!(!paths.prompt.join("1001").exists());
+    }
+
+    #[test]
+    fn what_is_left_of_a_grant_goes_without_a_word_and_what_somebody_put_there_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        let left = |known: &BTreeSet<Id>| {
+            States::default().apply(&paths, &live(), &[], known, "boot");
+            States::default().apply(&paths, &BTreeMap::new(), &[], known, "boot")
+        };
+        assert_eq!(left(&known()), []);
+        let drift = |what: &str| Report::Drift {
+            what: what.to_owned(),
+            id: None,
+        };
+        let one = [id("00000001")].into();
+        let said = [drift("state file 1001"), drift("prompt file 1001")];
+        assert_eq!(left(&one), said);
     }
 
     #[test]
@@ -251,7 +290,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
         let endings = [ending("00000009", 1002)];
-        States::default().apply(&paths, &live(), &endings, "boot");
+        States::default().apply(&paths, &live(), &endings, &known(), "boot");
         let states = read_all(&paths).unwrap();
         let state = states[&1002].as_ref().unwrap();
         assert_eq!(state.grants[0].id, id("00000009"));
@@ -263,7 +302,7 @@ mod tests {
     fn a_grant_is_forgotten_alone_and_the_file_with_the_last_one() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
-        States::default().apply(&paths, &live(), &[], "boot");
+        States::default().apply(&paths, &live(), &[], &known(), "boot");
         forget(&paths, 1001, &[id("00000001")]).unwrap();
         let left = read_all(&paths).unwrap().remove(&1001).flatten().unwrap();
         assert_eq!(left.grants.len(), 1);
@@ -295,7 +334,7 @@ mod tests {
     fn a_file_that_is_not_whole_or_not_its_owners_is_known_as_unreadable() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
-        States::default().apply(&paths, &live(), &[], "boot");
+        States::default().apply(&paths, &live(), &[], &known(), "boot");
         let text = std::fs::read_to_string(paths.state.join("1001")).unwrap();
         std::fs::write(paths.state.join("1002"), &text).unwrap();
         std::fs::write(paths.state.join("1003"), &text[..40]).unwrap();

@@ -89,6 +89,12 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .filter_map(|(r, d)| Some((r.id, rule(r, d)?)))
         .collect();
     desired.states = states(&live, world);
+    desired.known = state
+        .requests
+        .values()
+        .filter(|request| request.was_active())
+        .map(|request| request.id)
+        .collect();
     desired.reapers = live.iter().map(|(r, d)| (r.id, end(d))).collect();
     for (request, deadline) in &live {
         if request.gives.login && (world.gated)(&request.user) {
@@ -326,6 +332,7 @@ mod tests {
             desired.reapers.values().next().unwrap().not_after,
             1_000_600
         );
+        assert_eq!(desired.known.len(), 1);
         assert!(desired.endings.is_empty() && desired.notices.is_empty());
         assert_eq!(plan.wake_ms, Some(300_000), "the first warning comes next");
     }

@@ -8,7 +8,7 @@ mod compute;
 
 pub use compute::{Plan, Said, World, plan};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tpa_bus::id::Id;
 use tpa_bus::offline::StateFile;
@@ -29,6 +29,9 @@ pub struct Desired {
     pub login_ends: BTreeMap<u32, End>,
     /// Grants that have ended and whose end is not proven yet.
     pub endings: Vec<Ending>,
+    /// Grants that are on or were, as far back as the ledger's state goes: files that were written
+    /// for them are what a crash left, files for others are somebody else's.
+    pub known: BTreeSet<Id>,
     /// Lines due on the terminals of a person.
     pub notices: Vec<Notice>,
 }
