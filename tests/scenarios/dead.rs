@@ -107,6 +107,32 @@ fn comes_back(host: &Host, id: &str) -> Result<()> {
     chain::is_whole(host)
 }
 
+/// tpad is stopped and so are the timers: PID 1 ends the login at its limit, and takes it for
+/// failed. Once tpad is back nothing is, and what no limit ends has ended: a service manager of
+/// alice's own, and what she left in the background.
+fn the_limit_alone_ends_it(host: &Host) -> Result<()> {
+    let Access { id, end, login, .. } = Access::begin(host, "15s")?;
+    host.root(&format!(
+        "systemctl stop tpad && systemctl stop 'tpa-reap-{id}-*.timer'"
+    ))
+    .ok()?;
+    login.finish()?.code_is(255)?;
+    let late = clock::wall()?.saturating_sub(end);
+    ensure!(late <= PROMISE, "it ended {late:?} late");
+    let failed = "systemctl --failed --plain --no-legend";
+    host.root(failed).says("session-")?;
+    host.root("systemctl start tpad").ok()?;
+    host.told("removal-confirmed", &id)?;
+    host.root("pgrep -a -u alice").code_is(1)?;
+    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+    // Tidying up comes behind everything else, and nothing tells when it is done.
+    host.root(&format!(
+        "timeout 10 sh -c 'until [ -z \"$({failed})\" ]; do :; done' || {failed}"
+    ))
+    .keeps_quiet_about("failed")?;
+    Ok(())
+}
+
 on_both_debians! {
     with play;
 
@@ -118,6 +144,7 @@ on_both_debians! {
     fn tpad_stopped(host) {
         let id = break_and_end(host, "systemctl stop tpad", "reaper-acted")?;
         comes_back(host, &id)?;
+        the_limit_alone_ends_it(host)?;
     }
 
     fn tpad_masked_and_killed(host) {

@@ -10,7 +10,7 @@ use zbus::connection::Builder;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedVariant, Variant};
 use zbus_systemd::login1;
-use zbus_systemd::systemd1::ManagerProxy;
+use zbus_systemd::systemd1::{ManagerProxy, ScopeProxy};
 use zruntime::SharedRuntime;
 
 use crate::host::paths::Paths;
@@ -73,7 +73,8 @@ pub fn property<'a>(name: &str, value: impl Into<Variant<'a>>) -> anyhow::Result
 }
 
 /// After everything of a person was killed: their own service manager shall not come back before
-/// they log in (`loginctl disable-linger`), and nothing of theirs shall stand there as failed.
+/// they log in (`loginctl disable-linger`), and nothing of theirs shall stand there as failed, a
+/// login that PID 1 ended at its limit neither.
 ///
 /// # Errors
 /// When systemd cannot be reached, or logind does not do it. The access has ended all the same.
@@ -81,8 +82,8 @@ pub async fn tidy(runtime: &SharedRuntime, paths: &Paths, uid: u32) -> anyhow::R
     within_limit(runtime, async {
         let connection = connect(paths).await?;
         let manager = manager(&connection).await?;
-        for unit in [format!("user@{uid}.service"), format!("user-{uid}.slice")] {
-            // An error says that there is no such unit, as it should be.
+        for unit in failed_of(&connection, &manager, uid).await? {
+            // An error says that there is no such unit any more, as it should be.
             let _ = manager.reset_failed_unit(unit).await;
         }
         login1::ManagerProxy::builder(&connection)
@@ -94,4 +95,39 @@ pub async fn tidy(runtime: &SharedRuntime, paths: &Paths, uid: u32) -> anyhow::R
             .context("switch lingering off")
     })
     .await
+}
+
+/// The units of a person that stand there as failed. A login's scope tells whose it is by the
+/// slice that it was in.
+async fn failed_of(
+    connection: &Connection,
+    manager: &ManagerProxy<'_>,
+    uid: u32,
+) -> zbus::Result<Vec<String>> {
+    let slice = format!("user-{uid}.slice");
+    let theirs = [
+        format!("user@{uid}.service"),
+        format!("user-runtime-dir@{uid}.service"),
+        slice.clone(),
+        "session-*.scope".to_owned(),
+    ];
+    let units = manager
+        .list_units_by_patterns(vec!["failed".to_owned()], theirs.to_vec())
+        .await?;
+    let mut failed = Vec::new();
+    for unit in units {
+        let is_theirs = !unit.0.starts_with("session-") || {
+            let scope = ScopeProxy::builder(connection)
+                .path(unit.6)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await?;
+            // It may have been forgotten meanwhile.
+            scope.slice().await.is_ok_and(|found| found == slice)
+        };
+        if is_theirs {
+            failed.push(unit.0);
+        }
+    }
+    Ok(failed)
 }
