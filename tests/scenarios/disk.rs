@@ -1,12 +1,18 @@
 //! A disk that is full or fails: nothing is granted that cannot be recorded, and what ends, ends.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use tpa_tests::chain;
+use tpa_tests::clock;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
+
+/// How long after its end access may last.
+const PROMISE: Duration = Duration::from_secs(5);
 
 /// A system call of tpad that fails from now on, as strace(1) spells it.
 struct Fault(Running);
@@ -27,6 +33,25 @@ impl Fault {
         self.0.finish()?;
         Ok(())
     }
+}
+
+/// Puts a folder of tpad's on a small file system of its own.
+fn put_apart(host: &Host, folder: &str, size: &str) -> Result<()> {
+    let line = format!(
+        "systemctl stop tpad && cp -a {folder} /root/kept && \
+         mount -t tmpfs -o size={size},mode=0700 tmpfs {folder} && \
+         cp -a /root/kept/. {folder} && systemctl start tpad"
+    );
+    host.root(&line).ok()?;
+    Ok(())
+}
+
+/// Fills a folder's file system to the last byte.
+fn fill(host: &Host, folder: &str) -> Result<()> {
+    host.root(&format!("cat /dev/zero >{folder}/fill"))
+        .fails()?
+        .says("No space left on device")?;
+    Ok(())
 }
 
 /// Everything of alice's is gone within 5 s. While nothing can be recorded no line tells when, and
@@ -84,6 +109,73 @@ on_both_debians! {
 
     fn failing_to_sync_it_grants_nothing_and_ends_everything(host) {
         grants_nothing_and_ends_everything(host, "fsync", "EIO")?;
+    }
+
+    fn full_when_tpad_starts_it_says_so_and_access_ends_on_time(host) {
+        put_apart(host, "/var/lib/tpa", "2m")?;
+        let id = grant(host, "alice", "web-ops", "15s")?;
+        let end = host.root(&format!("date --date {} +%s", shown(host, &id)?.text("not_after")?));
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line("in")?;
+        host.root("systemctl stop tpad").ok()?;
+        fill(host, "/var/lib/tpa")?;
+        host.root("systemctl start tpad").fails()?;
+        host.root("journalctl --unit tpad").says("database or disk is full")?;
+        for user in ["root", "bob", "frank", "alice"] {
+            host.ssh(user, "true").ok()?;
+        }
+        login.finish()?.code_is(255)?;
+        let late = clock::wall()?.saturating_sub(Duration::from_secs(end.ok()?.parse()?));
+        ensure!(late <= PROMISE, "it ended {late:?} late");
+        gone(host)?;
+        host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
+        host.ssh("alice", "true").fails()?;
+        for user in ["root", "bob", "frank"] {
+            host.ssh(user, "true").ok()?;
+        }
+        host.root("rm /var/lib/tpa/fill").ok()?;
+        host.told("removal-confirmed", &id)?;
+        shown(host, &id)?.has("state", "expired")?;
+        grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        host.root("tpactl verify").says("the audit chain is whole")?;
+    }
+
+    fn with_run_full_it_grants_nothing_and_ends_everything(host) {
+        put_apart(host, "/run/tpa", "256k")?;
+        let first = grant(host, "alice", "web-ops", "1h")?;
+        let second = grant(host, "alice", "web-ops", "1h")?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line("in")?;
+        let asked = request(host, "mallory", "web-ops", "1h")?;
+        let line = format!("tpactl extend {second} --for 30m --reason 'more of the same' --no-wait --json");
+        let extension = host.console("alice", &line).json()?;
+        let state = host.root("echo /run/tpa/state/$(id -u alice)");
+        let state = state.ok()?;
+
+        fill(host, "/run/tpa")?;
+        for id in [asked.as_str(), extension.text("id")?] {
+            host.console("carol", &format!("tpactl approve {id} --yes"))
+                .code_is(1)?
+                .says("nothing was changed, because the host has no room")?;
+            shown(host, id)?.has("state", "pending")?;
+        }
+        host.ssh("mallory", "true").fails()?;
+        host.console("alice", &format!("tpactl end {first} --yes")).ok()?;
+        host.root(&format!("cat {state}")).says(&second)?.keeps_quiet_about(&first)?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        host.console("alice", &format!("tpactl end {second} --yes"));
+        login.finish()?.code_is(255)?;
+        gone(host)?;
+        host.root(&format!("ls {state} /run/tpa/sudoers.d/*")).fails()?;
+        for user in ["root", "bob", "frank"] {
+            host.ssh(user, "true").ok()?;
+        }
+
+        host.root("rm /run/tpa/fill").ok()?;
+        host.console("carol", &format!("tpactl approve {asked} --yes")).ok()?;
+        host.ssh("mallory", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        chain::is_whole(host)?;
     }
 
     fn full_at_the_end_of_a_grant_it_ends_on_time(host) {

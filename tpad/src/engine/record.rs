@@ -9,6 +9,8 @@ use super::{Engine, Inner};
 use crate::audit::fields;
 use crate::audit::unusual::Seen;
 use crate::clock::Now;
+use crate::host::paths::Paths;
+use crate::host::room;
 use crate::ledger::{self, Caller, Envelope, Event, Request, State};
 use crate::store::{Body, Change, Entry};
 
@@ -49,6 +51,10 @@ impl Engine {
         events: Vec<Event>,
         now: &Now,
     ) -> anyhow::Result<()> {
+        if events.iter().any(Event::gives_access) {
+            room::for_a_grant(&Paths::default())
+                .context("nothing was changed, because the host has no room for what it takes")?;
+        }
         let ends_access = !events.is_empty() && events.iter().all(Event::ends_access);
         let mut next = inner.state.clone();
         let mut bodies = std::mem::take(&mut inner.unrecorded);

@@ -130,7 +130,12 @@ impl Mirror {
                 }
                 Change::Write { name, text, drift } => {
                     reports.extend(drift.then(|| self.drift(&name)));
-                    let written = folder.write(&name, &text, self.mode);
+                    let written = folder.write(&name, &text, self.mode).or_else(|_| {
+                        // What the old text gives may be over, so it goes rather than stays; and
+                        // on a full disk its place may do for the new one.
+                        folder.remove(&name)?;
+                        folder.write(&name, &text, self.mode)
+                    });
                     self.remember(&name, written.is_ok().then_some(text));
                     if let Err(error) = written {
                         reports.push(Report::failed(self.kind, &error));

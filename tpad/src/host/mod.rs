@@ -13,6 +13,7 @@ pub mod paths;
 pub mod process;
 pub mod program;
 pub mod reap;
+pub mod room;
 pub mod rules;
 pub mod scopes;
 pub mod states;

@@ -313,6 +313,15 @@ impl Event {
         }
     }
 
+    /// Whether it gives access, or more of it: the host must have room for that.
+    #[must_use]
+    pub fn gives_access(&self) -> bool {
+        matches!(
+            self,
+            Self::GrantActivated { .. } | Self::GrantExtended { .. }
+        )
+    }
+
     /// Whether it only takes access away or records that. Such an event takes effect even when it
     /// cannot be written down at the moment.
     #[must_use]

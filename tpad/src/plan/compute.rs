@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::ledger::{Deadline, Person, Removal, Request, Stage, State, next_moment};
 use crate::policy::OnEnd;
 
-/// How soon a removal that failed is tried again, in milliseconds.
+/// How soon what failed is tried again, in milliseconds.
 const RETRY_MS: u64 = 5_000;
 
 /// What the plan cannot know by itself.
@@ -118,10 +118,9 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .iter()
         .filter_map(|(r, d)| next_warning(r, d, world, now))
         .min();
-    plan.wake_ms = [next_moment(state, now), warning, retry]
-        .into_iter()
-        .flatten()
-        .min();
+    // What is due and still there could not be recorded.
+    let next = next_moment(state, now).map(|ms| if ms == 0 { RETRY_MS } else { ms });
+    plan.wake_ms = [next, warning, retry].into_iter().flatten().min();
     plan
 }
 
@@ -347,6 +346,17 @@ mod tests {
         let plan = planned(&[waiting, request(2, "alice")], &now(0), &BTreeSet::new());
         assert_eq!(plan.desired, Desired::default());
         assert_eq!(plan.wake_ms, Some(100_000));
+    }
+
+    #[test]
+    fn a_start_that_could_not_be_recorded_is_tried_again_a_while_later() {
+        let mut waiting = request(1, "alice");
+        waiting.stage = Stage::Waiting {
+            from: 1_000_100,
+            use_by: None,
+        };
+        let plan = planned(&[waiting], &now(100), &BTreeSet::new());
+        assert_eq!(plan.wake_ms, Some(RETRY_MS));
     }
 
     #[test]
