@@ -9,21 +9,33 @@ use tpa_bus::text;
 ///
 /// A command is an absolute path, then arguments with the wildcards of sudoers(5); `""` as the
 /// only argument means none, and no arguments mean any.
-pub(super) fn unfit_command(command: &str) -> Option<&'static str> {
+pub(crate) fn unfit_command(command: &str) -> Option<&'static str> {
     let program = command.split(' ').next().unwrap_or_default();
     match program {
         "" => Some("begins with a space, or is empty"),
         "ALL" => Some("\"ALL\" would be every command there is"),
-        "sudoedit" => Some("files to edit belong under edit, not run"),
+        // Under whatever path, sudo takes it for its own word.
+        _ if program.rsplit('/').next() == Some("sudoedit") => {
+            Some("files to edit belong under edit, not run")
+        }
         "list" | "cd" => Some("a word of sudo, not a command"),
         _ if command.starts_with('!') => Some("a forbidden command can be run under another name"),
-        _ => unfit_characters(command).or_else(|| unfit_path(program)),
+        _ => unfit_characters(command)
+            .or_else(|| unfit_path(program))
+            .or_else(|| unfit_arguments(command)),
     }
+}
+
+fn unfit_arguments(command: &str) -> Option<&'static str> {
+    let (_, arguments) = command.trim_end_matches(' ').split_once(' ')?;
+    let arguments = arguments.trim_start_matches(' ');
+    (arguments.starts_with('^') && !arguments.ends_with('$'))
+        .then_some("arguments that begin with \"^\" are a regular expression, up to a \"$\"")
 }
 
 /// Why a file to edit cannot stand in a role; `None` when it can. A wildcard may stand for (part
 /// of) the last name only: in a folder's place it could lead anywhere.
-pub(super) fn unfit_file(file: &str) -> Option<&'static str> {
+pub(crate) fn unfit_file(file: &str) -> Option<&'static str> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     if file.contains(' ') {
         return Some("a file's path has no spaces here");
@@ -87,6 +99,7 @@ mod tests {
             "/usr/bin/id \"\"",
             "/usr/bin/psql -d shop -c select\\x",
             "/bin/x a:b=c,d",
+            "/bin/x ^[a-z]+$",
         ] {
             let fit = unfit_command(command).is_none();
             assert_eq!(fit, !command.contains('\\'), "{command}");
@@ -110,6 +123,10 @@ mod tests {
             "ALL, /bin/ls",
             "!/bin/sh",
             "sudoedit /etc/x",
+            "/usr/bin/sudoedit",
+            "/usr/bin/sudoedit /etc/x",
+            "/bin/grep ^x",
+            "/bin/grep  ^ ",
             "NOPASSWD: /bin/sh",
             "#include /x",
             "#1001",

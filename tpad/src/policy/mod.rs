@@ -19,6 +19,8 @@ mod settings;
 mod sudo;
 mod who;
 
+pub(crate) use command::{unfit_command, unfit_file};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
