@@ -1,9 +1,57 @@
 //! What sudo runs under a grant: what the role gives, and nothing else.
 
 use anyhow::ensure;
-use tpa_tests::grant::grant;
+use serde_json::{Value, json};
+use tpa_tests::grant::{grant, role, shown};
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
+
+/// Commands and files full of what sudoers(5) takes for punctuation.
+const ODD: &str = r#"[request]
+who = ["@engineers"]
+[approve]
+who = ["@oncall"]
+[[gives.sudo]]
+as = "root:adm"
+run = ["/bin/a,b:c=d x=1,2:3 !e {f,g} 'h' ü", "/bin/echo a, /bin/sh, ALL", "/bin/echo  b   c*", '/bin/e ""', "/bin/r ^x$"]
+edit = ["/etc/a,b:c=d", "/etc/conf.d/[!a]?"]
+[[gives.sudo]]
+as = "postgres"
+run = ["/bin/echo NOPASSWD: ALL"]
+password = false
+"#;
+
+/// What sudo has to read of it, all in all (cvtsudoers(1)).
+fn as_read(uid: u32, end: &str) -> Value {
+    let part = |commands: Value| {
+        json!({
+            "User_List": [{ "userid": uid }],
+            "Host_List": [{ "hostname": "ALL" }],
+            "Cmnd_Specs": [commands],
+        })
+    };
+    json!({ "User_Specs": [
+        part(json!({
+            "runasusers": [{ "username": "root" }],
+            "runasgroups": [{ "usergroup": "adm" }],
+            "Options": [{ "notafter": end }, { "authenticate": true }],
+            "Commands": [
+                { "command": "/bin/a,b:c=d x=1,2:3 !e {f,g} 'h' ü" },
+                { "command": "/bin/echo a, /bin/sh, ALL" },
+                { "command": "/bin/echo b c*" },
+                { "command": "/bin/e \"\"" },
+                { "command": "/bin/r ^x$" },
+                { "command": "sudoedit /etc/a,b:c=d" },
+                { "command": "sudoedit /etc/conf.d/[!a]?" },
+            ],
+        })),
+        part(json!({
+            "runasusers": [{ "username": "postgres" }],
+            "Options": [{ "notafter": end }, { "authenticate": false }],
+            "Commands": [{ "command": "/bin/echo NOPASSWD: ALL" }],
+        })),
+    ] })
+}
 
 on_both_debians! {
     with play;
@@ -36,6 +84,19 @@ on_both_debians! {
         ] {
             host.ssh("alice", &format!("sudo -n {line}")).fails()?.keeps_quiet_about("uid=0")?;
         }
+    }
+
+    fn sudo_reads_in_a_rule_what_its_role_says_and_nothing_else(host) {
+        role(host, "odd", ODD)?;
+        let id = grant(host, "alice", "odd", "1h")?;
+        host.root("visudo -c").ok()?;
+        let uid = host.root("id -u alice");
+        let end = shown(host, &id)?.text("not_after")?.replace(['-', ':', 'T'], "");
+        let read = host.root(&format!("cvtsudoers -f json /run/tpa/sudoers.d/{id}")).json()?;
+        ensure!(read.0 == as_read(uid.ok()?.parse()?, &end), "{}", read.0);
+        host.ssh("alice", "sudo -n -u postgres /bin/echo NOPASSWD: ALL").says("NOPASSWD: ALL")?.ok()?;
+        host.ssh("alice", "sudo -n -u postgres /bin/echo").fails()?;
+        host.ssh("alice", "sudo -n -u postgres /bin/sh -c id").fails()?;
     }
 
     fn sudoedit_edits_the_named_file_and_no_other(host) {

@@ -3,15 +3,14 @@
 //! `cargo +nightly fuzz run TARGET` (cargo-fuzz) goes on from the corpus; `cargo test -p tpad`
 //! runs every file of the corpus on any toolchain.
 
+mod meant;
+
 use std::fs;
-use std::process::Command;
 
 use tpa_bus::id::Id;
 use tpa_bus::offline::{GateFile, StateFile};
 use tpa_bus::span::Span;
 use tpad::host::sudoers::{self, Sudo};
-use tpad::plan::Rule;
-use tpad::policy::SudoRule;
 use tpad::policy::load::{Source, load};
 use tpad::policy::people::Nss;
 use tpad::store::Body;
@@ -40,37 +39,20 @@ pub fn names(data: &[u8]) {
     }
 }
 
-/// A command that is rendered at all is rendered so that sudo takes it, on a line of its own.
+/// A rule that is rendered at all is one that sudo takes, and reads as it was meant.
 pub fn sudoers(data: &[u8]) {
-    let rule = Rule {
-        id: Id::parse("7H2KM4QX").unwrap(),
-        uid: 1001,
-        user: "alice".into(),
-        role: "fuzzed".into(),
-        not_after: 1_795_493_870,
-        sudo: vec![SudoRule {
-            run_as: "root".into(),
-            run_as_group: None,
-            run: vec![String::from_utf8_lossy(data).into_owned()],
-            edit: vec![],
-            password: true,
-        }],
-        record: false,
-    };
+    let rule = meant::rule(&String::from_utf8_lossy(data));
     let Ok(text) = sudoers::render(&rule, Sudo::Classic) else {
         return;
     };
-    let entries = text.lines().filter(|line| line.starts_with("#1001 "));
-    assert_eq!(entries.count(), 1, "{text}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rule");
     fs::write(&file, &text).unwrap();
-    let checked = Command::new("/usr/sbin/visudo")
-        .arg("-cf")
-        .arg(&file)
-        .output()
-        .unwrap();
+    let checked = meant::sudos("/usr/sbin/visudo", &["-cf"], &file);
     assert!(checked.status.success(), "{text}\n{checked:?}");
+    let read = meant::sudos("/usr/bin/cvtsudoers", &["-f", "json"], &file);
+    assert!(read.status.success(), "{text}\n{read:?}");
+    assert_eq!(meant::read(&read.stdout), meant::expected(&rule), "{text}");
 }
 
 /// State and gate files that are read are written as they were meant.
