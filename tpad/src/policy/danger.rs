@@ -274,6 +274,7 @@ mod tests {
             ("/usr/bin/systemctl status nginx", "pager"),
             ("/usr/bin/journalctl --no-pager -u *", "wildcard"),
             ("/usr/bin/systemctl restart nginx*", "wildcard"),
+            ("/usr/bin/systemctl ^restart .+$", "wildcard"),
             ("/usr/sbin/nginx", "any arguments"),
             ("/home/deploy/release \"\"", "who can write this program"),
         ] {

@@ -18,9 +18,12 @@ pub(super) fn kind_of(program: &str) -> Option<&'static Kind> {
     KINDS.iter().find(is)
 }
 
-/// Whether arguments are left to the person who runs the command.
+/// Whether arguments are left to the person who runs the command. From `^` on they are a regular
+/// expression, of which `.+` leaves all.
 pub(super) fn is_open(arguments: &str) -> bool {
-    arguments.is_empty() || arguments.contains(['*', '?', '['])
+    arguments.is_empty()
+        || arguments.contains(['*', '?', '['])
+        || arguments.trim_start_matches(' ').starts_with('^')
 }
 
 fn always(_: &str) -> bool {
