@@ -29,8 +29,11 @@ pub(crate) fn unfit_command(command: &str) -> Option<&'static str> {
 fn unfit_arguments(command: &str) -> Option<&'static str> {
     let (_, arguments) = command.trim_end_matches(' ').split_once(' ')?;
     let arguments = arguments.trim_start_matches(' ');
-    (arguments.starts_with('^') && !arguments.ends_with('$'))
-        .then_some("arguments that begin with \"^\" are a regular expression, up to a \"$\"")
+    let expression = arguments.strip_prefix('^')?;
+    let ends = |inner: &str| !inner.contains('$');
+    (!expression.strip_suffix('$').is_some_and(ends)).then_some(
+        "arguments that begin with \"^\" are a regular expression, with one \"$\", at its end",
+    )
 }
 
 /// Why a file to edit cannot stand in a role; `None` when it can. A wildcard may stand for (part
@@ -127,6 +130,7 @@ mod tests {
             "/usr/bin/sudoedit /etc/x",
             "/bin/grep ^x",
             "/bin/grep  ^ ",
+            "/bin/grep ^x$$",
             "NOPASSWD: /bin/sh",
             "#include /x",
             "#1001",
