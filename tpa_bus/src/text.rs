@@ -16,15 +16,23 @@ pub fn is_unsafe(c: char) -> bool {
 }
 
 /// The text as one clean line: every unsafe character becomes a visible escape (`\n`, `\t`,
-/// `\u{1b}`), and what is longer than `max` characters is cut and ends in `…`.
+/// `\u{1b}`), and what is longer than `max` characters then is cut and ends in `…`. A line stays
+/// as it is.
 #[must_use]
 pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
-    for (count, c) in text.chars().enumerate() {
-        if count == max {
+    let mut left = max;
+    for c in text.chars() {
+        let width = if is_unsafe(c) {
+            c.escape_default().count()
+        } else {
+            1
+        };
+        let Some(rest) = left.checked_sub(width) else {
             line.push('…');
             break;
-        }
+        };
+        left = rest;
         if is_unsafe(c) {
             line.extend(c.escape_default());
         } else {
@@ -51,6 +59,10 @@ mod tests {
     fn long_text_is_cut_with_a_mark() {
         assert_eq!(one_line("abcdef", 3), "abc…");
         assert_eq!(one_line("abc", 3), "abc");
+        for text in ["abcdef", "ab\0", "\0\0", "a\0b"] {
+            let line = one_line(text, 5);
+            assert_eq!(one_line(&line, 5), line, "{text:?}");
+        }
     }
 
     proptest::proptest! {
