@@ -72,6 +72,20 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).map_err(error("open"))?;
     connection
+        .busy_timeout(std::time::Duration::from_secs(1))
+        .map_err(error("open"))?;
+    // Before anything is changed: what a newer version made stays as it made it.
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(error("read"))?;
+    if !(0..=VERSION).contains(&found) {
+        return Err(Error::Version {
+            path: path.to_owned(),
+            found,
+            known: VERSION,
+        });
+    }
+    connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(error("open"))?;
     connection
@@ -80,26 +94,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     connection
         .pragma_update(None, "trusted_schema", "OFF")
         .map_err(error("open"))?;
-    connection
-        .busy_timeout(std::time::Duration::from_secs(1))
-        .map_err(error("open"))?;
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(error("read"))?;
-    match found {
-        VERSION => {}
-        0 | 1 => {
-            let tables = if found == 0 { TABLES } else { "" };
-            let script = format!("BEGIN;{tables}{ADDED}PRAGMA user_version = {VERSION};COMMIT;");
-            connection.execute_batch(&script).map_err(error("create"))?;
-        }
-        found => {
-            return Err(Error::Version {
-                path: path.to_owned(),
-                found,
-                known: VERSION,
-            });
-        }
+    if found < VERSION {
+        let tables = if found == 0 { TABLES } else { "" };
+        let script = format!("BEGIN;{tables}{ADDED}PRAGMA user_version = {VERSION};COMMIT;");
+        connection.execute_batch(&script).map_err(error("create"))?;
     }
     Ok(connection)
 }
