@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
-use super::line::{Format, claim, is_reapers};
+use super::line::{Format, claim};
 
 /// So many findings of each kind are kept word for word.
 const SHOWN: usize = 20;
@@ -76,8 +76,6 @@ pub struct Findings {
     pub foreign: Oddities,
     /// Lines of an event whose text is not that event's.
     pub altered: Oddities,
-    /// Lines of `tpad reap`. The chain cannot vouch for them, and nothing is wrong with them.
-    pub reaper: Oddities,
 }
 
 impl Findings {
@@ -119,13 +117,7 @@ impl<'a> Comparison<'a> {
     /// A message under the name of `tpad`.
     pub fn take(&mut self, place: impl Fn() -> String, message: &str) {
         let Some(claim) = claim(message) else {
-            let found = &mut self.findings;
-            let kind = if is_reapers(message) {
-                &mut found.reaper
-            } else {
-                &mut found.foreign
-            };
-            return kind.add(place(), message);
+            return self.findings.foreign.add(place(), message);
         };
         if claim.seq > self.chain.last() {
             return self.findings.beyond.add(place(), message);
@@ -268,15 +260,6 @@ mod tests {
         let found = found(&chain(0), &all);
         assert_eq!(found.foreign.count, 2);
         assert_eq!(found.foreign.first[0].place, "log:6");
-    }
-
-    #[test]
-    fn what_the_reaper_wrote_is_told_and_agrees() {
-        let mut all = lines(&[1, 2, 3, 4, 5]);
-        all.push("reaper-acted grant=7H2KM4QX killed=2 survivors=0".into());
-        let found = found(&chain(0), &all);
-        assert_eq!((found.reaper.count, found.foreign.count), (1, 0));
-        assert!(found.agree(), "{found:?}");
     }
 
     #[test]

@@ -68,12 +68,6 @@ pub fn claim(message: &str) -> Option<Claim> {
     })
 }
 
-/// Whether a message is one of `tpad reap`'s, which ends access without the database and so has no
-/// place in the chain.
-pub fn is_reapers(message: &str) -> bool {
-    message.starts_with("reaper-acted grant=")
-}
-
 fn claim_of_json(json: &str) -> Option<Claim> {
     let json: Value = serde_json::from_str(json).ok()?;
     let event = json.get("event")?;

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::Value;
 
 use super::compare::Comparison;
-use super::line::{TAG, is_reapers, message};
+use super::line::{TAG, message};
 use crate::fail::{Exit, Fail};
 
 /// Where distributions put what goes to `authpriv`: Debian, then Fedora.
@@ -137,8 +137,7 @@ fn read_lines(
     })
 }
 
-/// The journal knows who wrote a line: what did not come from `tpad`'s own unit is not `tpad`'s,
-/// and what root did not write is not the reaper's.
+/// The journal knows who wrote a line: what did not come from `tpad`'s own unit is not `tpad`'s.
 fn read_journal(comparison: &mut Comparison<'_>) -> io::Result<()> {
     let identifier = format!("SYSLOG_IDENTIFIER={TAG}");
     let fields = "--output-fields=MESSAGE,_SYSTEMD_UNIT,_UID,_PID";
@@ -160,8 +159,7 @@ fn read_journal(comparison: &mut Comparison<'_>) -> io::Result<()> {
             let (uid, pid) = (field("_UID").unwrap_or("?"), field("_PID").unwrap_or("?"));
             format!("journal: uid {uid}, pid {pid}")
         };
-        let reapers = is_reapers(message) && field("_UID") == Some("0");
-        if reapers || field("_SYSTEMD_UNIT") == Some("tpad.service") {
+        if field("_SYSTEMD_UNIT") == Some("tpad.service") {
             comparison.take(who, message);
         } else {
             comparison.take_foreign(who(), message);

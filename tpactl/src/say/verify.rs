@@ -45,7 +45,6 @@ pub fn log(name: &str, found: &Findings) -> Vec<String> {
     odd(&mut lines, "not tpad's", &found.foreign);
     odd(&mut lines, "changed", &found.altered);
     odd(&mut lines, "not in the database", &found.beyond);
-    odd(&mut lines, "the reaper's, outside the chain", &found.reaper);
     lines
 }
 
