@@ -5,6 +5,7 @@
 //! [`host::Host::boot`] starts it with systemd-nspawn in a control group and a mount namespace of
 //! its own, so that what ends the rig ends the host, and nothing of it stays mounted.
 
+pub mod access;
 pub mod base;
 pub mod chain;
 pub mod clock;
@@ -24,4 +25,5 @@ pub mod said;
 pub mod scenario;
 pub mod store;
 pub mod terminal;
+pub mod ways;
 pub mod wire;

@@ -1,89 +1,19 @@
 //! Access ends on time, whoever is dead: something on the host breaks while a grant lives, and
 //! all that the grant started is gone within 5 s of its end all the same. Nobody else is kept out.
 
-use std::time::Duration;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use tpa_tests::access::{Access, ends, get_in, is_on_time, others};
 use tpa_tests::chain;
-use tpa_tests::clock;
-use tpa_tests::grant::{grant, shown};
+use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
 use tpa_tests::installed;
 use tpa_tests::on_both_debians;
-use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
-
-/// How long after its end access may last.
-const PROMISE: Duration = Duration::from_secs(5);
 
 /// A unit that alice's own service manager starts whenever it does.
 const PLANT: &str = "mkdir -p ~/.config/systemd/user
 printf '[Service]\nExecStart=/usr/bin/sleep 4717\n[Install]\nWantedBy=default.target\n' >~/.config/systemd/user/planted.service
 systemctl --user --quiet enable --now planted.service";
-
-/// What alice has running on a short grant: a login, a command of root's, and what she left.
-struct Access {
-    id: String,
-    /// Since 1970, in UTC.
-    end: Duration,
-    login: Running,
-    _sudo: Running,
-}
-
-impl Access {
-    fn begin(host: &Host, length: &str) -> Result<Self> {
-        let id = grant(host, "alice", "web-ops", length)?;
-        let request = shown(host, &id)?;
-        let end = host.root(&format!("date --date {} +%s", request.text("not_after")?));
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
-        let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
-        host.logged("COMMAND=/usr/bin/sleep 4711")?;
-        host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
-            .ok()?;
-        host.runs("^(/usr/bin/)?sleep 471[0-2]", 3)?;
-        Ok(Self {
-            id,
-            end: Duration::from_secs(end.ok()?.parse()?),
-            login,
-            _sudo: sudo,
-        })
-    }
-
-    /// Waits for the end, and for the line of who brought it about.
-    fn ends(self, host: &Host, witness: &str) -> Result<()> {
-        self.login.finish()?.code_is(255)?;
-        ends(host, &self.id, self.end, witness)
-    }
-}
-
-/// Waits until `witness` tells of the end, and looks whether it is one.
-fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
-    host.told(witness, id)?;
-    let late = clock::wall()?.saturating_sub(end);
-    ensure!(late <= PROMISE, "it ended {late:?} late");
-    host.root("pgrep -a -u alice").code_is(1)?;
-    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
-    host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
-    host.ssh("alice", "true").fails()?.says("denied")?;
-    host.console("alice", "sudo -n /usr/bin/sleep 4711")
-        .fails()?;
-    Ok(())
-}
-
-/// Someone not gated, root, and someone exempt, on their way in.
-fn others(host: &Host) -> Result<Vec<Running>> {
-    let arrive = |user| host.start_ssh(user, &["-T", "echo in"]);
-    ["bob", "root", "frank"].into_iter().map(arrive).collect()
-}
-
-/// They are in.
-fn get_in(others: Vec<Running>) -> Result<()> {
-    for other in others {
-        other.finish()?.says("in")?.ok()?;
-    }
-    Ok(())
-}
 
 /// Breaks something by a line of shell while a grant lives; its id.
 fn break_and_end(host: &Host, line: &str, witness: &str) -> Result<String> {
@@ -111,14 +41,14 @@ fn comes_back(host: &Host, id: &str) -> Result<()> {
 /// failed. Once tpad is back nothing is, and what no limit ends has ended: a service manager of
 /// alice's own, and what she left in the background.
 fn the_limit_alone_ends_it(host: &Host) -> Result<()> {
-    let Access { id, end, login, .. } = Access::begin(host, "15s")?;
+    let access = Access::begin(host, "15s")?;
+    let (id, end) = (access.id.clone(), access.end);
     host.root(&format!(
         "systemctl stop tpad && systemctl stop 'tpa-reap-{id}-*.timer'"
     ))
     .ok()?;
-    login.finish()?.code_is(255)?;
-    let late = clock::wall()?.saturating_sub(end);
-    ensure!(late <= PROMISE, "it ended {late:?} late");
+    access.is_cut()?;
+    is_on_time(end)?;
     let failed = "systemctl --failed --plain --no-legend";
     host.root(failed).says("session-")?;
     host.root("systemctl start tpad").ok()?;

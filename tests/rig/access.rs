@@ -1,0 +1,98 @@
+//! Access in use: what somebody has running on a grant, and whether it ends on time, and everybody
+//! else gets in meanwhile.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::clock;
+use crate::grant::{grant, shown};
+use crate::host::Host;
+use crate::running::Running;
+
+/// How long after its end access may last.
+const PROMISE: Duration = Duration::from_secs(5);
+
+/// What alice has running on a short grant: a login, a command of root's, and what she left.
+pub struct Access {
+    /// Its id.
+    pub id: String,
+    /// When it ends, since 1970 in UTC.
+    pub end: Duration,
+    login: Running,
+    _sudo: Running,
+}
+
+impl Access {
+    /// Has alice granted so much and start it all.
+    pub fn begin(host: &Host, length: &str) -> Result<Self> {
+        let id = grant(host, "alice", "web-ops", length)?;
+        let end = end_of(host, &id)?;
+        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
+        login.line("in")?;
+        let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+        host.logged("COMMAND=/usr/bin/sleep 4711")?;
+        host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
+            .ok()?;
+        host.runs("^(/usr/bin/)?sleep 471[0-2]", 3)?;
+        Ok(Self {
+            id,
+            end,
+            login,
+            _sudo: sudo,
+        })
+    }
+
+    /// Waits for the end, and for the line of who brought it about.
+    pub fn ends(self, host: &Host, witness: &str) -> Result<()> {
+        let (id, end) = (self.id.clone(), self.end);
+        self.is_cut()?;
+        ends(host, &id, end, witness)
+    }
+
+    /// Waits until the login is cut.
+    pub fn is_cut(self) -> Result<()> {
+        self.login.finish()?.code_is(255).map(|_| ())
+    }
+}
+
+/// When a grant ends, since 1970 in UTC.
+pub fn end_of(host: &Host, id: &str) -> Result<Duration> {
+    let request = shown(host, id)?;
+    let end = host.root(&format!("date --date {} +%s", request.text("not_after")?));
+    Ok(Duration::from_secs(end.ok()?.parse()?))
+}
+
+/// Waits until `witness` tells of the end, and looks whether it is one.
+pub fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
+    host.told(witness, id)?;
+    is_on_time(end)?;
+    host.root("pgrep -a -u alice").code_is(1)?;
+    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+    host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
+    host.ssh("alice", "true").fails()?.says("denied")?;
+    host.console("alice", "sudo -n /usr/bin/sleep 4711")
+        .fails()?;
+    Ok(())
+}
+
+/// An end at this moment, since 1970 in UTC, is kept to within the promise.
+pub fn is_on_time(end: Duration) -> Result<()> {
+    let late = clock::wall()?.saturating_sub(end);
+    ensure!(late <= PROMISE, "it ended {late:?} late");
+    Ok(())
+}
+
+/// Someone not gated, root, and someone exempt, on their way in.
+pub fn others(host: &Host) -> Result<Vec<Running>> {
+    let arrive = |user| host.start_ssh(user, &["-T", "echo in"]);
+    ["bob", "root", "frank"].into_iter().map(arrive).collect()
+}
+
+/// They are in.
+pub fn get_in(others: Vec<Running>) -> Result<()> {
+    for other in others {
+        other.finish()?.says("in")?.ok()?;
+    }
+    Ok(())
+}
