@@ -16,6 +16,7 @@ pub mod installed;
 pub mod kill;
 pub mod layer;
 pub mod machine;
+pub mod module;
 pub mod need;
 pub mod notify;
 pub mod object;
