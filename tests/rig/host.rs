@@ -206,7 +206,9 @@ impl Host {
         machine.as_ref().map_or(Pid::from_raw(-1), Machine::leader)
     }
 
-    fn inside(&self, path: &str) -> String {
+    /// A path of the host, as this machine reaches it.
+    #[must_use]
+    pub fn inside(&self, path: &str) -> String {
         format!("/proc/{}/root{path}", self.leader())
     }
 

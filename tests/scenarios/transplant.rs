@@ -1,0 +1,76 @@
+//! A database that comes from another host: it keeps its story, and grants nothing.
+
+use anyhow::{Context, Result, ensure};
+use tpa_tests::chain;
+use tpa_tests::debian::Equipment;
+use tpa_tests::grant::{grant, request, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::scenario::play;
+
+/// All that tpad keeps.
+const KEPT: &str = "/var/lib/tpa";
+
+/// Puts what tpad keeps on one host in place of what it keeps on another, whose log is new too.
+fn transplant(from: &Host, to: &Host) -> Result<()> {
+    from.root(&format!("tar --create --file /root/kept.tar {KEPT}"))
+        .ok()?;
+    to.copy_in(from.inside("/root/kept.tar").as_ref(), "/root/kept.tar")?;
+    to.root(&format!(
+        "systemctl stop tpad && rm -r {KEPT} && truncate --size 0 /var/log/auth.log && \
+         tar --extract --directory / --file /root/kept.tar && systemctl start tpad"
+    ))
+    .ok()?;
+    Ok(())
+}
+
+/// How many events the chain has.
+fn events(host: &Host) -> Result<u64> {
+    let walked = host.root("tpactl verify --log none --json").json()?;
+    Ok(walked.number("events")?.try_into()?)
+}
+
+on_both_debians! {
+    with play;
+
+    fn a_copied_database_keeps_its_story_and_grants_nothing(host) {
+        let live = grant(host, "alice", "web-ops", "1h")?;
+        let later = "tpactl request web-ops --at $(date --date '+1 hour' +%FT%TZ) --for 1h --reason 'the sale begins' --no-wait --json";
+        let scheduled = host.console("mallory", later).json()?.text("id")?.to_owned();
+        host.console("carol", &format!("tpactl approve {scheduled} --yes")).ok()?;
+        shown(host, &scheduled)?.has("state", "scheduled")?;
+        let asked = request(host, "mallory", "web-ops", "1h")?;
+        host.ssh("alice", "true").ok()?;
+        host.told("session-closed", &live)?;
+        let before = events(host)?;
+
+        let other = Host::boot_gated(host.debian(), Equipment::Plain)?;
+        ensure!(host.root("cat /etc/machine-id").ok()? != other.root("cat /etc/machine-id").ok()?, "two machines");
+        transplant(host, &other)?;
+        other.ssh("alice", "true").fails()?.says("no active grant for alice")?;
+        other.console("alice", "sudo -n -u postgres /usr/bin/id -un").fails()?;
+        other.root("find /run/tpa/sudoers.d /run/tpa/state -type f | grep .").code_is(1)?;
+        other.root("systemctl list-timers --all | grep tpa-reap").code_is(1)?;
+        for (id, state, event) in [
+            (&live, "revoked", "grant-revoked"),
+            (&scheduled, "revoked", "grant-revoked"),
+            (&asked, "lapsed", "request-lapsed"),
+        ] {
+            shown(&other, id)?.has("state", state).with_context(|| format!("{id}, {event}"))?;
+            let told = other.told(event, id)?;
+            ensure!(told.contains("the database comes from another machine"), "{told}");
+        }
+
+        chain::is_whole(&other)?;
+        ensure!(events(&other)? > before, "the chain goes on from event {before}");
+        other.root(&format!("tpactl log {live}")).says("grant-activated")?.says("carol")?.ok()?;
+        grant(&other, "alice", "web-ops", "1h")?;
+        other.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
+        other.root("systemctl restart tpad").ok()?;
+        other.ssh("alice", "true").ok()?;
+        // Where it was copied from nothing has changed.
+        ensure!(events(host)? == before, "nothing happened at home");
+        shown(host, &live)?.has("state", "active")?;
+        host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
+    }
+}
