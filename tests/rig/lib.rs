@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod base;
+pub mod bus;
 pub mod chain;
 pub mod clock;
 pub mod debian;
