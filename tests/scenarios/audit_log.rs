@@ -143,6 +143,10 @@ on_both_debians! {
         newest(host)?;
         host.root("systemctl stop tpad && cp -a /var/lib/tpa /root/old && systemctl start tpad").ok()?;
         grant(host, "alice", "web-ops", "1h")?;
+        // More than tpad will have to say of the files it finds and knows nothing of.
+        for user in ["alice", "alice", "mallory", "mallory", "mallory"] {
+            request(host, user, "web-ops", "1h")?;
+        }
         newest(host)?;
         host.root("systemctl stop tpad && rm -r /var/lib/tpa && mv /root/old /var/lib/tpa").ok()?;
         host.root("systemctl start tpad").ok()?;
