@@ -100,21 +100,18 @@ impl Timer {
         Ok(Self(AsyncIo::new_nonblocking(runtime, timer)?))
     }
 
-    /// Fires after so many milliseconds, or only when the clock is set.
-    fn set(&self, clock: &Clock, now: &Now, after_ms: Option<u64>) -> nix::Result<()> {
+    /// Fires so many milliseconds after `now`, or only when the clock is set.
+    fn set(&self, clock: &Clock, now: &Now, after_ms: Option<u64>) -> anyhow::Result<()> {
         // A year ahead stands for never: a timer that is not set does not see the clock being set.
-        let after = Duration::from_millis(after_ms.unwrap_or(365 * 86_400_000));
-        let second = Duration::from_secs(u64::try_from(now.wall_s).unwrap_or(0));
+        let after_ms = after_ms.unwrap_or(365 * 86_400_000);
+        let at = fires_at(&clock.now()?, now, after_ms);
         // A moment is the beginning of its second, so what is left of a clock that was set may lie
         // within the second that has begun: then a little later, not in the past.
-        let at = second
-            .saturating_add(after)
-            .max(clock.wall()?.saturating_add(SOON));
+        let at = at.max(clock.wall()?.saturating_add(SOON));
         let flags =
             TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
-        self.0
-            .get_ref()
-            .set(Expiration::OneShot(TimeSpec::from_duration(at)), flags)
+        let expiration = Expiration::OneShot(TimeSpec::from_duration(at));
+        Ok(self.0.get_ref().set(expiration, flags)?)
     }
 
     async fn fired(&self) {
@@ -127,6 +124,18 @@ impl Timer {
             })
             .await;
     }
+}
+
+/// When `after_ms` after `now` is, by the wall clock as it is set at present. A clock that was set
+/// back is not gone by, so `now` may be far ahead of it: a timer would never get there. One that
+/// was set ahead since `now` has to be looked at, at once.
+fn fires_at(present: &Now, now: &Now, after_ms: u64) -> Duration {
+    let second = |now: &Now| Duration::from_secs(u64::try_from(now.wall_s).unwrap_or(0));
+    let passed_ms = present.boottime_ms.saturating_sub(now.boottime_ms);
+    let left = Duration::from_millis(after_ms.saturating_sub(passed_ms));
+    let after = Duration::from_millis(after_ms);
+    let by_now = second(now).saturating_add(after);
+    by_now.min(second(present).saturating_add(left))
 }
 
 impl Engine {
@@ -351,4 +360,38 @@ pub(super) fn void_on_another_machine(store: &Store, state: &State) -> anyhow::R
 
 pub(super) fn remember_machine(store: &mut Store) -> anyhow::Result<()> {
     Ok(store.set_fact(MACHINE, &machine_id())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    fn at(wall_s: i64, boottime_ms: u64) -> Now {
+        Now {
+            wall_s,
+            boottime_ms,
+            boot_id: "here".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_has_passed_since_the_look_is_not_waited_for_again() {
+        let fires = fires_at(&at(1_003, 8_000), &at(1_000, 5_000), 20_000);
+        assert_eq!(fires, Duration::from_secs(1_020));
+    }
+
+    #[test]
+    fn with_the_clock_set_back_the_timer_goes_by_the_clock_as_it_is() {
+        let taken_for = at(1_000 * DAY, 5_000);
+        let fires = fires_at(&at(DAY, 6_000), &taken_for, 20_000);
+        assert_eq!(fires, Duration::from_secs(86_400 + 19));
+    }
+
+    #[test]
+    fn a_clock_set_ahead_since_the_look_is_looked_at_at_once() {
+        let fires = fires_at(&at(DAY, 6_000), &at(1_000, 5_000), 20_000);
+        assert!(fires < Duration::from_secs(86_400), "{fires:?}");
+    }
 }

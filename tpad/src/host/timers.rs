@@ -10,7 +10,7 @@ use tpa_bus::id::Id;
 use zbus_systemd::systemd1::ManagerProxy;
 use zruntime::SharedRuntime;
 
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::host::Report;
 use crate::host::manager::{self, Property, property};
 use crate::host::paths::Paths;
@@ -117,6 +117,8 @@ async fn start(
     end: &End,
     now: &Now,
 ) -> anyhow::Result<()> {
+    let startup_us = manager.userspace_timestamp_monotonic().await?;
+    let running_us = clock::monotonic_us()?.saturating_sub(startup_us);
     let timer = name(id, end);
     let service = timer.replace(".timer", ".service");
     let aux = vec![(service, service_properties(paths, id)?)];
@@ -124,21 +126,28 @@ async fn start(
         .start_transient_unit(
             timer,
             "replace".to_owned(),
-            timer_properties(id, end, now)?,
+            timer_properties(id, end, now, running_us)?,
             aux,
         )
         .await?;
     Ok(())
 }
 
-/// Both clocks, systemd.timer(5): `OnActiveSec` goes on when the wall clock is set back,
-/// `OnCalendar` when the host was suspended or the clock is set forward.
-fn timer_properties(id: Id, end: &End, now: &Now) -> anyhow::Result<Vec<Property>> {
+/// Both clocks, systemd.timer(5): `OnStartupSec` goes on when the wall clock is set back,
+/// `OnCalendar` when the host was suspended or the clock is set forward. It counts from the start
+/// of PID 1, `running_us` ago: `OnActiveSec` begins anew with every `daemon-reload`.
+fn timer_properties(
+    id: Id,
+    end: &End,
+    now: &Now,
+    running_us: u64,
+) -> anyhow::Result<Vec<Property>> {
     let remaining_ms = end.deadline_ms.saturating_sub(now.boottime_ms);
     let delay_us = remaining_ms.saturating_mul(1_000) + GRACE_S.unsigned_abs() * 1_000_000;
+    let delay_us = delay_us.saturating_add(running_us);
     Ok(vec![
         property("Description", format!("End of the access grant {id}"))?,
-        property("TimersMonotonic", vec![("OnActiveSec", delay_us)])?,
+        property("TimersMonotonic", vec![("OnStartupSec", delay_us)])?,
         property(
             "TimersCalendar",
             vec![("OnCalendar", calendar(end.not_after + GRACE_S))],
@@ -198,11 +207,12 @@ mod tests {
             boottime_ms: 90_000,
             boot_id: String::new(),
         };
-        let properties = timer_properties(Id::parse("7H2KM4QX").unwrap(), &END, &now).unwrap();
+        let id = Id::parse("7H2KM4QX").unwrap();
+        let properties = timer_properties(id, &END, &now, 5_000_000).unwrap();
         let monotonic = &properties[1];
         assert_eq!(monotonic.0, "TimersMonotonic");
         assert!(
-            format!("{:?}", monotonic.1).contains("2000000"),
+            format!("{:?}", monotonic.1).contains("7000000"),
             "{monotonic:?}"
         );
     }
