@@ -53,7 +53,7 @@ impl Engine {
     ) -> anyhow::Result<()> {
         if events.iter().any(Event::gives_access) {
             room::for_a_grant(&Paths::default())
-                .context("nothing was changed, because the host has no room for what it takes")?;
+                .context("nothing was changed, because the host cannot hold what it takes")?;
         }
         let ends_access = !events.is_empty() && events.iter().all(Event::ends_access);
         let mut next = inner.state.clone();
