@@ -28,12 +28,7 @@ impl Access {
     pub fn begin(host: &Host, length: &str) -> Result<Self> {
         let id = grant(host, "alice", "web-ops", length)?;
         let end = end_of(host, &id)?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
-        let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
-        host.logged("COMMAND=/usr/bin/sleep 4711")?;
-        host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
-            .ok()?;
+        let (login, sudo) = work(host)?;
         host.runs("^(/usr/bin/)?sleep 471[0-2]", 3)?;
         Ok(Self {
             id,
@@ -56,6 +51,24 @@ impl Access {
     }
 }
 
+/// Logs in on a terminal over ssh, and stays: in once this returns.
+pub fn stay(host: &Host, user: &str) -> Result<Running> {
+    let mut login = host.start_ssh(user, &["-tt", "echo in; exec sleep 4710"])?;
+    login.line("in")?;
+    Ok(login)
+}
+
+/// Has alice log in and stay, run a command of root's, and leave something in the background: her
+/// login, and the client of the command.
+pub fn work(host: &Host) -> Result<(Running, Running)> {
+    let login = stay(host, "alice")?;
+    let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+    host.logged("COMMAND=/usr/bin/sleep 4711")?;
+    host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
+        .ok()?;
+    Ok((login, sudo))
+}
+
 /// When a grant ends, since 1970 in UTC.
 pub fn end_of(host: &Host, id: &str) -> Result<Duration> {
     let request = shown(host, id)?;
@@ -67,12 +80,18 @@ pub fn end_of(host: &Host, id: &str) -> Result<Duration> {
 pub fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
     host.told(witness, id)?;
     is_on_time(end)?;
-    host.root("pgrep -a -u alice").code_is(1)?;
-    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+    nothing_runs(host)?;
     host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
     host.ssh("alice", "true").fails()?.says("denied")?;
     host.console("alice", "sudo -n /usr/bin/sleep 4711")
         .fails()?;
+    Ok(())
+}
+
+/// No process is alice's, and none is what she started.
+pub fn nothing_runs(host: &Host) -> Result<()> {
+    host.root("pgrep -a -u alice").code_is(1)?;
+    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
     Ok(())
 }
 

@@ -166,14 +166,7 @@ impl Host {
 
     /// Waits for a line with all of these texts in `/var/log/auth.log`.
     pub fn logged_with(&self, texts: &[&str]) -> Result<String> {
-        let argv = [
-            "/usr/bin/tail",
-            "--lines=+1",
-            "--follow=name",
-            "--retry",
-            AUTH_LOG,
-        ];
-        Running::start(argv.join(" "), &mut self.command(&argv))?.line_with_all(texts)
+        self.logged_behind(0, texts)
     }
 
     /// How long `/var/log/auth.log` is by now, in bytes.
@@ -185,7 +178,7 @@ impl Host {
     /// Waits for a line with all of these texts behind so many bytes of `/var/log/auth.log`.
     pub fn logged_behind(&self, bytes: u64, texts: &[&str]) -> Result<String> {
         let from = format!("--bytes=+{}", bytes.saturating_add(1));
-        let argv = ["/usr/bin/tail", &from, "--follow", AUTH_LOG];
+        let argv = ["/usr/bin/tail", &from, "--follow=name", "--retry", AUTH_LOG];
         Running::start(argv.join(" "), &mut self.command(&argv))?.line_with_all(texts)
     }
 

@@ -71,31 +71,24 @@ impl Wire {
     /// Connects to the system bus and says hello.
     pub fn on_bus() -> Result<Self> {
         let mut wire = Self::open(Path::new("/run/dbus/system_bus_socket"))?;
-        let bus = "org.freedesktop.DBus";
-        wire.send(&Call {
-            destination: Some(bus),
-            path: "/org/freedesktop/DBus",
-            interface: bus,
-            member: "Hello",
-            signature: "",
-            body: &[],
-            answer: true,
-        })?;
-        match wire.answer()? {
-            None => Ok(wire),
-            Some(error) => bail!("{error}"),
-        }
+        wire.ask_bus("Hello")?;
+        Ok(wire)
     }
 
     /// Has the bus answer something. It answers one call after the other, so what was sent before
     /// has been passed on.
     pub fn is_passed_on(&mut self) -> Result<()> {
+        self.ask_bus("GetId")
+    }
+
+    /// Calls a method of the bus itself that takes nothing.
+    fn ask_bus(&mut self, member: &str) -> Result<()> {
         let bus = "org.freedesktop.DBus";
         self.send(&Call {
             destination: Some(bus),
             path: "/org/freedesktop/DBus",
             interface: bus,
-            member: "GetId",
+            member,
             signature: "",
             body: &[],
             answer: true,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use table::{ACCESS, About, CALLERS, GATE, PEOPLE, READS, SEE_ALICES};
+use tpa_tests::access::stay;
 use tpa_tests::bus::{self, call};
 use tpa_tests::grant::{REASON, role, shown};
 use tpa_tests::host::Host;
@@ -111,8 +112,7 @@ on_both_debians! {
     fn whoever_is_not_named_is_refused_and_nothing_has_changed(host) {
         table::is_complete()?;
         let standing = stage(host)?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        let _login = stay(host, "alice")?;
         let mut watched = Watched { host, events: events(host)? };
 
         for (method, arguments, about, own, others) in ACCESS {

@@ -1,5 +1,6 @@
 //! tpad killed at any point goes on where it was.
 
+use tpa_tests::access::stay;
 use tpa_tests::chain;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::kill::kill_tpad;
@@ -19,8 +20,7 @@ on_both_debians! {
 
     fn killed_with_a_grant_live_the_session_goes_on_and_still_ends(host) {
         let id = grant(host, "alice", "web-ops", "15s")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let login = stay(host, "alice")?;
         kill_tpad(host)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         login.finish()?.code_is(255)?;
@@ -31,8 +31,7 @@ on_both_debians! {
 
     fn killed_while_it_ends_a_grant_the_end_is_finished(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let login = stay(host, "alice")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         kill_tpad(host)?;
         host.told("removal-confirmed", &id)?;

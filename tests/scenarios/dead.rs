@@ -2,7 +2,7 @@
 //! all that the grant started is gone within 5 s of its end all the same. Nobody else is kept out.
 
 use anyhow::Result;
-use tpa_tests::access::{Access, ends, get_in, is_on_time, others};
+use tpa_tests::access::{Access, ends, get_in, is_on_time, nothing_runs, others};
 use tpa_tests::chain;
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
@@ -51,10 +51,8 @@ fn the_limit_alone_ends_it(host: &Host) -> Result<()> {
     is_on_time(end)?;
     let failed = "systemctl --failed --plain --no-legend";
     host.root(failed).says("session-")?;
-    host.root("systemctl start tpad").ok()?;
-    host.told("removal-confirmed", &id)?;
-    host.root("pgrep -a -u alice").code_is(1)?;
-    host.root("pgrep -af '^(/usr/bin/)?sleep 471'").code_is(1)?;
+    comes_back(host, &id)?;
+    nothing_runs(host)?;
     // Tidying up comes behind everything else, and nothing tells when it is done.
     host.root(&format!(
         "timeout 10 sh -c 'until [ -z \"$({failed})\" ]; do :; done' || {failed}"

@@ -1,18 +1,13 @@
 //! A disk that is full or fails: nothing is granted that cannot be recorded, and what ends, ends.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
+use tpa_tests::access::{end_of, is_on_time, stay};
 use tpa_tests::chain;
-use tpa_tests::clock;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
-
-/// How long after its end access may last.
-const PROMISE: Duration = Duration::from_secs(5);
 
 /// A system call of tpad that fails from now on, as strace(1) spells it.
 struct Fault(Running);
@@ -64,8 +59,7 @@ fn gone(host: &Host) -> Result<()> {
 
 fn grants_nothing_and_ends_everything(host: &Host, call: &str, error: &str) -> Result<()> {
     let living = grant(host, "alice", "web-ops", "1h")?;
-    let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-    login.line("in")?;
+    let login = stay(host, "alice")?;
     let asked = request(host, "mallory", "web-ops", "1h")?;
 
     let fault = Fault::begin(host, call, error)?;
@@ -114,17 +108,15 @@ on_both_debians! {
     fn full_when_tpad_starts_it_says_so_and_access_ends_on_time(host) {
         put_apart(host, "/var/lib/tpa", "2m")?;
         let id = grant(host, "alice", "web-ops", "20s")?;
-        let end = host.root(&format!("date --date {} +%s", shown(host, &id)?.text("not_after")?));
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let end = end_of(host, &id)?;
+        let login = stay(host, "alice")?;
         host.root("systemctl stop tpad").ok()?;
         fill(host, "/var/lib/tpa")?;
         host.root("systemctl start tpad").fails()?;
         host.root("journalctl --unit tpad").says("database or disk is full")?;
         host.ssh("alice", "true").ok()?;
         login.finish()?.code_is(255)?;
-        let late = clock::wall()?.saturating_sub(Duration::from_secs(end.ok()?.parse()?));
-        ensure!(late <= PROMISE, "it ended {late:?} late");
+        is_on_time(end)?;
         gone(host)?;
         host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
         host.ssh("alice", "true").fails()?;
@@ -143,8 +135,7 @@ on_both_debians! {
         put_apart(host, "/run/tpa", "256k")?;
         let first = grant(host, "alice", "web-ops", "1h")?;
         let second = grant(host, "alice", "web-ops", "1h")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let login = stay(host, "alice")?;
         let asked = request(host, "mallory", "web-ops", "1h")?;
         let line = format!("tpactl extend {second} --for 30m --reason 'more of the same' --no-wait --json");
         let extension = host.console("alice", &line).json()?;
@@ -178,8 +169,7 @@ on_both_debians! {
 
     fn full_at_the_end_of_a_grant_it_ends_on_time(host) {
         let id = grant(host, "alice", "web-ops", "10s")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let login = stay(host, "alice")?;
         let fault = Fault::begin(host, "pwrite64", "ENOSPC")?;
         login.finish()?.code_is(255)?;
         gone(host)?;

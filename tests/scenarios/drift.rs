@@ -2,6 +2,7 @@
 //! touched.
 
 use anyhow::{Context, Result};
+use tpa_tests::access::stay;
 use tpa_tests::grant::{grant, request};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -77,8 +78,7 @@ on_both_debians! {
 
     fn timers_and_limits_are_there_again_after_the_next_event(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let _login = stay(host, "alice")?;
         let more = host.console("alice", &format!("tpactl extend {id} --for 30m --reason 'more of the same' --no-wait --json")).json()?;
         host.console("carol", &format!("tpactl approve {} --yes", more.text("id")?)).ok()?;
         let limit = "ls /run/systemd/system/session-*.scope.d/60-tpa.conf";

@@ -1,6 +1,7 @@
 //! Access ends: all of it, on time.
 
 use anyhow::ensure;
+use tpa_tests::access::{end_of, nothing_runs, stay, work};
 use tpa_tests::grant::{grant, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -10,12 +11,7 @@ use tpa_tests::scenario::play;
 /// Everything that a person may leave running. What is returned has to be kept: it stands for the
 /// clients, which sit elsewhere.
 fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
-    let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-    login.line("in")?;
-    let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
-    host.logged("COMMAND=/usr/bin/sleep 4711")?;
-    host.ssh("alice", "nohup sleep 4712 >/dev/null 2>&1 &")
-        .ok()?;
+    let (login, sudo) = work(host)?;
     host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1")
         .ok()?;
     host.ssh("alice", "tmux new-session -d 'exec sleep 4714'")
@@ -39,9 +35,7 @@ fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
 /// None of it is left, and none of it can be begun again.
 fn nothing_is_left(host: &Host, id: &str) -> anyhow::Result<()> {
     host.told("removal-confirmed", id)?;
-    host.root("pgrep -a -u alice").code_is(1)?;
-    host.root("pgrep -af '^(/usr/bin/)?sleep 471[0-5]'")
-        .code_is(1)?;
+    nothing_runs(host)?;
     host.root("pgrep -af '^sshd(-session)?: alice'")
         .code_is(1)?;
     host.root("timeout 5 pidwait -f '^ssh -f'")
@@ -69,9 +63,7 @@ on_both_debians! {
     fn at_the_end_everything_the_grant_started_is_gone(host) {
         let id = grant(host, "alice", "web-ops", "15s")?;
         let (login, clients) = spread_out(host)?;
-        let request = shown(host, &id)?;
-        let end = host.root(&format!("date --date {} +%s", request.text("not_after")?));
-        let end: u64 = end.ok()?.parse()?;
+        let end = end_of(host, &id)?.as_secs();
         let cut = login.finish()?;
         let now: u64 = host.root("date +%s").ok()?.parse()?;
         ensure!((end..=end + 2).contains(&now), "ended at {now}, not at {end}");
@@ -114,8 +106,7 @@ on_both_debians! {
 
     fn with_tpad_masked_access_ends_all_the_same(host) {
         let id = grant(host, "alice", "web-ops", "10s")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let login = stay(host, "alice")?;
         host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         login.finish()?.code_is(255)?;

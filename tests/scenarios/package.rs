@@ -1,6 +1,7 @@
 //! Installing, upgrading and removing never locks anybody out.
 
 use anyhow::ensure;
+use tpa_tests::access::stay;
 use tpa_tests::grant::grant;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
@@ -24,8 +25,7 @@ on_both_debians! {
 
     fn removal_ends_every_grant_and_leaves_no_line_to_a_missing_module(host) {
         grant(host, "alice", "web-ops", "1h")?;
-        let mut login = host.start_ssh("alice", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line("in")?;
+        let login = stay(host, "alice")?;
         host.root("dpkg --remove tpa").ok()?;
         login.finish()?.code_is(255)?;
         host.root("pgrep -a -u alice").code_is(1)?;

@@ -2,7 +2,7 @@
 //! decides on whom PAM names at that moment, and nobody else's grant or standing counts.
 
 use anyhow::{Context, Result, ensure};
-use tpa_tests::access::{end_of, ends};
+use tpa_tests::access::{end_of, ends, stay};
 use tpa_tests::debian::Debian;
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
@@ -77,8 +77,7 @@ on_both_debians! {
         said.fails()?.says("no active grant for mallory")?;
         ensure!(said.out.trim() == "mallory", "nothing of alice's sudo: {said}");
 
-        let mut login = host.start_ssh("mallory", &["-tt", "echo in; exec sleep 4710"])?;
-        login.line_with("in")?;
+        let login = stay(host, "mallory")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         login.finish()?.code_is(255)?;
         host.told("removal-confirmed", &id)?;

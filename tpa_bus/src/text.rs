@@ -23,20 +23,16 @@ pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
     let mut left = max;
     for c in text.chars() {
-        let width = if is_unsafe(c) {
-            c.escape_default().count()
-        } else {
-            1
-        };
+        let escape = is_unsafe(c).then(|| c.escape_default());
+        let width = escape.as_ref().map_or(1, ExactSizeIterator::len);
         let Some(rest) = left.checked_sub(width) else {
             line.push('…');
             break;
         };
         left = rest;
-        if is_unsafe(c) {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
+        match escape {
+            Some(escape) => line.extend(escape),
+            None => line.push(c),
         }
     }
     line

@@ -12,10 +12,10 @@ use tpa_bus::names;
 use tpa_bus::offline::{Class, Concern, GateFile};
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
-use super::Engine;
+use super::{Engine, Inner};
 use crate::accounts::{self, LocalFiles};
 use crate::clock::{Clock, Now};
-use crate::host::{Enforced, Host, Report};
+use crate::host::{Host, Report};
 use crate::ledger::{Closed, Event, Person, Removal, Request, Session, Stage, State, moved};
 use crate::plan::{Ending, Plan, World, plan};
 use crate::policy::{AuditFormat, Policy};
@@ -46,13 +46,15 @@ pub async fn run(
     loop {
         let changed = engine.changed.listen();
         let policy = engine.policy();
-        let gate = host.write_gate(&policy.gate);
+        let mut reports = host.write_gate(&policy.gate);
         let (now, planned, generation) = engine.plan()?;
         timer.set(&engine.clock, &now, planned.wake_ms)?;
-        let Enforced { reports, unproven } = host.enforce(&planned.desired, &now).await;
-        engine.digest(&planned, [gate, reports].concat());
+        let enforced = host.enforce(&planned.desired, &now).await;
+        reports.extend(enforced.reports);
+        engine.digest(&planned, reports);
+        engine.has_said(&planned);
         // A bus that hangs must not keep the next end from being enforced.
-        let prepared = host.prepare(&planned.desired, &unproven, &now);
+        let prepared = host.prepare(&planned.desired, &enforced.unproven, &now);
         let prepared = async { Some(prepared.await) };
         let due = async {
             timer.fired().await;
@@ -161,7 +163,6 @@ impl Engine {
     /// Takes in what the host layer did.
     fn digest(&self, planned: &Plan, reports: Vec<Report>) {
         let mut inner = self.lock();
-        inner.said.extend(&planned.said);
         let events: Vec<_> = reports
             .into_iter()
             .flat_map(|report| events_of(report, &planned.desired.endings, &inner.state))
@@ -174,14 +175,13 @@ impl Engine {
                 tracing::error!("{error:#}");
             }
         }
-        let open = &inner.state.requests;
-        let said = inner
-            .said
-            .iter()
-            .filter(|said| open.contains_key(&said.id))
-            .copied()
-            .collect();
-        inner.said = said;
+    }
+
+    /// Keeps in mind what was said of requests that are still there.
+    fn has_said(&self, planned: &Plan) {
+        let Inner { said, state, .. } = &mut *self.lock();
+        said.extend(&planned.said);
+        said.retain(|said| state.requests.contains_key(&said.id));
     }
 
     /// The host is as this generation of the state wants it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use zbus::connection::Builder;
 use zbus::proxy::CacheProperties;
-use zbus::{Connection, OwnedVariant, Variant};
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
 use zbus_systemd::login1;
 use zbus_systemd::systemd1::{ManagerProxy, ScopeProxy};
 use zruntime::SharedRuntime;
@@ -44,6 +44,18 @@ pub async fn connect(paths: &Paths) -> anyhow::Result<Connection> {
 pub async fn manager(connection: &Connection) -> zbus::Result<ManagerProxy<'_>> {
     ManagerProxy::builder(connection)
         // Keeping a cache up to date needs the bus daemon's match rules.
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await
+}
+
+/// The properties of the scope at this path.
+///
+/// # Errors
+/// When the connection is gone.
+pub async fn scope(connection: &Connection, path: OwnedObjectPath) -> zbus::Result<ScopeProxy<'_>> {
+    ScopeProxy::builder(connection)
+        .path(path)
         .cache_properties(CacheProperties::No)
         .build()
         .await
@@ -117,11 +129,7 @@ async fn failed_of(
     let mut failed = Vec::new();
     for unit in units {
         let is_theirs = !unit.0.starts_with("session-") || {
-            let scope = ScopeProxy::builder(connection)
-                .path(unit.6)
-                .cache_properties(CacheProperties::No)
-                .build()
-                .await?;
+            let scope = scope(connection, unit.6).await?;
             // It may have been forgotten meanwhile.
             scope.slice().await.is_ok_and(|found| found == slice)
         };

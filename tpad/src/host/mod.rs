@@ -118,7 +118,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host with these places. `runtime` is the one that runs [`Host::reconcile`].
+    /// A host with these places. `runtime` is the one that runs [`Host::enforce`].
     #[must_use]
     pub fn new(runtime: SharedRuntime, paths: Paths) -> Self {
         Self {

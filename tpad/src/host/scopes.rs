@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedObjectPath};
-use zbus_systemd::systemd1::{ManagerProxy, ScopeProxy, UnitProxy};
+use zbus_systemd::systemd1::{ManagerProxy, UnitProxy};
 use zruntime::SharedRuntime;
 
 use crate::clock::{self, Now};
@@ -120,11 +120,7 @@ async fn look_at(
     unit: String,
     path: OwnedObjectPath,
 ) -> zbus::Result<Option<Scope>> {
-    let scope = ScopeProxy::builder(connection)
-        .path(path.clone())
-        .cache_properties(CacheProperties::No)
-        .build()
-        .await?;
+    let scope = manager::scope(connection, path.clone()).await?;
     let limit_us = scope.runtime_max_u_sec().await?;
     let uid = uid_of_slice(&scope.slice().await?);
     let started_us = UnitProxy::builder(connection)
