@@ -1,13 +1,13 @@
 //! A booted host, and what people do on it.
 
-use std::cell::RefCell;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
-use nix::unistd::Pid;
+use anyhow::{Context, Result, ensure};
 
+use crate::container::Container;
 use crate::debian::{Debian, Equipment};
 use crate::installed;
 use crate::layer::Layer;
@@ -17,18 +17,13 @@ use crate::running::Running;
 use crate::said::Said;
 use crate::terminal::Terminal;
 
-/// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test.
-const COMMAND_LIMIT: &str = "60";
-
 /// Where rsyslog writes what tpad says.
 const AUTH_LOG: &str = "/var/log/auth.log";
 
 /// A booted host. Gone when dropped.
 pub struct Host {
     debian: Debian,
-    /// `None` only while it is without power.
-    machine: RefCell<Option<Machine>>,
-    layer: Layer,
+    machine: Box<dyn Machine>,
 }
 
 impl Host {
@@ -40,41 +35,38 @@ impl Host {
     /// Boots such a host with more on it.
     fn boot_with(debian: Debian, equipment: Equipment) -> Result<Self> {
         let layer = Layer::over(&installed::trees(debian, equipment)?)?;
-        let machine = Machine::boot(&layer).with_context(|| format!("booting {debian}"))?;
+        let machine = Container::boot(layer).with_context(|| format!("booting {debian}"))?;
         Ok(Self {
             debian,
-            machine: RefCell::new(Some(machine)),
-            layer,
+            machine: Box::new(machine),
         })
     }
 
     /// Cuts the host's power at once, and gives it back: it boots again from the same disk.
     pub fn cut_power(&self) -> Result<()> {
-        self.machine.borrow_mut().take();
-        *self.machine.borrow_mut() = Some(Machine::boot(&self.layer)?);
-        Ok(())
+        self.machine.cut_power()
     }
 
     /// Shuts the host down in good order, and boots it again.
     pub fn reboot(&self) -> Result<()> {
-        self.root("systemctl --no-block poweroff").ok()?;
-        if let Some(machine) = self.machine.borrow_mut().take() {
-            machine.powered_off()?;
-        }
-        *self.machine.borrow_mut() = Some(Machine::boot(&self.layer)?);
-        Ok(())
+        self.machine.reboot()
     }
 
     /// Boots a host that gates the engineers, as an administrator would set it up.
     pub fn boot_gated(debian: Debian, equipment: Equipment) -> Result<Self> {
         let host = Self::boot_with(debian, equipment)?;
-        host.write("/etc/tpa/tpad.toml", people::TPAD_TOML)?;
-        host.write("/etc/tpa/roles.d/web-ops.toml", people::WEB_OPS)?;
-        host.write("/etc/tpa/roles.d/db-admin.toml", people::DB_ADMIN)?;
-        host.root("tpactl check").ok()?;
-        host.root("systemctl reload tpad").ok()?;
-        host.root("pam-auth-update --enable tpa").ok()?;
+        host.gate()?;
         Ok(host)
+    }
+
+    fn gate(&self) -> Result<()> {
+        self.write("/etc/tpa/tpad.toml", people::TPAD_TOML)?;
+        self.write("/etc/tpa/roles.d/web-ops.toml", people::WEB_OPS)?;
+        self.write("/etc/tpa/roles.d/db-admin.toml", people::DB_ADMIN)?;
+        self.root("tpactl check").ok()?;
+        self.root("systemctl reload tpad").ok()?;
+        self.root("pam-auth-update --enable tpa").ok()?;
+        Ok(())
     }
 
     /// Which release it is.
@@ -184,25 +176,28 @@ impl Host {
 
     /// Writes a file of root's that all may read.
     pub fn write(&self, path: &str, text: &str) -> Result<()> {
-        fs::write(self.inside(path), text).with_context(|| format!("writing {path}"))
+        self.machine
+            .put(text.as_bytes(), 0o644, path)
+            .with_context(|| format!("writing {path}"))
     }
 
     /// Copies a file of this machine into the host.
     pub fn copy_in(&self, file: &Path, path: &str) -> Result<()> {
-        fs::copy(file, self.inside(path)).with_context(|| format!("copying to {path}"))?;
-        Ok(())
+        let mode = fs::metadata(file)?.permissions().mode() & 0o7777;
+        self.machine
+            .put(&fs::read(file)?, mode, path)
+            .with_context(|| format!("copying to {path}"))
     }
 
-    /// The pid of the host's init; of nobody while it is without power.
-    fn leader(&self) -> Pid {
-        let machine = self.machine.borrow();
-        machine.as_ref().map_or(Pid::from_raw(-1), Machine::leader)
-    }
-
-    /// A path of the host, as this machine reaches it.
-    #[must_use]
-    pub fn inside(&self, path: &str) -> String {
-        format!("/proc/{}/root{path}", self.leader())
+    /// Copies a file of the host to this machine.
+    pub fn copy_out(&self, path: &str, file: &Path) -> Result<()> {
+        let read = self.command(&["/usr/bin/cat", path]).output()?;
+        ensure!(
+            read.status.success(),
+            "reading {path}: {}",
+            String::from_utf8_lossy(&read.stderr)
+        );
+        fs::write(file, read.stdout).with_context(|| format!("writing {}", file.display()))
     }
 
     /// What the host's journal says, for a person who looks into a failure.
@@ -214,19 +209,7 @@ impl Host {
 
     /// A root shell on the host, on this terminal.
     pub fn shell(&self) -> Result<()> {
-        let mut shell = Command::new("/usr/bin/nsenter");
-        shell
-            .args(["--target", &self.leader().to_string(), "--mount", "--uts"])
-            .args([
-                "--ipc",
-                "--net",
-                "--pid",
-                "--cgroup",
-                "--",
-                "/bin/bash",
-                "-l",
-            ]);
-        shell.status()?;
+        self.machine.shell().status()?;
         Ok(())
     }
 
@@ -243,21 +226,7 @@ impl Host {
             })
     }
 
-    /// A command in the host's namespaces, with a clean environment and a time limit. It ends
-    /// when the one that watches it does.
     fn command(&self, argv: &[&str]) -> Command {
-        let mut command = Command::new("/usr/bin/nsenter");
-        command
-            .args(["--target", &self.leader().to_string(), "--mount", "--uts"])
-            .args(["--ipc", "--net", "--pid", "--cgroup", "--"])
-            .args(["/usr/bin/setpriv", "--pdeathsig", "TERM"])
-            .args(["/usr/bin/timeout", "--kill-after=2", COMMAND_LIMIT])
-            .args(argv)
-            .env_clear()
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("HOME", "/root")
-            .env("LANG", "C.UTF-8")
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command
+        self.machine.command(argv)
     }
 }

@@ -10,6 +10,7 @@ pub mod base;
 pub mod bus;
 pub mod chain;
 pub mod clock;
+pub mod container;
 pub mod debian;
 pub mod grant;
 pub mod host;

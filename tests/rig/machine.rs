@@ -1,71 +1,35 @@
-//! A layer that runs as a machine: from power on to power off.
+//! What a host runs on, seen from outside.
 
-use std::fs::{self, File};
-use std::process::{Child, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::Result;
 
-use crate::layer::Layer;
-use crate::notify::Notify;
+/// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test.
+pub const COMMAND_LIMIT: &str = "60";
 
-/// A running machine. Its power is cut when it is dropped.
-pub struct Machine {
-    leader: Pid,
-    nspawn: Child,
-}
+/// What a command finds in its environment, and nothing else.
+pub const ENVIRONMENT: [(&str, &str); 4] = [
+    ("DEBIAN_FRONTEND", "noninteractive"),
+    ("HOME", "/root"),
+    ("LANG", "C.UTF-8"),
+    ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+];
 
-impl Machine {
-    /// Boots the layer, and waits until it is up.
-    pub fn boot(layer: &Layer) -> Result<Self> {
-        let notify = Notify::open(layer.name())?;
-        let console = File::create(layer.beside("console"))?;
-        let nspawn = layer
-            .nspawn()
-            .args(["--boot", "--console=pipe", "--notify-ready=yes"])
-            .env("NOTIFY_SOCKET", notify.address())
-            .stdin(Stdio::null())
-            .stdout(console.try_clone()?)
-            .stderr(console)
-            .spawn()
-            .context("starting systemd-nspawn")?;
-        // From here on, dropping it ends the process.
-        let mut machine = Self {
-            leader: Pid::from_raw(0),
-            nspawn,
-        };
-        machine.leader = notify.booted().with_context(|| {
-            let console = fs::read_to_string(layer.beside("console")).unwrap_or_default();
-            format!("its console says:\n{console}")
-        })?;
-        Ok(machine)
-    }
+/// A machine that is up. Gone when dropped.
+pub trait Machine {
+    /// A process that runs a command in the machine, as root and on no login, with
+    /// [`ENVIRONMENT`] and a time limit. The command ends when the one that watches it does.
+    fn command(&self, argv: &[&str]) -> Command;
 
-    /// The pid of its init, seen from here.
-    #[must_use]
-    pub fn leader(&self) -> Pid {
-        self.leader
-    }
+    /// A process that is a root shell in the machine, on this terminal.
+    fn shell(&self) -> Command;
 
-    /// Waits until it has shut itself down.
-    pub fn powered_off(mut self) -> Result<()> {
-        let ended = self.nspawn.wait()?;
-        self.leader = Pid::from_raw(0);
-        ensure!(ended.success(), "systemd-nspawn ended with {ended}");
-        Ok(())
-    }
-}
+    /// Writes a file of root's.
+    fn put(&self, contents: &[u8], mode: u32, path: &str) -> Result<()>;
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // Killing init ends every process of the machine, and then systemd-nspawn, which is
-        // waited for. Each fails only for a process that is gone.
-        if self.leader.as_raw() > 1 {
-            let _ = kill(self.leader, Signal::SIGKILL);
-        } else {
-            let _ = self.nspawn.kill();
-        }
-        let _ = self.nspawn.wait();
-    }
+    /// Cuts the power at once, and gives it back; returns when it is up again, from the same disk.
+    fn cut_power(&self) -> Result<()>;
+
+    /// Shuts it down in good order, and returns when it is up again.
+    fn reboot(&self) -> Result<()>;
 }

@@ -15,7 +15,10 @@ const KEPT: &str = "/var/lib/tpa";
 fn transplant(from: &Host, to: &Host) -> Result<()> {
     from.root(&format!("tar --create --file /root/kept.tar {KEPT}"))
         .ok()?;
-    to.copy_in(from.inside("/root/kept.tar").as_ref(), "/root/kept.tar")?;
+    let folder = tempfile::tempdir()?;
+    let kept = folder.path().join("kept.tar");
+    from.copy_out("/root/kept.tar", &kept)?;
+    to.copy_in(&kept, "/root/kept.tar")?;
     to.root(&format!(
         "systemctl stop tpad && rm -r {KEPT} && truncate --size 0 /var/log/auth.log && \
          tar --extract --directory / --file /root/kept.tar && systemctl start tpad"

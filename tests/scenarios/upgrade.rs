@@ -1,9 +1,6 @@
 //! An upgrade that goes back, or wrong, while a grant lives: the grant goes on and ends on time, and
 //! nobody else is kept out at any step.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 use rusqlite::Connection;
 use tpa_tests::access::{Access, get_in, others};
@@ -63,10 +60,10 @@ fn is(host: &Host, state: &str, version: &str) -> Result<()> {
 fn format_is(host: &Host, number: u32) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("tpa.db");
-    fs::copy(host.inside(DATABASE), &copy)?;
-    let wal = host.inside(&format!("{DATABASE}-wal"));
-    if Path::new(&wal).exists() {
-        fs::copy(wal, folder.path().join("tpa.db-wal"))?;
+    host.copy_out(DATABASE, &copy)?;
+    let wal = format!("{DATABASE}-wal");
+    if host.root(&format!("test -e {wal}")).code == 0 {
+        host.copy_out(&wal, &folder.path().join("tpa.db-wal"))?;
     }
     let database = Connection::open(&copy)?;
     database.pragma_update(None, "user_version", number)?;
