@@ -1,7 +1,6 @@
 //! Every method that tpad serves, called by everybody about everything: whoever is not named in the
 //! table is refused, and a refusal changes nothing.
 
-#[path = "callers/table.rs"]
 mod table;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,37 @@
+//! What the installed package does on booted hosts, one story a test.
+//!
+//! One program plays them all: where one story waits, another goes on.
+
+mod abuse;
+mod ask;
+mod audit;
+mod audit_log;
+mod audit_record;
+mod callers;
+mod cli;
+mod configuration;
+mod crash;
+mod crash_points;
+mod dead;
+mod decision;
+mod disk;
+mod doctor;
+mod drift;
+mod end;
+mod extend;
+mod glass;
+mod hostile;
+mod identity;
+mod login;
+mod names;
+mod notify;
+mod package;
+mod request;
+mod security_page;
+mod stack;
+mod sudo;
+mod tools;
+mod transplant;
+mod union;
+mod upgrade;
+mod workflow;
