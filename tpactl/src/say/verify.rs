@@ -78,8 +78,8 @@ pub fn next(found: &Findings) -> &'static str {
     } else if found.foreign.count > 0 {
         "the journal knows who wrote them: tpactl verify --log journal"
     } else {
-        "was the log daemon stopped? The journal has what it missed: tpactl verify --log journal; \
-         to have it told again: sudo tpactl verify --tell-again"
+        "was the log daemon stopped, or the power cut? The journal may have what it missed: tpactl \
+         verify --log journal; to have it told again: sudo tpactl verify --tell-again"
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE|journal|none")]
     log: Option<String>,
     /// Have tpad tell the log once more what it lacks; for root, where the log daemon was stopped
+    /// or the power cut
     #[arg(long)]
     tell_again: bool,
     #[command(flatten)]
