@@ -56,3 +56,6 @@ clean_up() {
 
 # What the throwaway hosts take.
 rig_packages=(build-essential debian-archive-keyring libpam0g-dev mmdebstrap pkg-config procps systemd-container util-linux)
+
+# What hosts take that have a kernel of their own.
+emulation_packages=(e2fsprogs openssh-client qemu-system-x86 xz-utils)

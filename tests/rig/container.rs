@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -87,6 +87,10 @@ impl Machine for Container {
         }
         *self.power.borrow_mut() = Some(Power::on(&self.layer)?);
         Ok(())
+    }
+
+    fn suspend(&self, _seconds: u64) -> Result<()> {
+        bail!("a container sleeps with the machine that it runs on, not by itself")
     }
 }
 

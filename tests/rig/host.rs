@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::container::Container;
 use crate::debian::{Debian, Equipment};
+use crate::disk;
 use crate::installed;
 use crate::layer::Layer;
 use crate::machine::Machine;
@@ -16,6 +17,7 @@ use crate::people;
 use crate::running::Running;
 use crate::said::Said;
 use crate::terminal::Terminal;
+use crate::vm::Vm;
 
 /// Where rsyslog writes what tpad says.
 const AUTH_LOG: &str = "/var/log/auth.log";
@@ -52,9 +54,26 @@ impl Host {
         self.machine.reboot()
     }
 
+    /// Suspends the host for so many seconds. Only an emulated machine can be.
+    pub fn suspend(&self, seconds: u64) -> Result<()> {
+        self.machine.suspend(seconds)
+    }
+
     /// Boots a host that gates the engineers, as an administrator would set it up.
     pub fn boot_gated(debian: Debian, equipment: Equipment) -> Result<Self> {
         let host = Self::boot_with(debian, equipment)?;
+        host.gate()?;
+        Ok(host)
+    }
+
+    /// Boots such a host on an emulated machine, with a kernel and clocks of its own.
+    pub fn emulate_gated(debian: Debian) -> Result<Self> {
+        let machine =
+            Vm::boot(disk::image(debian)?).with_context(|| format!("booting {debian}"))?;
+        let host = Self {
+            debian,
+            machine: Box::new(machine),
+        };
         host.gate()?;
         Ok(host)
     }

@@ -52,6 +52,18 @@ impl Layer {
         &self.name
     }
 
+    /// The folder that it is kept in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where [`Layer::command`] sees the layer and what is below it as one tree.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("root")
+    }
+
     /// What is written to the layer.
     #[must_use]
     pub fn upper(&self) -> PathBuf {
@@ -64,22 +76,30 @@ impl Layer {
         self.folder.join(name)
     }
 
-    /// systemd-nspawn on the layer's root, in a mount namespace and a control group of its own.
-    /// It is killed when the thread that spawned it ends, and takes the host with it
-    /// (prctl(2), `PR_SET_PDEATHSIG`).
+    /// What starts the program that is named by the next argument, in a mount namespace with the
+    /// layer's root in it and a control group of its own. It is killed when the thread that
+    /// spawned it ends (prctl(2), `PR_SET_PDEATHSIG`).
     #[must_use]
-    pub fn nspawn(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new("/usr/bin/setpriv");
         command
             .args(["--pdeathsig", "KILL", "/usr/bin/unshare", "--mount"])
             .args(["--propagation", "private", "--"])
             .arg(store::workspace().join("tests/rig/start"))
             .args([&self.name, &self.lowers])
-            .arg(&self.folder)
+            .arg(&self.folder);
+        command
+    }
+
+    /// systemd-nspawn on the layer's root. When it is killed it takes the host with it.
+    #[must_use]
+    pub fn nspawn(&self) -> Command {
+        let mut command = self.command();
+        command
             .args(["/usr/bin/systemd-nspawn", "--quiet", "--keep-unit"])
             .args(["--register=no", "--private-network", "--machine"])
             .args([&self.name, "--directory"])
-            .arg(self.folder.join("root"))
+            .arg(self.root())
             .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
         command
     }

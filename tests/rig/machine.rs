@@ -32,4 +32,8 @@ pub trait Machine {
 
     /// Shuts it down in good order, and returns when it is up again.
     fn reboot(&self) -> Result<()>;
+
+    /// Suspends it to memory for so many seconds, and returns when it has woken. Only a machine
+    /// with a kernel of its own can.
+    fn suspend(&self, seconds: u64) -> Result<()>;
 }

@@ -16,18 +16,22 @@ const TOOLS: [(&str, &str); 6] = [
     ("/usr/bin/timeout", "coreutils"),
 ];
 
+/// What emulated machines take beside that.
+const EMULATION_TOOLS: [(&str, &str); 5] = [
+    ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
+    ("/usr/sbin/mke2fs", "e2fsprogs"),
+    ("/usr/bin/ssh", "openssh-client"),
+    ("/usr/bin/ssh-keygen", "openssh-client"),
+    ("/usr/bin/xz", "xz-utils"),
+];
+
 /// Says what is missing, and how to get it.
 pub fn check() -> Result<()> {
     ensure!(
         nix::unistd::geteuid().is_root(),
         "booting a throwaway host takes root\n  next: run this as root"
     );
-    for (tool, package) in TOOLS {
-        ensure!(
-            Path::new(tool).exists(),
-            "{tool} is missing\n  next: apt-get install {package}"
-        );
-    }
+    are_there(&TOOLS)?;
     ensure!(
         Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
         "the keys of Debian's archive are missing\n  next: apt-get install debian-archive-keyring"
@@ -44,6 +48,21 @@ pub fn check() -> Result<()> {
     if !mounts.contains(" cgroup2 ") {
         bail!(
             "no cgroup2 hierarchy is mounted\n  next: boot with systemd.unified_cgroup_hierarchy=1, or mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+        );
+    }
+    Ok(())
+}
+
+/// Says what is missing of what emulated machines take.
+pub fn check_emulation() -> Result<()> {
+    are_there(&EMULATION_TOOLS)
+}
+
+fn are_there(tools: &[(&str, &str)]) -> Result<()> {
+    for (tool, package) in tools {
+        ensure!(
+            Path::new(tool).exists(),
+            "{tool} is missing\n  next: apt-get install {package}"
         );
     }
     Ok(())

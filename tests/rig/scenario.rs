@@ -20,6 +20,11 @@ pub fn play_stock(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> 
     tell(&Host::boot(debian)?, story)
 }
 
+/// Plays a story on a gated host with a kernel, and so with clocks, of its own.
+pub fn play_on_an_emulated_machine(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
+    tell(&Host::emulate_gated(debian)?, story)
+}
+
 fn tell(host: &Host, story: fn(&Host) -> Result<()>) -> Result<()> {
     story(host).inspect_err(|error| {
         let (debian, journal) = (host.debian(), host.journal());

@@ -9,6 +9,7 @@ mod audit_log;
 mod audit_record;
 mod callers;
 mod cli;
+mod clock;
 mod configuration;
 mod crash;
 mod crash_points;
