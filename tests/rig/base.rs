@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::debian::{Debian, Equipment};
 use crate::store::Image;
+use crate::tool;
 
 /// After this the image is made anew, so that Debian's updates are what TPA is tried on.
 const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
@@ -21,18 +22,23 @@ pub fn ensure_tree(debian: Debian, equipment: Equipment) -> Result<PathBuf> {
     if !image.is_good(&key, MAX_AGE)? {
         eprintln!("rig: making the base image of {debian} (about 30 s)");
         image.clear()?;
-        let output = Command::new("/usr/bin/mmdebstrap")
-            .args(["--quiet", "--variant=minbase", "--format=directory"])
-            .arg(format!("--include={}", packages.join(",")))
-            .arg(debian.suite())
-            .arg(image.tree())
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "mmdebstrap could not make the base image of {debian}:\n{}\n  next: see that apt-get update works on this machine",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bootstrap(debian, "minbase", &packages.join(","), &image)?;
         image.seal(&key)?;
     }
     Ok(image.tree())
+}
+
+/// Has mmdebstrap(1) make a tree of Debian's packages: of a variant, and these.
+pub fn bootstrap(debian: Debian, variant: &str, packages: &str, image: &Image) -> Result<()> {
+    let mut command = Command::new("/usr/bin/mmdebstrap");
+    command
+        .args(["--quiet", "--format=directory"])
+        .arg(format!("--variant={variant}"))
+        .arg(format!("--include={packages}"))
+        .arg(debian.suite())
+        .arg(image.tree());
+    tool::run(&mut command, "mmdebstrap").with_context(|| {
+        format!("the packages of {debian} cannot be had\n  next: see that apt-get update works on this machine")
+    })?;
+    Ok(())
 }

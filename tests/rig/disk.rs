@@ -3,16 +3,16 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 
+use crate::base::bootstrap;
 use crate::debian::{Debian, Equipment};
 use crate::layer::Layer;
 use crate::store::{self, Image};
-use crate::{installed, need};
+use crate::{installed, need, tool};
 
 /// After this the kernel is fetched anew, so that Debian's updates are what TPA is tried on.
 const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
@@ -49,17 +49,7 @@ fn ensure_kernel(debian: Debian) -> Result<Image> {
     if !image.is_good(&key, MAX_AGE)? {
         eprintln!("rig: fetching the kernel of {debian}");
         image.clear()?;
-        let output = Command::new("/usr/bin/mmdebstrap")
-            .args(["--quiet", "--variant=extract", "--format=directory"])
-            .arg(format!("--include={PACKAGES}"))
-            .arg(debian.suite())
-            .arg(image.tree())
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "mmdebstrap could not fetch the kernel of {debian}:\n{}\n  next: see that apt-get update works on this machine",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bootstrap(debian, "extract", PACKAGES, &image)?;
         image.seal(&key)?;
     }
     Ok(image)
@@ -78,17 +68,11 @@ fn ensure_disk(debian: Debian, trees: &[PathBuf], kernel: &Image) -> Result<Path
         image.clear()?;
         fs::create_dir(image.tree())?;
         let layer = Layer::over(trees)?;
-        let output = layer
-            .command()
+        let mut command = layer.command();
+        command
             .args(["/bin/bash", "-c", SCRIPT, "virtual-disk"])
-            .args([layer.root(), kernel.tree(), image.tree()])
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "making the disk of {debian} failed:\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .args([layer.root(), kernel.tree(), image.tree()]);
+        tool::run(&mut command, format!("making the disk of {debian}"))?;
         image.seal(&key)?;
     }
     Ok(image.tree())

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::container::Container;
 use crate::debian::{Debian, Equipment};
@@ -17,6 +17,7 @@ use crate::people;
 use crate::running::Running;
 use crate::said::Said;
 use crate::terminal::Terminal;
+use crate::tool;
 use crate::vm::Vm;
 
 /// Where rsyslog writes what tpad says.
@@ -210,13 +211,9 @@ impl Host {
 
     /// Copies a file of the host to this machine.
     pub fn copy_out(&self, path: &str, file: &Path) -> Result<()> {
-        let read = self.command(&["/usr/bin/cat", path]).output()?;
-        ensure!(
-            read.status.success(),
-            "reading {path}: {}",
-            String::from_utf8_lossy(&read.stderr)
-        );
-        fs::write(file, read.stdout).with_context(|| format!("writing {}", file.display()))
+        let mut command = self.command(&["/usr/bin/cat", path]);
+        let read = tool::run(&mut command, format!("reading {path}"))?;
+        fs::write(file, read).with_context(|| format!("writing {}", file.display()))
     }
 
     /// What the host's journal says, for a person who looks into a failure.

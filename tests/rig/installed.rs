@@ -6,13 +6,13 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 
 use crate::debian::{Debian, Equipment};
 use crate::layer::Layer;
 use crate::people::PEOPLE;
 use crate::store::{self, Image};
-use crate::{base, need};
+use crate::{base, need, tool};
 
 /// Run in the host before its first boot.
 const SETUP: &str = include_str!("setup");
@@ -59,19 +59,13 @@ fn ensure_tree((debian, equipment): Kind, base: &Path) -> Result<PathBuf> {
         eprintln!("rig: installing the package on {debian}");
         image.clear()?;
         let layer = Layer::over(&[base.to_path_buf()])?;
-        let output = layer
-            .nspawn()
+        let mut command = layer.nspawn();
+        command
             .arg("--pipe")
             .arg(format!("--bind-ro={}:/rig/tpa.deb", package.display()))
             .args(["/bin/sh", "-c", SETUP, "setup"])
-            .args(&people)
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "setting up {debian} failed:\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .args(&people);
+        tool::run(&mut command, format!("setting up {debian}"))?;
         fs::rename(layer.upper(), image.tree())?;
         image.seal(&key)?;
     }
@@ -96,12 +90,7 @@ pub fn package() -> Result<PathBuf> {
 }
 
 fn checksum(file: &Path) -> Result<String> {
-    let output = Command::new("/usr/bin/sha256sum").arg(file).output()?;
-    ensure!(
-        output.status.success(),
-        "reading {} failed: {}",
-        file.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let mut command = Command::new("/usr/bin/sha256sum");
+    let sum = tool::run(command.arg(file), format!("reading {}", file.display()))?;
+    Ok(String::from_utf8_lossy(&sum).into_owned())
 }

@@ -33,6 +33,7 @@ pub mod said;
 pub mod scenario;
 pub mod store;
 pub mod terminal;
+pub mod tool;
 pub mod vm;
 pub mod way_in;
 pub mod ways;

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::host::Host;
-use crate::store;
+use crate::{store, tool};
 
 /// The services whose stack it is put into.
 const SERVICES: &str = "/etc/pam.d/sshd /etc/pam.d/login /etc/pam.d/su";
@@ -36,19 +36,14 @@ pub fn changes(host: &Host, phase: &str, whom: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds it: where one test file alone is run, nothing else has.
+/// Builds it: where the stories alone are run, nothing else has.
 fn built() -> Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
         .args(["build", "--quiet", "--locked", "--package", "tpa_tests"])
         .args(["--example", "pam_change_user"])
-        .current_dir(store::workspace())
-        .output()
-        .context("starting cargo")?;
-    ensure!(
-        built.status.success(),
-        "the module was not built:\n{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
+        .current_dir(store::workspace());
+    tool::run(&mut cargo, "building the module")?;
     // target/debug/deps/TEST
     let program = std::env::current_exe()?;
     let folder = program.ancestors().nth(2).context("no target folder")?;

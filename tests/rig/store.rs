@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::clock;
+use crate::{clock, tool};
 
 /// The workspace.
 #[must_use]
@@ -90,16 +90,8 @@ impl Image {
         let script = "cd \"$1\" && export LC_ALL=C && \
             find . -printf '%y %m %U %G %s %p %l\\n' | sort | sha256sum && \
             find . -type f -print0 | sort -z | xargs -0 -r sha256sum | sha256sum";
-        let output = Command::new("/bin/sh")
-            .args(["-c", script, "manifest"])
-            .arg(self.tree())
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "reading {}: {}",
-            self.tree().display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(output.stdout)
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "manifest"]).arg(self.tree());
+        tool::run(&mut command, format!("reading {}", self.tree().display()))
     }
 }
