@@ -278,9 +278,14 @@ mod tests {
                  ! {{ /bin/grep -q ^@include \"$2\" && /bin/grep -r together {sudoers}; }} ;;\n\
                  -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n"
             );
-            std::fs::write(&paths.visudo, visudo).unwrap();
-            let executable = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(&paths.visudo, executable).unwrap();
+            // Never open for writing in this process: a program that another thread starts at that
+            // moment would hold it open, and a file that is written to cannot be run (execve(2),
+            // ETXTBSY).
+            let text = dir.path().join("visudo.text");
+            std::fs::write(&text, visudo).unwrap();
+            let mut install = std::process::Command::new("/usr/bin/install");
+            let installed = install.arg("--mode=755").args([&text, &paths.visudo]);
+            assert!(installed.status().unwrap().success());
             Self {
                 dir,
                 paths,
