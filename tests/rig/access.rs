@@ -88,13 +88,17 @@ pub fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
     Ok(())
 }
 
-/// No process is alice's, and none is what she started. One that has ended and was not waited for
-/// yet, a zombie (ps(1)), is none.
+/// No process is alice's, and none is what she started.
 pub fn nothing_runs(host: &Host) -> Result<()> {
-    for whose in ["-u alice", "-f '^(/usr/bin/)?sleep 471'"] {
-        host.root(&format!("pgrep -a --runstates D,I,R,S,T,t {whose}"))
-            .code_is(1)?;
-    }
+    none_runs(host, "-u alice")?;
+    none_runs(host, "-f '^(/usr/bin/)?sleep 471'")
+}
+
+/// There is no such process, as pgrep(1) looks for it. A zombie, which has ended and was not waited
+/// for yet, is none.
+pub fn none_runs(host: &Host, which: &str) -> Result<()> {
+    host.root(&format!("pgrep -a --runstates D,I,R,S,T,t {which}"))
+        .code_is(1)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! tpad killed at any point goes on where it was.
 
-use tpa_tests::access::stay;
+use tpa_tests::access::{none_runs, stay};
 use tpa_tests::chain;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::kill::kill_tpad;
@@ -25,7 +25,7 @@ on_both_debians! {
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         login.finish()?.code_is(255)?;
         host.told("removal-confirmed", &id)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
         chain::is_whole(host)?;
     }
 
@@ -36,7 +36,7 @@ on_both_debians! {
         kill_tpad(host)?;
         host.told("removal-confirmed", &id)?;
         login.finish()?.code_is(255)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
         shown(host, &id)?.has("state", "revoked")?;
     }
 

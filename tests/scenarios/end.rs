@@ -1,7 +1,7 @@
 //! Access ends: all of it, on time.
 
 use anyhow::ensure;
-use tpa_tests::access::{end_of, nothing_runs, stay, work};
+use tpa_tests::access::{end_of, none_runs, nothing_runs, stay, work};
 use tpa_tests::grant::{grant, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -111,7 +111,7 @@ on_both_debians! {
         host.root("systemctl mask --runtime --now tpad").ok()?;
         login.finish()?.code_is(255)?;
         host.told("reaper-acted", &id)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
         host.ssh("alice", "true").fails()?;
     }
 }

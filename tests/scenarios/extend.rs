@@ -1,6 +1,7 @@
 //! More time for a grant: live sessions go on, and end at the new end.
 
 use anyhow::ensure;
+use tpa_tests::access::none_runs;
 use tpa_tests::grant::{grant, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -40,7 +41,7 @@ on_both_debians! {
         let late = host.root(&format!("echo $(($(date +%s) - $(date --date {} +%s)))", request.text("not_after")?));
         ensure!((0..=5).contains(&late.ok()?.parse::<i64>()?), "ended {late}");
         host.told("removal-confirmed", &id)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
         host.root("find /run/systemd/system -name '60-tpa.conf' | grep .").code_is(1)?;
     }
 

@@ -1,7 +1,7 @@
 //! Installing, upgrading and removing never locks anybody out.
 
 use anyhow::ensure;
-use tpa_tests::access::stay;
+use tpa_tests::access::{none_runs, stay};
 use tpa_tests::grant::grant;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
@@ -28,7 +28,7 @@ on_both_debians! {
         let login = stay(host, "alice")?;
         host.root("dpkg --remove tpa").ok()?;
         login.finish()?.code_is(255)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
         host.root("grep -l pam_tpa /etc/pam.d/*").code_is(1)?;
         host.root("ls /run/tpa").fails()?;
         for user in ["alice", "bob", "frank", "root"] {

@@ -2,7 +2,7 @@
 //! decides on whom PAM names at that moment, and nobody else's grant or standing counts.
 
 use anyhow::{Context, Result, ensure};
-use tpa_tests::access::{end_of, ends, stay};
+use tpa_tests::access::{end_of, ends, none_runs, stay};
 use tpa_tests::debian::Debian;
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
@@ -81,7 +81,7 @@ on_both_debians! {
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         login.finish()?.code_is(255)?;
         host.told("removal-confirmed", &id)?;
-        host.root("pgrep -a -u mallory").code_is(1)?;
+        none_runs(host, "-u mallory")?;
         runs_nothing(host, "mallory", "no active grant for alice")?;
     }
 

@@ -1,6 +1,7 @@
 //! Several grants of one person: ending one takes what the others do not give, and no more.
 
 use anyhow::ensure;
+use tpa_tests::access::none_runs;
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -42,7 +43,7 @@ on_both_debians! {
         host.console("alice", "tpactl sessions --json").says(&short)?.keeps_quiet_about(&long)?;
         revoke(host, &short)?;
         login.finish()?.code_is(255)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
     }
 
     fn in_different_roles_each_end_takes_its_own_commands(host) {
@@ -80,6 +81,6 @@ on_both_debians! {
         host.root("pgrep -u alice -x cat").ok()?;
         login.finish()?.code_is(255)?;
         host.told("removal-confirmed", &last)?;
-        host.root("pgrep -a -u alice").code_is(1)?;
+        none_runs(host, "-u alice")?;
     }
 }
