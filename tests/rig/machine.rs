@@ -4,8 +4,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-/// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test.
-pub const COMMAND_LIMIT: &str = "60";
+/// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test. Longer
+/// than the minute that may pass before cron(8) looks what there is to do.
+pub const COMMAND_LIMIT: &str = "90";
 
 /// What a command finds in its environment, and nothing else.
 pub const ENVIRONMENT: [(&str, &str); 4] = [
