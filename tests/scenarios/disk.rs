@@ -1,7 +1,7 @@
 //! A disk that is full or fails: nothing is granted that cannot be recorded, and what ends, ends.
 
 use anyhow::{Result, ensure};
-use tpa_tests::access::{end_of, is_on_time, stay};
+use tpa_tests::access::{Access, end_of, get_in, is_on_time, others, stay};
 use tpa_tests::chain;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::host::Host;
@@ -165,6 +165,26 @@ on_both_debians! {
 
         host.root("rm /run/tpa/fill").ok()?;
         host.console("carol", &format!("tpactl approve {asked} --yes")).ok()?;
+        host.ssh("mallory", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        chain::is_whole(host)?;
+    }
+
+    fn with_all_of_run_full_access_ends_on_time_and_nobody_else_is_kept_out(host) {
+        let access = Access::begin(host, "20s")?;
+        let asked = request(host, "mallory", "web-ops", "1h")?;
+        host.root("mount -o remount,size=64m /run").ok()?;
+        fill(host, "/run")?;
+        let approve = format!("tpactl approve {asked} --yes");
+        host.console("carol", &approve)
+            .code_is(1)?
+            .says("nothing was changed, because the host cannot hold what it takes")?;
+        // PID 1 has no room for a limit, and without one nobody gets in on a grant.
+        host.ssh("alice", "true").fails()?.says("did not get its time limit")?;
+        get_in(others(host)?)?;
+        access.ends(host, "removal-confirmed")?;
+
+        host.root("rm /run/fill").ok()?;
+        host.console("carol", &approve).ok()?;
         host.ssh("mallory", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         chain::is_whole(host)?;
     }
