@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::running::Running;
 
 /// How long after its end access may last.
-const PROMISE: Duration = Duration::from_secs(5);
+pub const PROMISE: Duration = Duration::from_secs(5);
 
 /// What alice has running on a short grant: a login, a command of root's, and what she left.
 pub struct Access {
@@ -80,11 +80,17 @@ pub fn end_of(host: &Host, id: &str) -> Result<Duration> {
 pub fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
     host.told(witness, id)?;
     is_on_time(end)?;
+    is_over(host, id)?;
+    host.console("alice", "sudo -n /usr/bin/sleep 4711")
+        .fails()?;
+    Ok(())
+}
+
+/// Nothing of a grant of alice's is left, and she does not get in again.
+pub fn is_over(host: &Host, id: &str) -> Result<()> {
     nothing_runs(host)?;
     host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
     host.ssh("alice", "true").fails()?.says("denied")?;
-    host.console("alice", "sudo -n /usr/bin/sleep 4711")
-        .fails()?;
     Ok(())
 }
 

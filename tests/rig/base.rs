@@ -10,8 +10,8 @@ use crate::debian::{Debian, Equipment};
 use crate::store::Image;
 use crate::tool;
 
-/// After this the image is made anew, so that Debian's updates are what TPA is tried on.
-const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
+/// After this what came from Debian is fetched anew, so that its updates are what TPA is tried on.
+pub const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 /// The tree of the base image, made when there is none, or none to be trusted. The caller holds
 /// [`crate::store::lock`].

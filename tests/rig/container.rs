@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::layer::Layer;
-use crate::machine::{COMMAND_LIMIT, ENVIRONMENT, Machine};
+use crate::machine::{ENVIRONMENT, Machine, WATCHED};
 use crate::notify::Notify;
 
 /// A container on a layer of its own.
@@ -49,8 +49,7 @@ impl Machine for Container {
     fn command(&self, argv: &[&str]) -> Command {
         let mut command = self.enter();
         command
-            .args(["/usr/bin/setpriv", "--pdeathsig", "TERM"])
-            .args(["/usr/bin/timeout", "--kill-after=2", COMMAND_LIMIT])
+            .args(WATCHED)
             .args(argv)
             .env_clear()
             .envs(ENVIRONMENT);

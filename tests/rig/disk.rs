@@ -8,14 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::base::bootstrap;
+use crate::base::{MAX_AGE, bootstrap};
 use crate::debian::{Debian, Equipment};
 use crate::layer::Layer;
 use crate::store::{self, Image};
 use crate::{installed, need, tool};
-
-/// After this the kernel is fetched anew, so that Debian's updates are what TPA is tried on.
-const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 /// The kernel, and what loads its modules.
 const PACKAGES: &str = "linux-image-cloud-amd64,busybox-static";

@@ -4,9 +4,17 @@ use std::process::Command;
 
 use anyhow::Result;
 
-/// Seconds after which a command is stopped (timeout(1)): a host that hangs fails its test. Longer
-/// than the minute that may pass before cron(8) looks what there is to do.
-pub const COMMAND_LIMIT: &str = "90";
+/// What a command runs under: it ends with the one that watches it, and after so many seconds
+/// (timeout(1)), so that a host that hangs fails its test. That is longer than the minute that may
+/// pass before cron(8) looks what there is to do.
+pub const WATCHED: [&str; 6] = [
+    "/usr/bin/setpriv",
+    "--pdeathsig",
+    "TERM",
+    "/usr/bin/timeout",
+    "--kill-after=2",
+    "90",
+];
 
 /// What a command finds in its environment, and nothing else.
 pub const ENVIRONMENT: [(&str, &str); 4] = [

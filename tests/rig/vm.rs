@@ -43,12 +43,6 @@ impl Vm {
             layer,
         })
     }
-
-    /// Without power. The hardware's clock goes on: it has a battery.
-    fn boot_again(&self, power: &mut Power, ahead: TimeDelta) -> Result<()> {
-        *power = Power::on(&self.layer, &self.image, ahead)?;
-        Ok(())
-    }
 }
 
 impl Machine for Vm {
@@ -82,7 +76,8 @@ impl Machine for Vm {
         let mut power = self.power.borrow_mut();
         let ahead = power.qemu.clock_is_ahead()?;
         power.qemu.end();
-        self.boot_again(&mut power, ahead)
+        *power = Power::on(&self.layer, &self.image, ahead)?;
+        Ok(())
     }
 
     fn reboot(&self) -> Result<()> {
@@ -95,7 +90,8 @@ impl Machine for Vm {
             .status()?;
         ensure!(asked.success(), "systemctl poweroff ended with {asked}");
         power.qemu.process.wait()?;
-        self.boot_again(&mut power, ahead)
+        *power = Power::on(&self.layer, &self.image, ahead)?;
+        Ok(())
     }
 
     fn suspend(&self, seconds: u64) -> Result<()> {
@@ -122,7 +118,8 @@ struct Power {
 }
 
 impl Power {
-    /// With a hardware clock that is so much ahead of the clock of this machine.
+    /// With a hardware clock that is so much ahead of the clock of this machine: it goes on without
+    /// power, as one with a battery does.
     fn on(layer: &Layer, image: &Path, ahead: TimeDelta) -> Result<Self> {
         let mut qemu = Qemu::start(layer, ahead)?;
         let way_in = qemu.boots().and_then(|()| {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::machine::{COMMAND_LIMIT, ENVIRONMENT};
+use crate::machine::{ENVIRONMENT, WATCHED};
 use crate::running::Running;
 
 /// Seconds after which a command is given up when the machine itself does not stop it.
@@ -76,14 +76,7 @@ impl WayIn {
             "-i".to_owned(),
         ];
         words.extend(ENVIRONMENT.map(|(name, value)| format!("{name}={value}")));
-        let limited = [
-            "/usr/bin/setpriv",
-            "--pdeathsig",
-            "TERM",
-            "/usr/bin/timeout",
-        ];
-        let limited = limited.iter().chain(&["--kill-after=2", COMMAND_LIMIT]);
-        words.extend(limited.chain(argv).map(|word| quoted(word)));
+        words.extend(WATCHED.iter().chain(argv).map(|word| quoted(word)));
         let mut command = Command::new("/usr/bin/timeout");
         command
             .args(["--kill-after=2", LIMIT, "/usr/bin/setpriv"])
