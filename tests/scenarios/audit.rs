@@ -23,6 +23,8 @@ on_both_debians! {
         host.ssh("alice", "true").fails()?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        // sshd closes the session after its client has gone.
+        host.told("session-closed", &id)?;
         host.root(&format!("tpactl revoke {id} --reason 'the sale begins' --yes")).ok()?;
         host.told("removal-confirmed", &id)?;
         let story = [

@@ -104,6 +104,17 @@ on_both_debians! {
         bob.line("out")?;
     }
 
+    fn what_somebody_else_kills_is_told_to_have_ended(host) {
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
+        host.told("sudo-opened", &id)?;
+        host.root("loginctl kill-user --signal=KILL alice").ok()?;
+        sudo.finish()?.code_is(255)?;
+        host.told("sudo-closed", &id)?;
+        host.told("session-closed", &id)?;
+        shown(host, &id)?.has("state", "active")?;
+    }
+
     fn with_tpad_masked_access_ends_all_the_same(host) {
         let id = grant(host, "alice", "web-ops", "10s")?;
         let login = stay(host, "alice")?;

@@ -99,6 +99,8 @@ fn daemon() -> anyhow::Result<()> {
         let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
         let notify = notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());
         runtime.spawn("notify", notify).detach();
+        let sessions = engine::sessions(Arc::clone(&engine), runtime.clone());
+        runtime.spawn("sessions", sessions).detach();
         let host = Host::new(runtime.clone(), Paths::default());
         let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, || {
             if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {

@@ -1,12 +1,9 @@
 //! Who comes in, as the ledger judges it and as it is recorded.
 
-use std::path::Path;
-
 use tpa_bus::offline::Class;
 
 use super::{Engine, Inner};
 use crate::clock::Now;
-use crate::host::process;
 use crate::ledger::{
     AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall, Why, judge,
 };
@@ -192,12 +189,6 @@ impl Engine {
             self.record(inner, None, events, now)
         }
     }
-}
-
-/// Whether the process that opened a session is still there. One that ended with the host, or
-/// was killed, has told nobody.
-pub(super) fn goes_on(session: &Session) -> bool {
-    process::started(Path::new("/proc"), session.pid) == Some(session.started)
 }
 
 fn denied(arrival: &Arrival, why: &Why) -> Event {

@@ -9,6 +9,7 @@ mod follow;
 pub mod gate;
 mod record;
 pub mod run;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::store::{Body, Store};
 
 pub use access::What;
 pub use follow::syslog;
+pub use sessions::sessions;
 
 /// How long a closed request stays in memory, in seconds: so that the gate can tell people that
 /// their grant has ended.
@@ -142,12 +144,6 @@ impl Engine {
         });
         events.push(loaded);
         events.extend(run::void_on_another_machine(&inner.store, &inner.state)?);
-        let over = inner
-            .state
-            .sessions
-            .values()
-            .filter(|session| !gate::goes_on(session));
-        events.extend(over.cloned().map(Event::SessionClosed));
         self.record(&mut inner, None, events, &now)?;
         run::remember_machine(&mut inner.store)?;
         Ok(())

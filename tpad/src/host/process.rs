@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use zruntime::{AsyncIo, SharedRuntime};
@@ -48,20 +48,42 @@ impl Process {
 
     /// Kills it, and gives a descriptor that becomes readable when it is gone. `None` when it is
     /// gone already.
-    fn kill(&self, proc: &Path) -> io::Result<Option<std::os::fd::OwnedFd>> {
-        let gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
-        let process = match sys::pidfd_open(self.pid) {
-            Err(error) if gone(&error) => return Ok(None),
-            opened => opened?,
-        };
-        // The descriptor is of whoever has the number now. Same start, same process.
-        if look_at(proc, self.pid).is_none_or(|now| now.started != self.started) {
+    fn kill(&self, proc: &Path) -> io::Result<Option<OwnedFd>> {
+        let Some(process) = hold(proc, self.pid, self.started)? else {
             return Ok(None);
-        }
+        };
         match sys::pidfd_kill(process.as_fd()) {
-            Err(error) if gone(&error) => Ok(None),
+            Err(error) if is_gone(&error) => Ok(None),
             killed => killed.map(|()| Some(process)),
         }
+    }
+}
+
+/// A descriptor of the process that has this number and started then, which becomes readable when
+/// it ends (`pidfd_open(2)`). `None` when it has ended.
+fn hold(proc: &Path, pid: i32, started: u64) -> io::Result<Option<OwnedFd>> {
+    let process = match sys::pidfd_open(pid) {
+        Err(error) if is_gone(&error) => return Ok(None),
+        opened => opened?,
+    };
+    // The descriptor is of whoever has the number now. Same start, same process.
+    let is_it = look_at(proc, pid).is_some_and(|now| now.started == started);
+    Ok(is_it.then_some(process))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Waits until the process that has this number and started then has ended.
+///
+/// # Errors
+/// When there is no descriptor to wait with.
+pub async fn ended(runtime: &SharedRuntime, proc: &Path, pid: u32, started: u64) -> io::Result<()> {
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    match hold(proc, pid, started)? {
+        Some(process) => AsyncIo::new_nonblocking(runtime, process)?.readable().await,
+        None => Ok(()),
     }
 }
 
@@ -254,6 +276,23 @@ mod tests {
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_waited_for_but_not_that_of_whoever_has_its_number_now() {
+        let runtime = SharedRuntime::new().unwrap();
+        let proc = Path::new("/proc");
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let began = started(proc, child.id()).unwrap();
+        runtime
+            .block_on(ended(&runtime, proc, child.id(), began - 1))
+            .unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        runtime
+            .block_on(ended(&runtime, proc, child.id(), began))
+            .unwrap();
+        assert!(child.try_wait().unwrap().is_some());
     }
 
     #[test]

@@ -1,0 +1,69 @@
+//! Sees sessions end whose end PAM did not tell of: the process that opened one was killed, or
+//! left while the daemon was not there to listen.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use zruntime::{Shared, SharedRuntime, Task};
+
+use super::Engine;
+use crate::host::process;
+use crate::ledger::{Event, Removal, Session};
+
+/// Records the end of each session when the process that opened it has ended, as `logind` takes a
+/// session for closed when its leader is gone.
+pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime) {
+    let mut attended: BTreeMap<String, Task<(), Shared>> = BTreeMap::new();
+    loop {
+        let changed = engine.changed.listen();
+        let open = engine.open_sessions();
+        attended.retain(|key, _| open.contains_key(key));
+        for (key, session) in open {
+            attended.entry(key).or_insert_with(|| {
+                let end = attend(Arc::clone(&engine), runtime.clone(), session);
+                runtime.spawn("session", end)
+            });
+        }
+        changed.await;
+    }
+}
+
+/// Waits for the end of a session's process, and until that is recorded.
+async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, session: Session) {
+    let ended = process::ended(&runtime, Path::new("/proc"), session.pid, session.started);
+    if let Err(error) = ended.await {
+        let key = session.key();
+        tracing::error!("the end of session {key} is only known when PAM tells of it: {error}");
+        return;
+    }
+    loop {
+        let changed = engine.changed.listen();
+        match engine.has_ended(&session) {
+            Ok(()) => return,
+            Err(error) => tracing::error!("{error:#}"),
+        }
+        changed.await;
+    }
+}
+
+impl Engine {
+    fn open_sessions(&self) -> BTreeMap<String, Session> {
+        self.lock().state.sessions.clone()
+    }
+
+    /// A session is over, unless that is known. Those of a grant that is being ended are its end's
+    /// to tell of: they did not end by themselves.
+    fn has_ended(&self, session: &Session) -> anyhow::Result<()> {
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        let Some(session) = inner.state.sessions.get(&session.key()).cloned() else {
+            return Ok(());
+        };
+        let grant = inner.state.requests.get(&session.grant);
+        if grant.is_some_and(|grant| matches!(grant.removal, Removal::Due | Removal::Failed)) {
+            return Ok(());
+        }
+        self.record(&mut inner, None, vec![Event::SessionClosed(session)], &now)
+    }
+}
