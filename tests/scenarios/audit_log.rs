@@ -101,6 +101,20 @@ on_both_debians! {
         host.root("tpactl verify").ok()?;
     }
 
+    fn verify_is_right_while_things_happen(host) {
+        host.write("/etc/sudoers.d/local", "mallory ALL=(root) NOPASSWD: /usr/bin/true\n")?;
+        let _refusals = host.start(
+            "setpriv --reuid=mallory --clear-groups sh -c \
+             'for n in 1 2 3; do while :; do sudo -n true; done & done; wait'",
+        )?;
+        host.logged(" login-denied ")?;
+        host.root(
+            "until [ \"$(grep -c ' login-denied ' /var/log/auth.log)\" -ge 200 ]; do
+                tpactl verify >/tmp/verified 2>&1 || { cat /tmp/verified; exit 1; }
+            done",
+        ).ok()?;
+    }
+
     fn a_rotated_log_is_no_break(host) {
         grant(host, "alice", "web-ops", "1h")?;
         newest(host)?;

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
-use super::line::{Format, claim};
+use super::line::{Claim, Format, claim};
 
 /// So many findings of each kind are kept word for word.
 const SHOWN: usize = 20;
+
+/// So many lines may come of events that are recorded while the log is being read.
+const MOST_NEWER: usize = 10_000;
 
 /// The hashes of the events in the database.
 #[derive(Debug, Default)]
@@ -92,11 +95,19 @@ struct Told {
     text: u64,
 }
 
+/// A line of an event behind the end of the chain, as far as that is known.
+struct Newer {
+    claim: Claim,
+    place: String,
+    text: String,
+}
+
 /// Takes in the lines one by one, in the order of the log.
 pub struct Comparison<'a> {
     chain: &'a Chain,
     told: Vec<Option<Told>>,
     places: BTreeMap<u64, String>,
+    newer: Vec<Newer>,
     hasher: RandomState,
     findings: Findings,
 }
@@ -109,6 +120,7 @@ impl<'a> Comparison<'a> {
             chain,
             told: told.take(chain.hashes.len()).collect(),
             places: BTreeMap::new(),
+            newer: Vec::new(),
             hasher: RandomState::new(),
             findings: Findings::default(),
         }
@@ -120,7 +132,11 @@ impl<'a> Comparison<'a> {
             return self.findings.foreign.add(place(), message);
         };
         if claim.seq > self.chain.last() {
-            return self.findings.beyond.add(place(), message);
+            if self.newer.len() >= MOST_NEWER {
+                return self.findings.beyond.add(place(), message);
+            }
+            let (place, text) = (place(), message.to_owned());
+            return self.newer.push(Newer { claim, place, text });
         }
         if claim.seq <= self.chain.after && self.findings.first.is_none() {
             // Pruned from the database: nothing is left to compare it with.
@@ -145,6 +161,27 @@ impl<'a> Comparison<'a> {
                 self.places.insert(claim.seq, place());
                 self.findings.lines += 1;
                 self.findings.first.get_or_insert(claim.seq);
+            }
+        }
+    }
+
+    /// Whether the newest events of the chain have no line: the log may be about to get them.
+    pub fn lacks_the_newest(&self) -> bool {
+        let newest_has_one = self.told.last().is_none_or(Option::is_some);
+        self.findings.first.is_some() && !newest_has_one
+    }
+
+    /// Whether there are lines of events behind the end of the chain.
+    pub fn is_ahead(&self) -> bool {
+        !self.newer.is_empty()
+    }
+
+    /// The chain as it went on behind its end, read after the log: `tpad` tells of an event only
+    /// once it is recorded, so a line that is not in it now is no event's.
+    pub fn went_on(&mut self, chain: &Chain) {
+        for Newer { claim, place, text } in std::mem::take(&mut self.newer) {
+            if chain.hash(claim.seq) != Some(&claim.hash) {
+                self.findings.beyond.add(place, &text);
             }
         }
     }
@@ -176,8 +213,9 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What came of it.
+    /// What came of it. Lines behind the end of a chain that did not go on are no event's.
     pub fn finish(mut self) -> Findings {
+        self.went_on(&Chain::default());
         let Some(first) = self.findings.first else {
             return self.findings;
         };
@@ -244,6 +282,36 @@ mod tests {
         let found = found(&chain(10), &lines(&[8, 9, 10, 11, 12, 13, 14, 15]));
         assert!(found.agree(), "{found:?}");
         assert_eq!(found.first, Some(11));
+    }
+
+    #[test]
+    fn what_was_recorded_while_the_log_was_read_is_compared_too() {
+        let known = chain(0);
+        let mut comparison = Comparison::new(&known);
+        for line in lines(&[1, 2, 3, 4, 5, 6, 7]) {
+            comparison.take(|| "log".to_owned(), &line);
+        }
+        assert!(comparison.is_ahead() && !comparison.lacks_the_newest());
+        comparison.went_on(&Chain {
+            after: 5,
+            hashes: vec!["h6".into(), "another".into()],
+        });
+        let found = comparison.finish();
+        assert_eq!((found.missing.len(), found.beyond.count), (0, 1));
+        assert_eq!(found.beyond.first[0].text, line(7));
+    }
+
+    #[test]
+    fn a_log_that_ends_before_the_chain_may_be_about_to_get_the_rest() {
+        let known = chain(0);
+        let mut comparison = Comparison::new(&known);
+        assert!(!comparison.lacks_the_newest(), "a log without any line");
+        for line in lines(&[1, 2, 4]) {
+            comparison.take(|| "log".to_owned(), &line);
+        }
+        assert!(comparison.lacks_the_newest());
+        comparison.take(|| "log".to_owned(), &line(5));
+        assert!(!comparison.lacks_the_newest(), "the gap is a finding");
     }
 
     #[test]

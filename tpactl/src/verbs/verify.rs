@@ -1,9 +1,11 @@
 //! `tpactl verify`: walks the audit chain, and compares it with the log.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tpa_bus::access::LogFilter;
 
-use crate::bus::Client;
+use crate::bus::{Client, runtime};
 use crate::cli::Json;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
@@ -22,6 +24,12 @@ Examples:
 
 /// Most events asked for again in one call.
 const TELL_MOST: usize = 10_000;
+
+/// How often a log that is behind the database is read once more: for five seconds.
+const LOOKS: u32 = 25;
+
+/// How long to wait between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
@@ -62,7 +70,7 @@ struct Log<'a> {
 /// Has `tpad` walk the chain, reads the log, and names what does not fit.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
-    let (chain, broken) = walk(&client).await?;
+    let (chain, broken) = walk(&client, 0).await?;
     let source = args
         .log
         .as_deref()
@@ -116,9 +124,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     }
 }
 
-/// The whole chain, and its first break.
-async fn walk(client: &Client) -> Result<(Chain, Option<(u64, String)>), Fail> {
-    let mut chain = Chain::default();
+/// The chain behind this event, and its first break.
+async fn walk(client: &Client, after: u64) -> Result<(Chain, Option<(u64, String)>), Fail> {
+    let mut chain = Chain {
+        after,
+        hashes: Vec::new(),
+    };
     loop {
         let piece = client.ask(client.access.verify(chain.last())).await?;
         // The beginning, and what was pruned while the walk went on.
@@ -151,9 +162,27 @@ async fn tell_again(findings: &Findings, client: &Client) -> Result<(), Fail> {
     Ok(())
 }
 
+/// Reads the log, and waits a little for the newest lines: neither a file nor the journal tells
+/// when a log daemon has written all that it was given.
+async fn caught_up<'a>(chain: &'a Chain, source: &Source) -> Result<Comparison<'a>, Fail> {
+    let runtime = runtime()?;
+    let mut looks = 0..LOOKS;
+    loop {
+        let mut comparison = Comparison::new(chain);
+        source.read(&mut comparison)?;
+        if !comparison.lacks_the_newest() || looks.next().is_none() {
+            return Ok(comparison);
+        }
+        runtime.sleep(PAUSE).await;
+    }
+}
+
 async fn compare(chain: &Chain, source: &Source, client: &Client) -> Result<Findings, Fail> {
-    let mut comparison = Comparison::new(chain);
-    source.read(&mut comparison)?;
+    let mut comparison = caught_up(chain, source).await?;
+    if comparison.is_ahead() {
+        let (went_on, _) = walk(client, chain.last()).await?;
+        comparison.went_on(&went_on);
+    }
     for format in [Format::Kv, Format::Cee] {
         let Some(first) = comparison.first_in(format) else {
             continue;
