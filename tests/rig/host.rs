@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::container::Container;
 use crate::debian::{Debian, Equipment};
@@ -103,12 +103,19 @@ impl Host {
     /// So many processes have a command line like this. Nothing tells when a process that was put
     /// into the background has become the program, so it is looked for until it has, for 10 s.
     pub fn runs(&self, pattern: &str, count: usize) -> Result<()> {
-        let look = format!("until [ \"$(pgrep -cf '{pattern}')\" = {count} ]; do :; done");
+        let look = format!("until [ \"$(pgrep -cf '{pattern}')\" = {count} ]; do sleep 0.1; done");
         let found = self.run(
             &["/usr/bin/timeout", "10", "/bin/sh", "-c", &look],
             format!("# pgrep -cf '{pattern}', until there are {count}"),
         );
         found.ok().map(|_| ())
+    }
+
+    /// None of these files is there, of which names and patterns stand as for a shell.
+    pub fn none_of(&self, files: &str) -> Result<()> {
+        let found = self.root(&format!("ls -d {files} 2>/dev/null"));
+        ensure!(found.out.is_empty(), "{found}");
+        Ok(())
     }
 
     /// Runs a line of shell as a person who got in some other way: no PAM, no login.

@@ -50,9 +50,13 @@ impl Said {
         Ok(self)
     }
 
-    /// The command failed, whatever its exit code.
+    /// The command failed by itself, whatever its exit code.
     pub fn fails(&self) -> Result<&Self> {
-        ensure!(self.code != 0, "a failure was expected of {self}");
+        let stopped = self.code == 124;
+        ensure!(
+            self.code != 0 && !stopped,
+            "a failure was expected of {self}"
+        );
         Ok(self)
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -11,7 +11,7 @@ use tpa_tests::scenario::play;
 use tpa_tests::ways::{self, WAYS};
 
 /// The gate's own limit, and what the rest of a login takes on a busy machine.
-const REFUSED_WITHIN: Duration = Duration::from_secs(4);
+const REFUSED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Every way in is open but for the gate; alice holds a grant for all of them.
 fn open_house(host: &Host) -> Result<()> {
@@ -40,14 +40,12 @@ fn is_refused(host: &Host, user: &str, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// Each of the exempt person's entries is logged.
+/// The exempt person's entries are logged, by whichever service they came.
 fn is_loud(host: &Host, user: &str) -> Result<()> {
     let line = format!("exempt: let in without a grant, user=\"{user}\"");
-    let count = host.root(&format!(
-        "grep --count --fixed-strings '{line}' /var/log/auth.log"
-    ));
-    let count: usize = count.ok()?.parse()?;
-    ensure!(count >= WAYS.len(), "{count} lines say \"{line}\"");
+    for service in ["sshd", "sudo", "su", "login"] {
+        host.logged_with(&[&line, &format!("service=\"{service}\"")])?;
+    }
     Ok(())
 }
 

@@ -64,8 +64,9 @@ on_both_debians! {
 
     fn one_that_hangs_is_killed_and_holds_up_nobody(host) {
         hook(host, "trap '' TERM; sleep 4718 & sleep 4719")?;
-        let id = grant(host, "alice", "web-ops", "5s")?;
+        let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
+        host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         host.told("removal-confirmed", &id)?;
         let mut journal = host.start("journalctl --follow --no-tail --unit tpad --output=cat")?;
         journal.line_with("cannot tell /etc/tpa/notify of event")?;

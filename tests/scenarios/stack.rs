@@ -70,8 +70,9 @@ on_both_debians! {
             said.says(words)?;
         }
         host.root("echo 'echo a shell of $(id -un); exit' | tee /home/*/.bash_profile").ok()?;
+        let before = host.log_length()?;
         host.terminal("exec login -f mallory")?.sees("a shell of alice")?;
-        let opened = host.told("session-opened", &id)?;
+        let opened = host.logged_behind(before, &[" session-opened ", &format!(" grant={id} ")])?;
         ensure!(opened.contains(" user=alice "), "{opened}");
         let said = host.ssh("mallory", "id -un; sudo -n -u postgres /usr/bin/id -un; sudo -n /usr/bin/true");
         said.fails()?.says("no active grant for mallory")?;
@@ -111,7 +112,7 @@ on_both_debians! {
     fn who_is_made_somebody_not_gated_for_the_session_still_ends_with_their_grant(host) {
         module::bring(host)?;
         module::changes(host, "session", "alice=bob")?;
-        let id = grant(host, "alice", "web-ops", "10s")?;
+        let id = grant(host, "alice", "web-ops", "20s")?;
         let end = end_of(host, &id)?;
         let mut login = host.start_ssh("alice", &["-tt", "id -un; exec sleep 4710"])?;
         login.line_with("alice")?;
