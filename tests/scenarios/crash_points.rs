@@ -186,5 +186,7 @@ on_both_debians! {
                 }
             }
         }
+        // What it had not finished is its own.
+        host.root("grep ' host-drift ' /var/log/auth.log").code_is(1)?;
     }
 }

@@ -76,6 +76,31 @@ on_both_debians! {
         host.root(&format!("grep ' host-drift .*{id}' /var/log/auth.log")).code_is(1)?;
     }
 
+    fn what_changed_while_tpad_was_down_is_put_right_and_said(host) {
+        let (id, other) = (grant(host, "alice", "web-ops", "1h")?, grant(host, "mallory", "web-ops", "1h")?);
+        let (rule, others) = (format!("/run/tpa/sudoers.d/{id}"), format!("/run/tpa/sudoers.d/{other}"));
+        let state = host.root("echo /run/tpa/state/$(id -u alice)");
+        let state = state.ok()?;
+        let files = format!("sha256sum {rule} {others} {state} /var/lib/tpa/gate");
+        let right = host.root(&files);
+        host.root("systemctl restart tpad; systemctl kill --signal=KILL tpad; systemctl restart tpad").ok()?;
+        host.root("grep ' host-drift ' /var/log/auth.log").code_is(1)?;
+
+        host.root("systemctl stop tpad").ok()?;
+        host.root(&format!(
+            "sed 's,/usr/bin/sleep 4711,ALL,' {rule} >/tmp/wide; cat /tmp/wide >{rule}; rm {others}; \
+             chmod 644 {state}; echo 'tpa-gate 1' >/var/lib/tpa/gate"
+        )).ok()?;
+        host.root("systemctl start tpad").ok()?;
+        let uid = state.rsplit('/').next().unwrap_or_default();
+        for what in [format!("rule {id}"), format!("rule {other}"), format!("state file {uid}"), "gate file".to_owned()] {
+            host.logged_with(&[" host-drift ", &what])?;
+        }
+        anyhow::ensure!(host.root(&files).ok()? == right.ok()?, "{right}");
+        let said = host.root("grep -c ' host-drift ' /var/log/auth.log");
+        anyhow::ensure!(said.ok()? == "4", "{said}");
+    }
+
     fn timers_and_limits_are_there_again_after_the_next_event(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let _login = stay(host, "alice")?;

@@ -40,7 +40,8 @@ async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, session: Session) {
     loop {
         let changed = engine.changed.listen();
         match engine.has_ended(&session) {
-            Ok(()) => return,
+            Ok(true) => return,
+            Ok(false) => {}
             Err(error) => tracing::error!("{error:#}"),
         }
         changed.await;
@@ -52,18 +53,19 @@ impl Engine {
         self.lock().state.sessions.clone()
     }
 
-    /// A session is over, unless that is known. Those of a grant that is being ended are its end's
-    /// to tell of: they did not end by themselves.
-    fn has_ended(&self, session: &Session) -> anyhow::Result<()> {
+    /// A session is over: whether that is recorded by now. While its grant is being ended, that is
+    /// for its end to tell of: it did not end by itself.
+    fn has_ended(&self, session: &Session) -> anyhow::Result<bool> {
         let mut inner = self.lock();
         let now = self.tick(&mut inner)?;
         let Some(session) = inner.state.sessions.get(&session.key()).cloned() else {
-            return Ok(());
+            return Ok(true);
         };
         let grant = inner.state.requests.get(&session.grant);
         if grant.is_some_and(|grant| matches!(grant.removal, Removal::Due | Removal::Failed)) {
-            return Ok(());
+            return Ok(false);
         }
-        self.record(&mut inner, None, vec![Event::SessionClosed(session)], &now)
+        self.record(&mut inner, None, vec![Event::SessionClosed(session)], &now)?;
+        Ok(true)
     }
 }

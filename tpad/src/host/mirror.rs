@@ -1,7 +1,8 @@
 //! A folder whose files are derived: what is there, what should be there, the difference.
 //!
 //! The difference between files is all there is to know, so a crash needs no repair of its own.
-//! What was last written is remembered only to tell our own changes from somebody else's.
+//! What was last written is remembered only to tell our own changes from somebody else's, and kept
+//! ([`Made`]) to tell them also from those made while there was no `tpad`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use tpa_bus::id::Id;
 
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
+use crate::host::made::Made;
 
 /// One step towards the folder as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Mirror {
     /// What we last made the files say, or found them saying as they should. `None` before the
     /// first look.
     written: Option<BTreeMap<String, String>>,
+    /// What the `tpad` before this one made the files say.
+    before: Made,
 }
 
 impl Mirror {
@@ -57,6 +61,21 @@ impl Mirror {
             mode,
             grants,
             written: None,
+            before: Made::default(),
+        }
+    }
+
+    /// Such files, as the `tpad` before this one may have left them.
+    #[must_use]
+    pub fn after(self, before: &Made) -> Self {
+        let before = before.clone();
+        Self { before, ..self }
+    }
+
+    /// Tells what the files were made to say.
+    pub fn tell(&self, made: &mut Made) {
+        for (name, text) in self.written.iter().flatten() {
+            made.add(self.kind, name, text);
         }
     }
 
@@ -94,9 +113,12 @@ impl Mirror {
             .map(|(name, text)| Change::Write {
                 name: name.clone(),
                 text: text.clone(),
-                drift: self
-                    .written(name)
-                    .is_some_and(|written| !self.is_right(present.get(name), written)),
+                drift: match &self.written {
+                    Some(written) => written
+                        .get(name)
+                        .is_some_and(|written| !self.is_right(present.get(name), written)),
+                    None => self.before.says(self.kind, name, text),
+                },
             });
         let changes = removals.chain(writes).collect();
         let first = self.written.is_none();
@@ -172,10 +194,6 @@ impl Mirror {
             }
             (None, None) => {}
         }
-    }
-
-    fn written(&self, name: &str) -> Option<&str> {
-        Some(self.written.as_ref()?.get(name)?.as_str())
     }
 
     /// Whether we made the file: in this run, or, at the first look, in one before, for grants
@@ -324,6 +342,27 @@ mod tests {
             assert_eq!(rig.apply(&[("00000001", "a")]), drift(name));
             assert_eq!(rig.folder.names().unwrap(), ["00000001"]);
         }
+    }
+
+    #[test]
+    fn what_others_changed_or_removed_while_nobody_was_there_is_said_and_nothing_else() {
+        let mut rig = Rig::new();
+        let right = [("00000001", "a"), ("00000002", "b")];
+        assert!(rig.apply(&right).is_empty());
+        let mut made = Made::default();
+        rig.mirror.tell(&mut made);
+        let mut anew = |change: &dyn Fn(&Rig), desired: &[(&str, &str)]| {
+            rig.mirror = Mirror::new("file", 0o600, rig.mirror.grants).after(&made);
+            change(&rig);
+            rig.apply(desired)
+        };
+        assert!(anew(&|_| (), &right).is_empty());
+        let widen = |rig: &Rig| rig.put("00000001", "all");
+        assert_eq!(anew(&widen, &right), drift("00000001"));
+        let remove = |rig: &Rig| rig.folder.remove("00000002").map(|_| ()).unwrap();
+        assert_eq!(anew(&remove, &right), drift("00000002"));
+        // Something has happened since: the one before did not get to it, or the reaper did.
+        assert!(anew(&widen, &[("00000001", "a2"), ("00000002", "b")]).is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod ending;
 pub mod folder;
+pub mod made;
 pub mod manager;
 pub mod mirror;
 pub mod paths;
@@ -31,6 +32,7 @@ use zruntime::SharedRuntime;
 use crate::clock::Now;
 use crate::plan::{Desired, Ending};
 use ending::{Ended, Strike};
+use made::Made;
 use paths::Paths;
 use rules::Rules;
 use states::States;
@@ -115,18 +117,23 @@ pub struct Host {
     rules: Rules,
     states: States,
     timers: Timers,
+    /// What is kept of what the files were made to say.
+    made: Made,
 }
 
 impl Host {
-    /// A host with these places. `runtime` is the one that runs [`Host::enforce`].
+    /// A host with these places, as a `tpad` before this one may have left it. `runtime` is the one
+    /// that runs [`Host::enforce`].
     #[must_use]
     pub fn new(runtime: SharedRuntime, paths: Paths) -> Self {
+        let made = Made::read(&paths.run);
         Self {
             runtime,
-            paths,
-            rules: Rules::default(),
-            states: States::default(),
+            rules: Rules::after(&made),
+            states: States::after(&made),
             timers: Timers::default(),
+            paths,
+            made,
         }
     }
 
@@ -152,6 +159,7 @@ impl Host {
             .apply(&self.runtime, &self.paths, &desired.rules, &desired.known)
             .await;
         reports.extend(rules);
+        reports.extend(self.keep_what_was_made());
         let unproven = unproven.iter().map(|ending| ending.id).collect();
         Enforced { reports, unproven }
     }
@@ -171,6 +179,22 @@ impl Host {
         let mut reports = timers.await;
         reports.extend(scopes::apply(runtime, paths, &desired.login_ends, now).await);
         reports
+    }
+
+    fn keep_what_was_made(&mut self) -> Option<Report> {
+        let mut made = Made::default();
+        self.rules.tell(&mut made);
+        self.states.tell(&mut made);
+        if made == self.made {
+            return None;
+        }
+        match made.write(&self.paths.run) {
+            Ok(()) => {
+                self.made = made;
+                None
+            }
+            Err(error) => Some(Report::failed("what was made", &error)),
+        }
     }
 
     /// Shuts the doors of what ends: no new sudo, no new login.
@@ -407,7 +431,20 @@ mod tests {
         let right = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, right.replace("9000", "99000")).unwrap();
         let what = "state file 1001".to_owned();
-        assert_eq!(rig.reconcile(&living()), [Report::Drift { what, id: None }]);
+        let drift = [Report::Drift { what, id: None }];
+        assert_eq!(rig.reconcile(&living()), drift);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), right);
+
+        // The same while there is no tpad; and to the one after that it is no news.
+        for drift in [&drift[..], &[]] {
+            std::fs::write(&file, right.replace("9000", "99000")).unwrap();
+            let (runtime, paths) = (rig.host.runtime.clone(), rig.host.paths.clone());
+            if drift.is_empty() {
+                std::fs::write(&file, &right).unwrap();
+            }
+            rig.host = Host::new(runtime, paths);
+            assert_eq!(rig.reconcile(&living()), drift);
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), right);
+        }
     }
 }

@@ -11,6 +11,7 @@ use zruntime::SharedRuntime;
 
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
+use crate::host::made::Made;
 use crate::host::mirror::{Change, Mirror};
 use crate::host::paths::Paths;
 use crate::host::program::{self, Ran};
@@ -37,6 +38,21 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// The drop-ins as the `tpad` before this one may have left them.
+    #[must_use]
+    pub fn after(before: &Made) -> Self {
+        let rules = Self::default();
+        Self {
+            mirror: rules.mirror.after(before),
+            ..rules
+        }
+    }
+
+    /// Tells what they were made to say.
+    pub fn tell(&self, made: &mut Made) {
+        self.mirror.tell(made);
+    }
+
     /// Takes one rule away. Needs no sudo, no space on the disk, and nobody's answer.
     pub fn remove(&mut self, paths: &Paths, id: Id) -> Option<Report> {
         match existing(paths) {

@@ -9,9 +9,16 @@ use tpa_bus::offline::{GateFile, StateFile};
 
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
+use crate::host::made::Made;
 use crate::host::mirror::Mirror;
 use crate::host::paths::Paths;
 use crate::plan::Ending;
+
+/// What the gate file is, for people.
+const GATE: &str = "gate file";
+
+/// Its name among what was made.
+const GATE_MADE: &str = "gate";
 
 /// State, prompt and gate files.
 #[derive(Debug)]
@@ -20,6 +27,8 @@ pub struct States {
     prompts: Mirror,
     /// What the gate file was last made to say.
     gate: Option<String>,
+    /// What the `tpad` before this one made the files say.
+    before: Made,
 }
 
 impl Default for States {
@@ -28,11 +37,33 @@ impl Default for States {
             files: Mirror::new("state file", 0o600, grants_of_state),
             prompts: Mirror::new("prompt file", 0o644, grant_of_prompt),
             gate: None,
+            before: Made::default(),
         }
     }
 }
 
 impl States {
+    /// The files as the `tpad` before this one may have left them.
+    #[must_use]
+    pub fn after(before: &Made) -> Self {
+        let states = Self::default();
+        Self {
+            files: states.files.after(before),
+            prompts: states.prompts.after(before),
+            before: before.clone(),
+            ..states
+        }
+    }
+
+    /// Tells what they were made to say.
+    pub fn tell(&self, made: &mut Made) {
+        self.files.tell(made);
+        self.prompts.tell(made);
+        if let Some(gate) = &self.gate {
+            made.add(GATE, GATE_MADE, gate);
+        }
+    }
+
     /// Makes the files those of the live grants, and keeps the grants whose end is not proven as
     /// ended ones: the gate lets nobody in on them, and the reaper still finds them should `tpad`
     /// die before it is done. `known` are the grants that there were.
@@ -92,8 +123,12 @@ impl States {
             return Ok(None);
         }
         folder.write(name, &right, mode)?;
-        let what = "gate file".to_owned();
-        let drifted = self.gate.replace(right.clone()) == Some(right);
+        let drifted = match &self.gate {
+            Some(gate) => *gate == right,
+            None => self.before.says(GATE, GATE_MADE, &right),
+        };
+        self.gate = Some(right);
+        let what = GATE.to_owned();
         Ok(drifted.then_some(Report::Drift { what, id: None }))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -12,6 +11,7 @@ use super::people::People;
 use super::problem::Problem;
 use super::settings::{self, Settings};
 use super::{Policy, Role, login_defs, role};
+use crate::hex::hex;
 
 /// Where a configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,13 +195,9 @@ impl Files {
         if let Some(text) = &self.settings {
             add(SETTINGS, text);
         }
-        hash.finalize()
-            .iter()
-            .take(6)
-            .fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        let mut revision = hex(&hash.finalize());
+        revision.truncate(12);
+        revision
     }
 }
 

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// The newest link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -30,12 +32,5 @@ pub fn link(previous: &str, seq: u64, at: i64, code: &str, body: &str) -> String
     hasher.update(format!("{previous}\n{seq}\n{at}\n{code}\n"));
     hasher.update(body);
     hasher.update("\n");
-    hasher
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex(&hasher.finalize())
 }
