@@ -103,11 +103,11 @@ on_both_debians! {
         let mut login = host.terminal(SSH)?;
         let id = answer(&mut login)?;
         // The helper of sshd that waits holds the gate's socket open.
-        host.root("until ss -x | grep --quiet gate.sock; do :; done; pkill -x ssh").ok()?;
+        host.root("until ss -x | grep --quiet gate.sock; do sleep 0.1; done; pkill -x ssh").ok()?;
         host.root("timeout 10 pidwait --full '[s]shd.*alice'; ! pgrep -a -f '[s]shd.*alice'").ok()?;
         shown(host, &id)?.has("state", "pending")?;
-        let after = host.root(&format!("until ! ss -x | grep --quiet gate.sock; do :; done; {open}"));
-        ensure!(after.ok()? == before, "{after}, {before} before");
+        let closed = format!("until [ \"$({open})\" = {before} ]; do sleep 0.1; done");
+        host.root(&format!("timeout 10 sh -c '{closed}' || ! ls -l /proc/$(pidof tpad)/fd")).ok()?;
     }
 
     fn a_request_of_earlier_is_waited_for(host) {
@@ -166,7 +166,7 @@ on_both_debians! {
         asking_at_sudo(host)?;
         let mut sudo = host.terminal(&format!("{AS_ALICE} sudo touch /tmp/ran"))?;
         let id = answer(&mut sudo)?;
-        host.root("until ss -x | grep --quiet gate.sock; do :; done").ok()?;
+        host.root("until ss -x | grep --quiet gate.sock; do sleep 0.1; done").ok()?;
         sudo.presses(INTERRUPT)?;
         sudo.ends()?;
         host.root("ls /tmp/ran").fails()?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -94,7 +95,9 @@ fn daemon() -> anyhow::Result<()> {
         let listener = serve::listen(&runtime)?;
         let gate = serve::gate(Arc::clone(&engine), runtime.clone(), listener);
         runtime.spawn("gate", gate).detach();
-        let people = serve::people(Arc::clone(&engine), runtime.clone());
+        // People who were told that it runs find it on the bus, and the host as it should be.
+        let ready = ready_after(2);
+        let people = serve::people(Arc::clone(&engine), runtime.clone(), ready.clone());
         runtime.spawn("people", people).detach();
         let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
         let notify = notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());
@@ -102,11 +105,7 @@ fn daemon() -> anyhow::Result<()> {
         let sessions = engine::sessions(Arc::clone(&engine), runtime.clone());
         runtime.spawn("sessions", sessions).detach();
         let host = Host::new(runtime.clone(), Paths::default());
-        let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, || {
-            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-                tracing::warn!("cannot tell systemd that tpad is ready: {error}");
-            }
-        });
+        let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, ready);
         let accounts = engine::run::accounts(Arc::clone(&engine), runtime.clone());
         or(
             or(follow, syslog),
@@ -114,6 +113,19 @@ fn daemon() -> anyhow::Result<()> {
         )
         .await
     })
+}
+
+/// Has systemd told that tpad is ready (`sd_notify(3)`) when this was called so many times.
+fn ready_after(times: usize) -> impl Fn() + Clone + Send {
+    let left = Arc::new(AtomicUsize::new(times));
+    move || {
+        if left.fetch_sub(1, Ordering::Relaxed) != 1 {
+            return;
+        }
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+            tracing::warn!("cannot tell systemd that tpad is ready: {error}");
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP loads the configuration anew.

@@ -95,15 +95,21 @@ async fn answer(gate: Gate, stream: UnixStream) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves people on the system bus, and goes on when the bus comes back after it was gone.
-pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) {
+/// Serves people on the system bus, and goes on when the bus comes back after it was gone. `tried`
+/// is called when it is there for the first time, or cannot be had yet.
+pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnOnce() + Send) {
     let mut told = false;
+    let mut tried = Some(tried);
     loop {
-        match connect(&engine, &runtime).await {
+        let connected = connect(&engine, &runtime).await;
+        if let Some(tried) = tried.take() {
+            tried();
+        }
+        match connected {
             Ok(connection) => {
                 told = false;
                 tracing::info!("on the system bus as {}", names::BUS_NAME);
-                announce(&engine, &connection).await;
+                announce(&engine, &runtime, &connection).await;
                 tracing::warn!("the system bus is gone");
             }
             Err(error) if !told => {
@@ -140,15 +146,18 @@ async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Resul
 }
 
 /// Tells everybody that something happened, until the bus is gone. What it was is told to those
-/// who may know, when they ask.
-async fn announce(engine: &Engine, connection: &Connection) {
+/// who may know, when they ask. It is told when the host follows, so that whoever waits for access
+/// can use it.
+async fn announce(engine: &Engine, runtime: &SharedRuntime, connection: &Connection) {
     let Ok(emitter) = SignalEmitter::new(connection, names::OBJECT_PATH) else {
         return;
     };
     let news = async {
         let mut last = engine.head();
         loop {
-            for record in engine.news(&mut last).await {
+            let news = engine.news(&mut last).await;
+            engine.settle(runtime).await;
+            for record in news {
                 if let Err(error) = tell(&emitter, &record).await {
                     tracing::debug!("cannot announce event {}: {error}", record.seq);
                 }
