@@ -110,6 +110,11 @@ on_both_debians! {
         let loud = ["exempt: let in without a grant", "user=\"frank\""];
         host.ssh("frank", "true").ok()?;
         host.logged_with(&loud)?;
+        host.logged_with(&[" exempt-login ", " user=frank "])?;
+        // tpad is asked in the session phase too, and everything it says of that is told by now.
+        let id = grant(host, "alice", "web-ops", "1h")?;
+        host.told("grant-activated", &id)?;
+        host.root("grep ' login-denied ' /var/log/auth.log").code_is(1)?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         let before = host.log_length()?;
         host.ssh("frank", "true").ok()?;

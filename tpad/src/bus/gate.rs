@@ -306,6 +306,7 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
         },
         started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
         target: query.target.clone(),
+        exempt: query.exempt,
         command: match class {
             Class::Sudo => process::command_line(Path::new("/proc"), query.pid),
             Class::Login => Vec::new(),

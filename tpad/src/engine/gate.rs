@@ -21,6 +21,8 @@ pub struct Arrival {
     pub started: u64,
     /// As whom a sudo command is to run.
     pub target: Option<String>,
+    /// They come in whatever the ledger says.
+    pub exempt: bool,
     /// The command line of sudo as it was typed, its own name first; empty for a login.
     pub command: Vec<String>,
 }
@@ -80,7 +82,8 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The session phase: the same question again, and a session when the answer is yes.
+    /// The session phase: the same question again, and a session when the answer is yes. Who is exempt
+    /// comes in without one, and was told of in the account phase.
     ///
     /// # Errors
     /// When the answer could not be recorded: then it is no.
@@ -91,6 +94,7 @@ impl Engine {
             Answer::In { grant, .. } => {
                 events.push(Event::SessionOpened(session(arrival, grant, &now)));
             }
+            Answer::Out { .. } if arrival.exempt => {}
             Answer::Out { why, .. } => events.push(denied(arrival, why)),
         }
         self.record_if_any(&mut inner, events, &now)?;
