@@ -79,7 +79,7 @@ pub fn end_of(host: &Host, id: &str) -> Result<Duration> {
 /// Waits until `witness` tells of the end, and looks whether it is one.
 pub fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
     let told = host.told(witness, id)?;
-    is_on_time(host, &told, end)?;
+    is_on_time(host, &told, end, PROMISE)?;
     is_over(host, id)?;
     host.console("alice", "sudo -n /usr/bin/sleep 4711")
         .fails()?;
@@ -110,20 +110,23 @@ pub fn none_runs(host: &Host, which: &str) -> Result<()> {
 
 /// What came about now came within the promise after this end, since 1970 in UTC.
 pub fn is_by_now_on_time(end: Duration) -> Result<()> {
-    is_within_the_promise(clock::wall()?, end)
+    is_within(PROMISE, clock::wall()?, end)
 }
 
-/// What a line of the log tells of came within the promise after this end, since 1970 in UTC: the
-/// line begins with when the log daemon got it, however late it is read here.
-pub fn is_on_time(host: &Host, line: &str, end: Duration) -> Result<()> {
+/// What a line of the log tells of came at this end, since 1970 in UTC, or so much later, and not
+/// before: the line begins with when the log daemon got it, however late it is read here.
+pub fn is_on_time(host: &Host, line: &str, end: Duration, limit: Duration) -> Result<()> {
     let stamp = line.split(' ').next().unwrap_or_default();
     let told = host.root(&format!("date --date {stamp} +%s.%N"));
-    is_within_the_promise(Duration::try_from_secs_f64(told.ok()?.parse()?)?, end)
+    let told = Duration::try_from_secs_f64(told.ok()?.parse()?)?;
+    let early = end.saturating_sub(told);
+    ensure!(early.is_zero(), "it ended {early:?} early");
+    is_within(limit, told, end)
 }
 
-fn is_within_the_promise(moment: Duration, end: Duration) -> Result<()> {
+fn is_within(limit: Duration, moment: Duration, end: Duration) -> Result<()> {
     let late = moment.saturating_sub(end);
-    ensure!(late <= PROMISE, "it ended {late:?} late");
+    ensure!(late <= limit, "it ended {late:?} late");
     Ok(())
 }
 

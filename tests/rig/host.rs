@@ -103,10 +103,15 @@ impl Host {
     /// So many processes have a command line like this. Nothing tells when a process that was put
     /// into the background has become the program, so it is looked for until it has, for 10 s.
     pub fn runs(&self, pattern: &str, count: usize) -> Result<()> {
-        let look = format!("until [ \"$(pgrep -cf '{pattern}')\" = {count} ]; do sleep 0.1; done");
+        self.comes_true(&format!("[ \"$(pgrep -cf '{pattern}')\" = {count} ]"))
+    }
+
+    /// A line of shell succeeds within 10 s. For what nothing tells of.
+    pub fn comes_true(&self, line: &str) -> Result<()> {
+        let look = format!("until {line}; do sleep 0.1; done");
         let found = self.run(
             &["/usr/bin/timeout", "10", "/bin/sh", "-c", &look],
-            format!("# pgrep -cf '{pattern}', until there are {count}"),
+            format!("# {look}"),
         );
         found.ok().map(|_| ())
     }
@@ -180,7 +185,19 @@ impl Host {
 
     /// Waits for the line of an event of a grant in `/var/log/auth.log`.
     pub fn told(&self, event: &str, grant: &str) -> Result<String> {
-        self.logged_with(&[&format!(" {event} "), &format!(" grant={grant} ")])
+        self.told_behind(0, event, grant)
+    }
+
+    /// Waits for the line of an event of a grant behind so many bytes of `/var/log/auth.log`.
+    pub fn told_behind(&self, bytes: u64, event: &str, grant: &str) -> Result<String> {
+        self.logged_behind(bytes, &[&format!(" {event} "), &format!(" grant={grant} ")])
+    }
+
+    /// No line of `/var/log/auth.log` tells of such an event.
+    pub fn never_told(&self, event: &str) -> Result<()> {
+        self.root(&format!("grep ' {event} ' {AUTH_LOG}"))
+            .code_is(1)?;
+        Ok(())
     }
 
     /// Waits for a line with all of these texts in `/var/log/auth.log`.

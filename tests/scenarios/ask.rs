@@ -14,6 +14,9 @@ const SSH: &str = "ssh -tt -o BatchMode=no -o PreferredAuthentications=keyboard-
 /// Runs a command of alice's in a login on a terminal.
 const AS_ALICE: &str = "ssh -tt alice@127.0.0.1";
 
+/// Whoever waits at the gate holds its socket open.
+const HELD: &str = "ss -x | grep --quiet gate.sock";
+
 /// What an administrator writes to have people asked (`pam_tpa(8)`).
 fn asking(host: &Host) -> Result<()> {
     host.root(
@@ -103,11 +106,11 @@ on_both_debians! {
         let mut login = host.terminal(SSH)?;
         let id = answer(&mut login)?;
         // The helper of sshd that waits holds the gate's socket open.
-        host.root("until ss -x | grep --quiet gate.sock; do sleep 0.1; done; pkill -x ssh").ok()?;
+        host.comes_true(HELD)?;
+        host.root("pkill -x ssh").ok()?;
         host.root("timeout 10 pidwait --full '[s]shd.*alice'; ! pgrep -a -f '[s]shd.*alice'").ok()?;
         shown(host, &id)?.has("state", "pending")?;
-        let closed = format!("until [ \"$({open})\" = {before} ]; do sleep 0.1; done");
-        host.root(&format!("timeout 10 sh -c '{closed}' || ! ls -l /proc/$(pidof tpad)/fd")).ok()?;
+        host.comes_true(&format!("[ \"$({open})\" = {before} ]"))?;
     }
 
     fn a_request_of_earlier_is_waited_for(host) {
@@ -166,7 +169,7 @@ on_both_debians! {
         asking_at_sudo(host)?;
         let mut sudo = host.terminal(&format!("{AS_ALICE} sudo touch /tmp/ran"))?;
         let id = answer(&mut sudo)?;
-        host.root("until ss -x | grep --quiet gate.sock; do sleep 0.1; done").ok()?;
+        host.comes_true(HELD)?;
         sudo.presses(INTERRUPT)?;
         sudo.ends()?;
         host.root("ls /tmp/ran").fails()?;

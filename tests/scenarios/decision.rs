@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -46,6 +46,11 @@ fn is_loud(host: &Host, user: &str) -> Result<()> {
     for service in ["sshd", "sudo", "su", "login"] {
         host.logged_with(&[&line, &format!("service=\"{service}\"")])?;
     }
+    let count = host.root(&format!(
+        "grep --count --fixed-strings '{line}' /var/log/auth.log"
+    ));
+    let count: usize = count.ok()?.parse()?;
+    ensure!(count >= WAYS.len(), "{count} lines say \"{line}\"");
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Access ends: all of it, on time.
 
+use std::time::Duration;
+
 use tpa_tests::access::{end_of, is_on_time, none_runs, nothing_runs, stay, work};
 use tpa_tests::grant::{grant, shown};
 use tpa_tests::host::Host;
@@ -62,7 +64,8 @@ on_both_debians! {
         let (login, clients) = spread_out(host)?;
         let end = end_of(host, &id)?;
         login.finish()?.code_is(255)?.says("Closing this session.")?;
-        is_on_time(host, &host.told("removal-confirmed", &id)?, end)?;
+        let told = host.told("removal-confirmed", &id)?;
+        is_on_time(host, &told, end, Duration::from_secs(3))?;
         nothing_is_left(host, &id)?;
         shown(host, &id)?.has("state", "expired")?;
         drop(clients);

@@ -62,8 +62,9 @@ on_both_debians! {
         let more = format!("tpactl extend {id} --for 30m --reason 'still nobody there' --no-wait --json");
         let before = host.log_length()?;
         host.console("alice", &more).json()?.has("state", "approved")?;
-        host.logged_behind(before, &[" break-glass-used ", &id])?;
-        host.root("journalctl --priority alert --identifier tpad").says(&id)?;
+        host.told_behind(before, "break-glass-used", &id)?;
+        let alerts = host.root(&format!("journalctl --priority alert --identifier tpad | grep -c 'break-glass-used .*{id}'"));
+        ensure!(alerts.ok()? == "2", "{alerts}");
         host.ssh("carol", "tpactl ls --reviewable --json").says(&id)?;
         host.ssh("carol", &review).ok()?;
     }

@@ -72,7 +72,7 @@ on_both_debians! {
         host.root("echo 'echo a shell of $(id -un); exit' | tee /home/*/.bash_profile").ok()?;
         let before = host.log_length()?;
         host.terminal("exec login -f mallory")?.sees("a shell of alice")?;
-        let opened = host.logged_behind(before, &[" session-opened ", &format!(" grant={id} ")])?;
+        let opened = host.told_behind(before, "session-opened", &id)?;
         ensure!(opened.contains(" user=alice "), "{opened}");
         let said = host.ssh("mallory", "id -un; sudo -n -u postgres /usr/bin/id -un; sudo -n /usr/bin/true");
         said.fails()?.says("no active grant for mallory")?;

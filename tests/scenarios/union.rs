@@ -56,6 +56,7 @@ on_both_debians! {
         let second = host.start_ssh("alice", &["-T", "sudo -n sleep 4716"])?;
         host.logged("COMMAND=/usr/bin/sleep 4716")?;
         host.runs("^(/usr/bin/)?sleep 471[16]", 2)?;
+        ensure!(sleeps(host) == "4711,4716", "{}", sleeps(host));
         host.told("sudo-opened", &web)?;
         host.told("sudo-opened", &other)?;
         revoke(host, &web)?;

@@ -9,7 +9,7 @@ use zruntime::{Shared, SharedRuntime, Task};
 
 use super::Engine;
 use crate::host::process;
-use crate::ledger::{Event, Removal, Session};
+use crate::ledger::{Event, Request, Session};
 
 /// Records the end of each session when the process that opened it has ended, as `logind` takes a
 /// session for closed when its leader is gone.
@@ -17,15 +17,25 @@ pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime) {
     let mut attended: BTreeMap<String, Task<(), Shared>> = BTreeMap::new();
     loop {
         let changed = engine.changed.listen();
-        let open = engine.open_sessions();
-        attended.retain(|key, _| open.contains_key(key));
-        for (key, session) in open {
-            attended.entry(key).or_insert_with(|| {
-                let end = attend(Arc::clone(&engine), runtime.clone(), session);
-                runtime.spawn("session", end)
-            });
-        }
+        attend_those_open(&engine, &runtime, &mut attended);
         changed.await;
+    }
+}
+
+/// Begins with those that were opened, and leaves off those that were closed.
+fn attend_those_open(
+    engine: &Arc<Engine>,
+    runtime: &SharedRuntime,
+    attended: &mut BTreeMap<String, Task<(), Shared>>,
+) {
+    let inner = engine.lock();
+    let open = &inner.state.sessions;
+    attended.retain(|key, _| open.contains_key(key));
+    for (key, session) in open {
+        if !attended.contains_key(key) {
+            let end = attend(Arc::clone(engine), runtime.clone(), session.clone());
+            attended.insert(key.clone(), runtime.spawn("session", end));
+        }
     }
 }
 
@@ -49,10 +59,6 @@ async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, session: Session) {
 }
 
 impl Engine {
-    fn open_sessions(&self) -> BTreeMap<String, Session> {
-        self.lock().state.sessions.clone()
-    }
-
     /// A session is over: whether that is recorded by now. While its grant is being ended, that is
     /// for its end to tell of: it did not end by itself.
     fn has_ended(&self, session: &Session) -> anyhow::Result<bool> {
@@ -62,7 +68,7 @@ impl Engine {
             return Ok(true);
         };
         let grant = inner.state.requests.get(&session.grant);
-        if grant.is_some_and(|grant| matches!(grant.removal, Removal::Due | Removal::Failed)) {
+        if grant.is_some_and(Request::is_ending) {
             return Ok(false);
         }
         self.record(&mut inner, None, vec![Event::SessionClosed(session)], &now)?;

@@ -261,7 +261,13 @@ impl Request {
     #[must_use]
     pub fn is_open(&self) -> bool {
         let decided = matches!(self.stage, Stage::Closed { .. } | Stage::Approved);
-        !decided || matches!(self.removal, Removal::Due | Removal::Failed) || self.awaits_review()
+        !decided || self.is_ending() || self.awaits_review()
+    }
+
+    /// Whether access on it is over, and not proven to be gone.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(self.removal, Removal::Due | Removal::Failed)
     }
 
     /// Whether a break-glass grant waits for its review.

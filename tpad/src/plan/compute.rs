@@ -128,7 +128,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
 fn must_go(request: &Request, now: &Now) -> bool {
     match &request.stage {
         Stage::Active { deadline, .. } => deadline.is_over(now),
-        _ => matches!(request.removal, Removal::Due | Removal::Failed),
+        _ => request.is_ending(),
     }
 }
 
