@@ -11,7 +11,7 @@ use crate::store::Image;
 use crate::tool;
 
 /// After this what came from Debian is fetched anew, so that its updates are what TPA is tried on.
-pub const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
+pub const MAX_AGE: Duration = Duration::from_hours(168);
 
 /// The tree of the base image, made when there is none, or none to be trusted. The caller holds
 /// [`crate::store::lock`].

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::debian::{Debian, Equipment};
 use crate::layer::Layer;
@@ -72,7 +72,7 @@ fn ensure_tree((debian, equipment): Kind, base: &Path) -> Result<PathBuf> {
     Ok(image.tree())
 }
 
-/// The .deb that `packaging/build` made last.
+/// The .deb that `packaging/build` made last, from the sources as they are now.
 pub fn package() -> Result<PathBuf> {
     let folder = store::workspace().join("target/packages");
     let missing = || {
@@ -81,6 +81,14 @@ pub fn package() -> Result<PathBuf> {
             folder.display()
         )
     };
+    let made_from = fs::read_to_string(folder.join("sources.sha256")).with_context(missing)?;
+    let mut digest = Command::new(store::workspace().join("packaging/digest"));
+    let sources = tool::run(&mut digest, "packaging/digest")?;
+    ensure!(
+        made_from.as_bytes() == sources,
+        "the packages in {} are older than the sources\n  next: run packaging/build",
+        folder.display()
+    );
     fs::read_dir(&folder)
         .with_context(missing)?
         .filter_map(Result::ok)

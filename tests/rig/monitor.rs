@@ -15,6 +15,8 @@ use crate::clock;
 pub struct Monitor {
     to: ChildStdin,
     from: BufReader<ChildStdout>,
+    /// Events that came before an answer.
+    early: Vec<Value>,
 }
 
 impl Monitor {
@@ -23,16 +25,25 @@ impl Monitor {
         let mut monitor = Self {
             to: qemu.stdin.take().context("stdin is piped")?,
             from: BufReader::new(qemu.stdout.take().context("stdout is piped")?),
+            early: Vec::new(),
         };
         monitor.tell("qmp_capabilities", &json!({}))?;
         Ok(monitor)
     }
 
-    /// Has a command carried out. Events that come before its answer are passed over.
+    /// Has a command carried out. Events that come before its answer are kept for
+    /// [`Monitor::hears`].
     pub fn tell(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         let line = json!({"execute": command, "arguments": arguments});
         writeln!(self.to, "{line}").with_context(|| format!("telling qemu to {command}"))?;
-        let answer = self.next(Duration::from_secs(60), |said| said.get("event").is_none())?;
+        let limit = Duration::from_mins(1);
+        let answer = loop {
+            let said = self.next(limit, |_| true)?;
+            if said.get("event").is_none() {
+                break said;
+            }
+            self.early.push(said);
+        };
         match answer.get("return") {
             Some(value) => Ok(value.clone()),
             None => bail!("{command}: qemu says {answer}"),
@@ -49,6 +60,9 @@ impl Monitor {
                     .clone()
                     .all(|(name, value)| told.and_then(|told| told.get(name)) == Some(value))
         };
+        if self.early.drain(..).any(|said| has(&said)) {
+            return Ok(());
+        }
         self.next(limit, has)
             .with_context(|| format!("waiting for {event} of qemu"))?;
         Ok(())
