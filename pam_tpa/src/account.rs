@@ -2,10 +2,10 @@
 //! `NOPASSWD`, so this is where the gate stands.
 
 use ::pam::constants::PamResultCode;
-use tpa_bus::gate::Verdict;
+use tpa_bus::gate::{Query, Verdict};
 use tpa_bus::offline::Class;
 
-use crate::daemon::Unanswered;
+use crate::daemon::{Daemon, Unanswered};
 use crate::decide::{Basis, Decision, Grant, decide};
 use crate::handle::Level;
 use crate::phase::Phase;
@@ -32,7 +32,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
         let _ = phase.daemon.account(&subject.query);
         return PamResultCode::PAM_SUCCESS;
     }
-    let answer = phase.daemon.account(&subject.query);
+    let answer = ask(phase, &subject, |daemon, query| daemon.account(query));
     match settle(phase, &subject, answer) {
         Decision::In { grant, text, .. } => {
             if subject.class == Class::Sudo && ends_soon(grant) {
@@ -46,6 +46,19 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
 
 fn ends_soon(grant: Option<Grant>) -> bool {
     grant.is_some_and(|grant| grant.remaining_s < SOON_S)
+}
+
+/// Has `tpad` asked about somebody who needs a grant.
+pub fn ask(
+    phase: &mut Phase<'_>,
+    subject: &Subject,
+    question: fn(&mut dyn Daemon, &Query) -> Result<Verdict, Unanswered>,
+) -> Result<Verdict, Unanswered> {
+    let vouched = phase.host.live_grant(subject.class, &subject.person);
+    if vouched.is_ok_and(|grant| grant.is_some()) {
+        phase.daemon.vouched_for();
+    }
+    question(phase.daemon, &subject.query)
 }
 
 /// Decides on the answer, with the state file where that may stand in, and logs what was not
@@ -208,47 +221,37 @@ mod tests {
     }
 
     #[test]
-    fn with_tpad_gone_a_live_grant_lets_in_and_is_logged_as_offline() {
+    fn with_tpad_gone_or_hung_a_live_grant_lets_in_and_is_logged_as_offline() {
         let host = FakeHost {
             offline: Ok(Some(3_600)),
             ..FakeHost::default()
         };
-        let events = [Event::Log(
-            Level::Warning,
-            "offline: let in on the state file, grant=7H2KM4QX",
-        )];
-        assert_eq!(on(sshd(events), asked(gone()), &host), PAM_SUCCESS);
-    }
-
-    #[test]
-    fn with_tpad_gone_and_no_grant_people_are_told_whom_to_call() {
-        for offline in [Ok(None), Err("/run/tpa/state/1001: bad".to_owned())] {
-            let host = FakeHost {
-                offline,
-                ..FakeHost::default()
-            };
-            let events = [
-                Event::Log(Level::Error, "tpad does not answer: "),
-                Event::Error("tpa: tpad is not answering; access denied. Ask in #oncall"),
-                REFUSED,
-            ];
-            assert_eq!(on(sshd(events), asked(gone()), &host), PAM_PERM_DENIED);
+        for unanswered in [gone(), Err(Unanswered::Hung)] {
+            let events = [Event::Log(
+                Level::Warning,
+                "offline: let in on the state file, grant=7H2KM4QX",
+            )];
+            let daemon = asked(unanswered).hurried();
+            assert_eq!(on(sshd(events), daemon, &host), PAM_SUCCESS);
         }
     }
 
     #[test]
-    fn with_everything_hung_a_live_grant_does_not_help() {
-        let host = FakeHost {
-            offline: Ok(Some(3_600)),
-            ..FakeHost::default()
-        };
-        let events = [
-            Event::Log(Level::Error, "no answer in time"),
-            Event::Error("tpa: tpad is not answering"),
-            REFUSED,
-        ];
-        let code = on(sshd(events), asked(Err(Unanswered::Hung)), &host);
-        assert_eq!(code, PAM_PERM_DENIED);
+    fn with_tpad_gone_or_hung_and_no_grant_people_are_told_whom_to_call() {
+        for offline in [Ok(None), Err("/run/tpa/state/1001: bad".to_owned())] {
+            for unanswered in [gone(), Err(Unanswered::Hung)] {
+                let host = FakeHost {
+                    offline: offline.clone(),
+                    ..FakeHost::default()
+                };
+                let events = [
+                    Event::Log(Level::Error, "tpad does not answer: "),
+                    Event::Error("tpa: tpad is not answering; access denied. Ask in #oncall"),
+                    REFUSED,
+                ];
+                assert_eq!(on(sshd(events), asked(unanswered), &host), PAM_PERM_DENIED);
+            }
+        }
     }
 
     #[test]
@@ -265,23 +268,57 @@ mod tests {
     }
 
     #[test]
-    fn when_groups_cannot_be_told_everyone_counts_as_gated_and_nobody_as_exempt() {
+    fn a_gated_group_that_cannot_be_told_gates_those_not_known_to_be_outside_it() {
         let host = FakeHost {
-            groups_known: false,
+            unknown: &["engineers"],
             ..FakeHost::default()
         };
-        for name in ["bob", "eve"] {
-            let events = [
-                Event::Log(Level::Error, "cannot tell the groups"),
-                Event::Error("tpa: no active grant"),
-                Event::Log(Level::Notice, "refused: "),
-            ];
-            let pam = FakePam::new("sshd", name, events);
-            let daemon = FakeDaemon::answers(Method::Account, name, refused());
-            assert_eq!(on(pam, daemon, &host), PAM_PERM_DENIED, "{name}");
-        }
-        let events = [Event::Log(Level::Error, "cannot tell the groups")];
-        let pam = FakePam::new("sshd", "root", events);
+        let untold = || Event::Log(Level::Error, "@engineers cannot be looked up");
+        let events = [
+            untold(),
+            Event::Error("tpa: no active grant"),
+            Event::Log(Level::Notice, "refused: "),
+        ];
+        let pam = FakePam::new("sshd", "bob", events);
+        let daemon = FakeDaemon::answers(Method::Account, "bob", refused());
+        assert_eq!(on(pam, daemon, &host), PAM_PERM_DENIED);
+
+        let events = [untold(), Event::Log(Level::Alert, "exempt: let in")];
+        let pam = FakePam::new("sshd", "eve", events);
+        let daemon = FakeDaemon::answers(Method::Account, "eve", refused());
+        assert_eq!(
+            on(pam, daemon, &host),
+            PAM_SUCCESS,
+            "the exempt group resolves"
+        );
+    }
+
+    #[test]
+    fn an_exempt_group_that_cannot_be_told_exempts_nobody() {
+        let host = FakeHost {
+            unknown: &["tpa-emergency"],
+            ..FakeHost::default()
+        };
+        let untold = || Event::Log(Level::Error, "@tpa-emergency cannot be looked up");
+        let events = [
+            untold(),
+            Event::Error("tpa: no active grant"),
+            Event::Log(Level::Notice, "refused: "),
+        ];
+        let pam = FakePam::new("sshd", "eve", events);
+        let daemon = FakeDaemon::answers(Method::Account, "eve", refused());
+        assert_eq!(on(pam, daemon, &host), PAM_PERM_DENIED);
+        let pam = FakePam::new("sshd", "bob", [untold()]);
+        assert_eq!(on(pam, FakeDaemon::silent(), &host), PAM_IGNORE);
+    }
+
+    #[test]
+    fn the_groups_of_root_are_not_asked_for() {
+        let host = FakeHost {
+            unknown: &["engineers", "tpa-emergency"],
+            ..FakeHost::default()
+        };
+        let pam = FakePam::new("sshd", "root", []);
         assert_eq!(on(pam, FakeDaemon::silent(), &host), PAM_IGNORE);
     }
 

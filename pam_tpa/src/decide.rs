@@ -53,10 +53,8 @@ pub enum Decision {
     Out(String),
 }
 
-/// Decides on the answer of `tpad`, or without one on the grant that `offline` finds.
-///
-/// Someone who took the question and kept silent is not the same as nobody there: then nothing is
-/// clear, and nobody comes in.
+/// Decides on the answer of `tpad`, or without one on the grant that `offline` finds: whether
+/// `tpad` is gone or hangs, it has revoked nothing meanwhile.
 pub fn decide(
     answer: Result<Verdict, Unanswered>,
     help: &str,
@@ -64,9 +62,8 @@ pub fn decide(
 ) -> Decision {
     match answer {
         Ok(verdict) => by_verdict(&verdict),
-        Err(Unanswered::Hung) => Decision::Out(not_answering(help)),
-        Err(Unanswered::Gone(why)) => match offline() {
-            Some(found) => by_state(&found, why),
+        Err(unanswered) => match offline() {
+            Some(found) => by_state(&found, unanswered.to_string()),
             None => Decision::Out(not_answering(help)),
         },
     }
@@ -195,30 +192,27 @@ mod tests {
     }
 
     #[test]
-    fn with_tpad_gone_a_live_grant_in_the_state_file_lets_in() {
-        let decision = decide(Err(Unanswered::Gone("x".into())), "", || Some(found()));
-        let Decision::In { grant, text, basis } = decision else {
-            panic!("refused");
-        };
-        assert_eq!(grant.map(|grant| grant.remaining_s), Some(90));
-        assert_eq!(basis, Basis::Offline("x".into()));
-        assert!(text.starts_with("tpa: grant 7H2K-M4QX (web-ops): 1m30s left."));
+    fn with_tpad_gone_or_hung_a_live_grant_in_the_state_file_lets_in() {
+        for unanswered in [Unanswered::Gone("x".into()), Unanswered::Hung] {
+            let why = unanswered.to_string();
+            let decision = decide(Err(unanswered), "", || Some(found()));
+            let Decision::In { grant, text, basis } = decision else {
+                panic!("refused");
+            };
+            assert_eq!(grant.map(|grant| grant.remaining_s), Some(90));
+            assert_eq!(basis, Basis::Offline(why));
+            assert!(text.starts_with("tpa: grant 7H2K-M4QX (web-ops): 1m30s left."));
+        }
     }
 
     #[test]
-    fn with_tpad_gone_and_no_grant_the_refusal_says_whom_to_call() {
-        assert_eq!(
-            decide(Err(Unanswered::Gone("x".into())), "Ask in #oncall", || None),
-            Decision::Out("tpa: tpad is not answering; access denied. Ask in #oncall".into())
-        );
-    }
-
-    #[test]
-    fn with_tpad_hung_nobody_comes_in() {
-        assert_eq!(
-            decide(Err(Unanswered::Hung), "", never),
-            Decision::Out("tpa: tpad is not answering; access denied.".into())
-        );
+    fn with_tpad_gone_or_hung_and_no_grant_the_refusal_says_whom_to_call() {
+        for unanswered in [Unanswered::Gone("x".into()), Unanswered::Hung] {
+            assert_eq!(
+                decide(Err(unanswered), "Ask in #oncall", || None),
+                Decision::Out("tpa: tpad is not answering; access denied. Ask in #oncall".into())
+            );
+        }
     }
 
     #[test]

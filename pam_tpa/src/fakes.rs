@@ -18,7 +18,7 @@ use crate::args::Args;
 use crate::daemon::{Daemon, NotFiled, Unanswered, Waited};
 use crate::decide::Offline;
 use crate::handle::{Level, NotStored, OpenedOn, Pam};
-use crate::host::Host;
+use crate::host::{Groups, Host};
 use crate::people::{LookUp, Person};
 use crate::phase::Phase;
 
@@ -201,6 +201,7 @@ pub enum Desk {
 
 /// `tpad`: which method is called for which user, and the answer; and what the desk says.
 pub struct FakeDaemon {
+    hurried: Script<()>,
     gate: Script<(Method, &'static str, Result<Verdict, Unanswered>)>,
     desk: Script<Desk>,
 }
@@ -213,6 +214,7 @@ impl FakeDaemon {
         answer: Result<Verdict, Unanswered>,
     ) -> Self {
         Self {
+            hurried: Script::new([]),
             gate: Script::new([(method, user, answer)]),
             desk: Script::new([]),
         }
@@ -221,8 +223,17 @@ impl FakeDaemon {
     /// What the desk is asked, and says.
     pub fn at_desk(desk: impl IntoIterator<Item = Desk>) -> Self {
         Self {
+            hurried: Script::new([]),
             gate: Script::new([]),
             desk: Script::new(desk),
+        }
+    }
+
+    /// The same, and it is told that a state file lets them in.
+    pub fn hurried(self) -> Self {
+        Self {
+            hurried: Script::new([()]),
+            ..self
         }
     }
 
@@ -240,6 +251,10 @@ impl FakeDaemon {
 }
 
 impl Daemon for FakeDaemon {
+    fn vouched_for(&mut self) {
+        self.hurried.next("vouched for");
+    }
+
     fn account(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
         self.call(Method::Account, query)
     }
@@ -287,8 +302,8 @@ impl Daemon for FakeDaemon {
 pub struct FakeHost {
     /// What the state file gives.
     pub offline: Result<Option<u64>, String>,
-    /// Whether the groups can be told.
-    pub groups_known: bool,
+    /// Groups of which cannot be told who is in them.
+    pub unknown: &'static [&'static str],
     /// Where the process stands.
     pub cgroup: &'static str,
     /// The limit of whatever scope is asked for.
@@ -303,7 +318,7 @@ impl Default for FakeHost {
     fn default() -> Self {
         Self {
             offline: Ok(None),
-            groups_known: true,
+            unknown: &[],
             cgroup: "/user.slice/user-1001.slice/session-3.scope",
             limit: Err("no limit asked for".into()),
             moves: Script::new([]),
@@ -330,17 +345,24 @@ impl Host for FakeHost {
         })
     }
 
-    fn groups(&self, person: &Person, named: &[String]) -> Result<Vec<String>, String> {
-        if !self.groups_known {
-            return Err("no route".into());
-        }
-        let groups: &[&str] = match person.name.as_str() {
+    fn groups(&self, person: &Person, named: &[String]) -> Groups {
+        let theirs: &[&str] = match person.name.as_str() {
             "alice" => &["engineers"],
             "eve" => &["engineers", "tpa-emergency"],
             _ => &[],
         };
-        let is_in = |name: &&String| groups.contains(&name.as_str());
-        Ok(named.iter().filter(is_in).cloned().collect())
+        let mut groups = Groups::default();
+        for name in named {
+            if self.unknown.contains(&name.as_str()) {
+                groups
+                    .notes
+                    .push(format!("the group @{name} cannot be looked up"));
+                groups.unknown.push(name.clone());
+            } else if theirs.contains(&name.as_str()) {
+                groups.is_in.push(name.clone());
+            }
+        }
+        groups
     }
 
     fn gate_file(&self) -> Result<GateFile, String> {

@@ -1,8 +1,11 @@
 //! The handle that PAM gives us. The only unsafe code of the module.
 
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use ::pam::constants::{
     PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON, PAM_SILENT, PAM_TEXT_INFO, PamFlag, PamMessageStyle,
@@ -12,6 +15,10 @@ use ::pam::conv::Conv;
 use ::pam::items::{RHost, RUser, Service, Tty, User};
 use ::pam::module::PamHandle;
 
+use nix::fcntl::OFlag;
+use nix::unistd::{ForkResult, fork, pipe2};
+
+use crate::child::{Reaper, read_until};
 use crate::handle::{Level, NotStored, OpenedOn, Pam};
 
 /// Name of the data that `pam_systemd` reads the limit from.
@@ -52,6 +59,40 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     // when it is not open.
     let lent = unsafe { BorrowedFd::borrow_raw(number) };
     lent.try_clone_to_owned()
+}
+
+/// What some work wrote within the limit, done in a process of its own, which is gone afterwards.
+///
+/// For calls that may hang and cannot be interrupted: a thread could not be ended, and would stay
+/// in a program that knows nothing of it. The program does not hear of the process (see
+/// [`Reaper`]).
+///
+/// # Errors
+/// When no process can be made.
+pub fn in_child(
+    limit: Duration,
+    work: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<String> {
+    let (from, to) = pipe2(OFlag::O_CLOEXEC)?;
+    let reaper = Reaper::begin()?;
+    // SAFETY: the child runs the work and then ends at once, with no handler of the program's; the
+    // C library makes the allocator usable in it also where the program has threads, and whatever
+    // else hangs in there is ended at the limit.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(from);
+            let mut to = File::from(to);
+            let _ = catch_unwind(AssertUnwindSafe(|| work(&mut to)));
+            // SAFETY: ends the process, and runs nothing of it.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => {
+            drop(to);
+            let text = read_until(from, limit);
+            reaper.end(child);
+            text
+        }
+    }
 }
 
 /// An item's text; an empty one counts as not set.

@@ -9,8 +9,8 @@ use std::path::Path;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
-/// Longest file that is read; the longest that `tpad` writes is far below.
-const MAX_BYTES: u64 = 256 * 1024;
+/// Longest file that is read: passwd(5) of many thousands; what `tpad` writes is far below.
+const MAX_BYTES: u64 = 8 << 20;
 
 /// A folder that belongs to one owner and nobody else can write in.
 pub struct Folder {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn an_endless_file_is_refused() {
         let (dir, folder) = folder();
-        fs::write(dir.path().join("f"), vec![b'x'; 256 * 1024 + 1]).unwrap();
+        fs::write(dir.path().join("f"), vec![b'x'; (8 << 20) + 1]).unwrap();
         assert!(folder.read("f").is_err());
     }
 }

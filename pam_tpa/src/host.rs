@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tpa_bus::groups::{self, Answer, KnownGroups, Member, Membership};
 use tpa_bus::id::Id;
 use tpa_bus::names;
 use tpa_bus::offline::{Class, GateFile, StateFile};
@@ -12,15 +13,23 @@ use crate::folder::Folder;
 use crate::people::{self, LookUp, Person};
 use crate::{cgroup, clock, limit};
 
+/// A person's groups, of those that were asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Groups {
+    /// They are in these.
+    pub is_in: Vec<String>,
+    /// Nobody can tell whether they are in these.
+    pub unknown: Vec<String>,
+    /// For the log: what the name service does not tell, and what was gone by instead.
+    pub notes: Vec<String>,
+}
+
 /// The machine. Errors are for the log: what was tried, on what.
 pub trait Host {
     /// Looks a user up.
     fn person(&self, name: &str) -> LookUp;
-    /// Those of the named groups that the person is in.
-    ///
-    /// # Errors
-    /// When the name service cannot say.
-    fn groups(&self, person: &Person, named: &[String]) -> Result<Vec<String>, String>;
+    /// Which of the named groups the person is in, and of which that cannot be told.
+    fn groups(&self, person: &Person, named: &[String]) -> Groups;
     /// Whom the gate concerns, as `tpad` wrote it down at its last load.
     ///
     /// # Errors
@@ -52,6 +61,8 @@ pub trait Host {
 #[derive(Debug, Clone)]
 pub struct Machine {
     gate_file: PathBuf,
+    groups_file: PathBuf,
+    etc: PathBuf,
     state_dir: PathBuf,
     transient: PathBuf,
     drop_ins: PathBuf,
@@ -64,6 +75,8 @@ impl Machine {
     pub fn system() -> Self {
         Self {
             gate_file: names::GATE_FILE.into(),
+            groups_file: names::GROUPS_FILE.into(),
+            etc: "/etc".into(),
             state_dir: names::STATE_DIR.into(),
             transient: "/run/systemd/transient".into(),
             drop_ins: "/run/systemd/system".into(),
@@ -84,9 +97,41 @@ impl Host for Machine {
         people::look_up(name)
     }
 
-    fn groups(&self, person: &Person, named: &[String]) -> Result<Vec<String>, String> {
-        let named: Vec<_> = named.iter().map(String::as_str).collect();
-        people::groups_of(person, &named).map_err(|error| error.to_string())
+    fn groups(&self, person: &Person, named: &[String]) -> Groups {
+        if named.is_empty() {
+            return Groups::default();
+        }
+        // The host's own files are read as they are: they cannot hang, and never fail for others.
+        let etc = |name| self.read(&self.etc.join(name)).unwrap_or_default();
+        let local = groups::local(&etc("group"), named);
+        let elsewhere: Vec<_> = named
+            .iter()
+            .filter(|name| !local.contains_key(*name))
+            .cloned()
+            .collect();
+        let said = people::ask(person, &elsewhere, people::LIMIT);
+        let known = self.read(&self.groups_file).unwrap_or_default();
+        let known = KnownGroups::parse(&known).unwrap_or_default();
+        let member = Member {
+            name: &person.name,
+            gid: person.gid,
+            local: groups::is_local(&etc("passwd"), &person.name, person.uid),
+            groups: said.member_of,
+        };
+        let local = local
+            .into_iter()
+            .map(|(name, group)| (name, Answer::Found(group)));
+        let mut found = Groups::default();
+        for (name, answer) in local.chain(said.groups) {
+            let resolved = member.is_in(&name, &answer, known.0.get(&name));
+            match resolved.membership {
+                Membership::In => found.is_in.push(name),
+                Membership::Out => {}
+                Membership::Unknown => found.unknown.push(name),
+            }
+            found.notes.extend(resolved.note);
+        }
+        found
     }
 
     fn gate_file(&self) -> Result<GateFile, String> {
@@ -162,6 +207,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let machine = Machine {
             gate_file: dir.path().join("gate"),
+            groups_file: dir.path().join("groups"),
+            etc: dir.path().to_owned(),
             state_dir: dir.path().to_owned(),
             transient: dir.path().to_owned(),
             drop_ins: dir.path().to_owned(),
@@ -225,6 +272,25 @@ mod tests {
         assert!(machine.gate_file().unwrap_err().contains("no uid_min"));
         fs::write(dir.path().join("gate"), GateFile::default().render()).unwrap();
         assert_eq!(machine.gate_file(), Ok(GateFile::default()));
+    }
+
+    #[test]
+    fn groups_are_told_one_by_one_and_one_that_is_gone_by_what_was_last_known() {
+        let (dir, machine) = machine();
+        let write = |name, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        write("passwd", "alice:x:1001:1001::/:/bin/sh\n");
+        write("group", "x-oncall:x:4001:bob\nx-exempt:x:4002:alice\n");
+        write(
+            "groups",
+            "tpa-groups 1\ndirectory 4003 x-eng\nmember alice\nlocal 4004 x-gone\nend\n",
+        );
+        let named = ["x-oncall", "x-exempt", "x-eng", "x-gone", "x-never"];
+        let named: Vec<_> = named.iter().map(|name| (*name).to_owned()).collect();
+        let groups = machine.groups(&alice(), &named);
+        assert_eq!(groups.is_in, ["x-exempt", "x-eng"]);
+        assert_eq!(groups.unknown, ["x-never"]);
+        assert_eq!(groups.notes.len(), 3, "{groups:?}");
+        assert_eq!(machine.groups(&alice(), &[]), Groups::default());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod args;
 pub mod ask;
 pub mod bus;
 pub mod cgroup;
+pub mod child;
 pub mod clock;
 pub mod daemon;
 pub mod decide;

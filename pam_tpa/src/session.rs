@@ -3,7 +3,7 @@
 use ::pam::constants::PamResultCode;
 use tpa_bus::offline::Class;
 
-use crate::account::{log_exempt, refuse, settle};
+use crate::account::{ask, log_exempt, refuse, settle};
 use crate::decide::{Decision, Grant};
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
@@ -29,7 +29,7 @@ pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
         let _ = phase.daemon.open_session(&subject.query);
         return PamResultCode::PAM_SUCCESS;
     }
-    let answer = phase.daemon.open_session(&subject.query);
+    let answer = ask(phase, &subject, |daemon, query| daemon.open_session(query));
     let (grant, text) = match settle(phase, &subject, answer) {
         Decision::In { grant, text, .. } => (grant, text),
         Decision::Out(text) => return refuse(phase, &subject, &text),
@@ -157,7 +157,7 @@ mod tests {
             Event::Info("tpa: grant 7H2K-M4QX (web-ops): 1h1m30s left."),
         ];
         let pam = FakePam::new("sshd", "alice", events);
-        assert_eq!(on(pam, opens(gone()), &host), PAM_SUCCESS);
+        assert_eq!(on(pam, opens(gone()).hurried(), &host), PAM_SUCCESS);
     }
 
     #[test]

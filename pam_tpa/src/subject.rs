@@ -1,5 +1,7 @@
 //! Who is at the gate, and whether the gate concerns them.
 
+use std::collections::BTreeSet;
+
 use ::pam::constants::PamResultCode;
 use tpa_bus::gate::Query;
 use tpa_bus::offline::{Class, Concern, GateFile, Who};
@@ -135,31 +137,42 @@ fn person_at(phase: &Phase<'_>, class: Class, moment: Moment) -> Option<String> 
     }
 }
 
-/// What the gate is to the person. When their groups cannot be told, they count as in every
-/// group that is gated, and in none that is exempt.
+/// What the gate is to the person. They count as in a gated group unless they are known to be
+/// outside it, and as in an exempt one only when they are known to be in it.
 fn concern(phase: &mut Phase<'_>, gate: &GateFile, class: Class, person: &Person) -> Concern {
-    let named = |list: &[Who]| {
-        list.iter()
-            .filter_map(|who| match who {
-                Who::Group(name) => Some(name.clone()),
-                _ => None,
-            })
-            .collect::<Vec<_>>()
-    };
-    let listed = [named(&gate.login), named(&gate.sudo), named(&gate.exempt)].concat();
-    match phase.host.groups(person, &listed) {
-        Ok(groups) => gate.concern(class, &person.name, person.uid, &groups),
-        Err(why) => {
-            let name = one_line(&person.name, 64);
-            phase.pam.log(
-                Level::Error,
-                &format!("cannot tell the groups of {name:?}: {why}"),
-            );
-            let strict = GateFile {
-                exempt: Vec::new(),
-                ..gate.clone()
-            };
-            strict.concern(class, &person.name, person.uid, &listed)
-        }
+    if gate.is_system(person.uid) {
+        return Concern::None;
     }
+    let groups = phase.host.groups(person, &named_groups(gate));
+    for note in &groups.notes {
+        let name = one_line(&person.name, 64);
+        let line = format!("at the gate for user {name:?}: {}", one_line(note, 400));
+        phase.pam.log(Level::Error, &line);
+    }
+    let unknown = |who: &Who| matches!(who, Who::Group(name) if groups.unknown.contains(name));
+    let strict = GateFile {
+        exempt: gate
+            .exempt
+            .iter()
+            .filter(|who| !unknown(who))
+            .cloned()
+            .collect(),
+        ..gate.clone()
+    };
+    let counted = [groups.is_in, groups.unknown].concat();
+    strict.concern(class, &person.name, person.uid, &counted)
+}
+
+/// The groups in the lists of the gate, each once.
+fn named_groups(gate: &GateFile) -> Vec<String> {
+    let lists = [&gate.login, &gate.sudo, &gate.exempt]
+        .into_iter()
+        .flatten();
+    let named: BTreeSet<_> = lists
+        .filter_map(|who| match who {
+            Who::Group(name) => Some(name.clone()),
+            Who::Everyone | Who::User(_) => None,
+        })
+        .collect();
+    named.into_iter().collect()
 }

@@ -145,6 +145,22 @@ on_both_debians! {
         host.ssh("bob", "true").ok()?;
     }
 
+    fn with_tpad_hung_a_live_grant_opens_within_two_seconds_as_offline(host) {
+        grant(host, "alice", "web-ops", "1h")?;
+        let usual = host.ssh("alice", "true");
+        usual.ok()?;
+        host.root("kill -STOP $(pidof tpad)").ok()?;
+        let before = host.log_length()?;
+        let login = host.ssh("alice", "true");
+        login.within(usual.took + Duration::from_secs(2))?.keeps_quiet_about("denied")?.ok()?;
+        host.logged_behind(before, &["offline: let in on the state file", "user=\"alice\""])?;
+        host.ssh("mallory", "true").fails()?.says("tpa: tpad is not answering; access denied.")?;
+        host.ssh("frank", "true").ok()?;
+        host.ssh("bob", "true").ok()?;
+        host.root("kill -CONT $(pidof tpad)").ok()?;
+        host.ssh("alice", "true").ok()?;
+    }
+
     fn turned_off_with_pam_auth_update_nobody_is_gated(host) {
         host.root("pam-auth-update --remove tpa").ok()?;
         host.ssh("alice", "true").ok()?;

@@ -10,6 +10,7 @@
 pub mod access;
 pub mod error;
 pub mod gate;
+pub mod groups;
 pub mod id;
 pub mod names;
 pub mod offline;

@@ -35,6 +35,10 @@ pub const GATE_DIR: &str = "/var/lib/tpa";
 /// whose `tpad` does not start lets in those whom the gate never concerned.
 pub const GATE_FILE: &str = "/var/lib/tpa/gate";
 
+/// What was last known of the groups that the configuration names: a
+/// [`crate::groups::KnownGroups`], for when the name service does not tell.
+pub const GROUPS_FILE: &str = "/var/lib/tpa/groups";
+
 /// Configuration of the daemon.
 pub const CONFIG_FILE: &str = "/etc/tpa/tpad.toml";
 

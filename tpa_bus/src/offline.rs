@@ -167,6 +167,12 @@ impl GateFile {
             .map(|(class, _)| *class)
     }
 
+    /// Whether this is root or a system user, who are never concerned.
+    #[must_use]
+    pub fn is_system(&self, uid: u32) -> bool {
+        uid < self.uid_min || uid == NOBODY
+    }
+
     /// What the gate is to a person. `groups` are the names of all groups they are in.
     pub fn concern(&self, class: Class, user: &str, uid: u32, groups: &[String]) -> Concern {
         let listed = |list: &[Who]| list.iter().any(|who| who.includes(user, groups));
@@ -174,7 +180,7 @@ impl GateFile {
             Class::Login => &self.login,
             Class::Sudo => &self.sudo,
         };
-        if uid < self.uid_min || uid == NOBODY || !listed(gated) {
+        if self.is_system(uid) || !listed(gated) {
             Concern::None
         } else if listed(&self.exempt) {
             Concern::Exempt
@@ -385,14 +391,14 @@ fn parse_grant(value: &str) -> Option<OfflineGrant> {
 }
 
 /// One line of a file.
-struct Record<'a> {
-    key: &'a str,
-    value: &'a str,
+pub(crate) struct Record<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a str,
     line: usize,
 }
 
 impl Record<'_> {
-    fn error(&self, problem: &'static str) -> ParseError {
+    pub(crate) fn error(&self, problem: &'static str) -> ParseError {
         ParseError {
             line: self.line,
             problem,
@@ -401,7 +407,7 @@ impl Record<'_> {
 }
 
 /// The records between the header and `end`.
-fn records<'a>(contents: &'a str, header: &str) -> Result<Vec<Record<'a>>, ParseError> {
+pub(crate) fn records<'a>(contents: &'a str, header: &str) -> Result<Vec<Record<'a>>, ParseError> {
     let body = contents
         .strip_prefix(header)
         .and_then(|rest| rest.strip_prefix('\n'))
