@@ -138,15 +138,39 @@ on_both_debians! {
     }
 
     fn lines_that_others_made_changed_or_removed_are_found(host) {
+        host.root("cp /usr/share/doc/tpa/examples/rsyslog-tpa.conf /etc/rsyslog.d/40-tpa.conf && systemctl restart rsyslog").ok()?;
         grant(host, "alice", "web-ops", "1h")?;
         newest(host)?;
         let forged = "grant-activated grant=00000000 user=mallory role=root seq=3 hash=00";
-        host.console("mallory", &format!("logger -p authpriv.notice -t 'tpad[1]' '{forged}'")).ok()?;
-        host.logged("user=mallory role=root")?;
-        host.root("tpactl verify").code_is(9)?.says("not tpad's: 1 line")?.says("role=root")?;
+        for tag in ["tpad[1]", "tpad ", "tpad/x", "tpad[1]x", "tpad-reap", "TPAD"] {
+            let line = format!("logger -p authpriv.notice -t '{tag}' '{forged}'");
+            host.console("mallory", &line).ok()?;
+        }
+        host.console("mallory", "logger -p authpriv.notice -t sshd 'pam_tpa(sshd:account): exempt: role=root'").ok()?;
+        host.console("mallory", "logger --rfc5424 -p authpriv.notice -t tpad 'role=root last'").ok()?;
+        host.logged("role=root last")?;
+        // Anybody can write them, so they are named and prove nothing about the trail.
+        let seen = host.root("tpactl verify");
+        seen.ok()?;
+        seen.says("not tpad's: 8 lines")?.says("role=root last")?;
+        host.root("tpactl verify --strict").code_is(9)?;
         let uid = host.root("id -u mallory").ok()?.to_owned();
-        host.root("tpactl verify --log journal").code_is(9)?.says(&format!("journal: uid {uid}, pid "))?;
-        host.root("sed -i '/role=root/d' /var/log/auth.log && tpactl verify").ok()?;
+        let seen = host.root("tpactl verify --log journal");
+        seen.ok()?;
+        seen.says(&format!("journal: uid {uid}, pid "))?;
+        host.comes_true("grep -q grant-activated /var/log/tpa.log")?;
+        host.root("tpactl verify --strict --log /var/log/tpa.log").ok()?;
+        host.root("! grep -q role=root /var/log/tpa.log").ok()?;
+        host.root("sed -i '/role=root/d' /var/log/auth.log && tpactl verify --strict").ok()?;
+
+        // As the shipped rule for a log host writes it.
+        host.root(
+            "sed -n 's/^\\([^ ]*\\) \\([^ ]*\\) tpad\\[\\([0-9]*\\)\\]: /<86>1 \\1 \\2 tpad \\3 - -  /p' \
+             /var/log/auth.log >/root/5424.log && tpactl verify --log /root/5424.log",
+        ).ok()?;
+        host.root("sed -i '/ grant-activated /s/user=alice/user=bob/' /root/5424.log").ok()?;
+        host.root("tpactl verify --log /root/5424.log").code_is(9)?.says("changed: 1 line")?;
+        host.root("tpactl verify --log /dev/zero").code_is(1)?.says("not a regular file")?;
 
         host.root("cp /var/log/auth.log /root/auth.log").ok()?;
         host.root("sed -i '/ grant-activated /s/user=alice/user=bob/' /root/auth.log").ok()?;

@@ -256,6 +256,8 @@ pub struct Verification {
     pub after: u64,
     /// Its hash.
     pub after_hash: String,
+    /// The database's own name, which stands in its log lines.
+    pub db: Option<String>,
     /// The hashes of the events of the piece that fit, without a gap.
     pub hashes: Vec<String>,
     /// Whether the walk came to the newest event, or to a break.

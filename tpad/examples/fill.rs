@@ -110,6 +110,7 @@ fn fill(store: &mut Store, grants: u64, now: &Now) -> anyhow::Result<()> {
                 state.apply(&envelope);
                 let request = state.requests.values().next();
                 let context = fields::Context {
+                    database: "0123456789abcdef0123",
                     host: "web-01",
                     policy: "0123456789ab",
                     request: envelope.event.request_id().and(request),

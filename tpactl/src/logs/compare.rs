@@ -1,4 +1,9 @@
 //! PURE: the chain of the database beside the lines of a log.
+//!
+//! Two kinds of findings are kept apart. What concerns the chain (an event whose line is missing or
+//! changed, a line of this database's that it does not have) means that somebody touched the trail:
+//! nobody brings that about who can only write to the log. Lines that look like `tpad`'s and are not
+//! can be written by anybody, and are named; so are those of another database.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -8,12 +13,20 @@ use super::line::{Claim, Format, claim};
 /// So many findings of each kind are kept word for word.
 const SHOWN: usize = 20;
 
+/// So many characters of a finding are kept.
+const TEXT_MAX: usize = 1_024;
+
 /// So many lines may come of events that are recorded while the log is being read.
 const MOST_NEWER: usize = 10_000;
+
+/// So many different texts are kept that one event's line has.
+const MOST_TEXTS: usize = 20;
 
 /// The hashes of the events in the database.
 #[derive(Debug, Default)]
 pub struct Chain {
+    /// The database's own name, which its lines carry; a `tpad` of old had none.
+    pub database: Option<String>,
     /// Sequence number of the event before the first.
     pub after: u64,
     /// In order, without a gap.
@@ -56,9 +69,9 @@ pub struct Oddities {
 
 impl Oddities {
     fn add(&mut self, place: String, text: &str) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         if self.first.len() < SHOWN {
-            let text = text.to_owned();
+            let text = text.chars().take(TEXT_MAX).collect();
             self.first.push(Odd { place, text });
         }
     }
@@ -73,26 +86,43 @@ pub struct Findings {
     pub first: Option<u64>,
     /// Events since the first that have no line, as ranges of sequence numbers.
     pub missing: Vec<(u64, u64)>,
-    /// Lines of events that the database does not have: it lost its tail, or they are made up.
+    /// Lines of this database's of events that it does not have: it lost its tail.
     pub beyond: Oddities,
-    /// Lines that carry the name of `tpad` and no event's place and hash.
-    pub foreign: Oddities,
-    /// Lines of an event whose text is not that event's.
+    /// Lines of an event whose text is not that event's, where the true one is not there.
     pub altered: Oddities,
+    /// Lines that look like one of TPA's, and that neither the chain nor the journal vouches for.
+    pub foreign: Oddities,
+    /// Lines that say that they are of another database: of one that was purged, or of another
+    /// host's.
+    pub other_database: Oddities,
+    /// Lines of events that were pruned: nothing is left to compare them with.
+    pub pruned: u64,
 }
 
 impl Findings {
-    /// Whether the log says what the database says.
+    /// Whether the log has what the database has, and the database what the log has. Lines that
+    /// anybody could have written beside them change nothing about that.
     pub fn agree(&self) -> bool {
-        let odd = self.beyond.count + self.foreign.count + self.altered.count;
-        self.missing.is_empty() && odd == 0
+        self.missing.is_empty() && self.beyond.count == 0 && self.altered.count == 0
+    }
+
+    /// Whether every line that looks like TPA's is this database's.
+    pub fn is_clean(&self) -> bool {
+        self.foreign.count == 0 && self.other_database.count == 0
     }
 }
 
-/// A line of an event, as far as it was read.
+/// A line of an event that was read.
 struct Told {
     format: Format,
     text: u64,
+}
+
+/// A line that claims to be an event's and is not like the first one that did.
+struct Another {
+    format: Format,
+    place: String,
+    text: String,
 }
 
 /// A line of an event behind the end of the chain, as far as that is known.
@@ -106,8 +136,16 @@ struct Newer {
 pub struct Comparison<'a> {
     chain: &'a Chain,
     told: Vec<Option<Told>>,
+    /// Where the first line of an event stands.
     places: BTreeMap<u64, String>,
+    /// Further texts under an event's place and hash.
+    others: BTreeMap<u64, Vec<Another>>,
+    /// Events of which one line was not the right one, with what that one says.
+    wrong: BTreeMap<u64, String>,
+    /// Events of which one line was the right one, though not the first.
+    right: std::collections::BTreeSet<u64>,
     newer: Vec<Newer>,
+    beside: Vec<Odd>,
     hasher: RandomState,
     findings: Findings,
 }
@@ -120,18 +158,31 @@ impl<'a> Comparison<'a> {
             chain,
             told: told.take(chain.hashes.len()).collect(),
             places: BTreeMap::new(),
+            others: BTreeMap::new(),
+            wrong: BTreeMap::new(),
+            right: std::collections::BTreeSet::new(),
             newer: Vec::new(),
+            beside: Vec::new(),
             hasher: RandomState::new(),
             findings: Findings::default(),
         }
     }
 
-    /// A message under the name of `tpad`.
+    /// A message in the form in which `tpad` tells of an event.
     pub fn take(&mut self, place: impl Fn() -> String, message: &str) {
         let Some(claim) = claim(message) else {
             return self.findings.foreign.add(place(), message);
         };
+        let ours = claim.database.is_some() && claim.database == self.chain.database;
+        if claim.database.is_some() && !ours {
+            return self.findings.other_database.add(place(), message);
+        }
         if claim.seq > self.chain.last() {
+            // The database's name is not for everybody to know: who cannot read the log cannot
+            // make up a lost tail.
+            if !ours && self.chain.database.is_some() {
+                return self.findings.foreign.add(place(), message);
+            }
             if self.newer.len() >= MOST_NEWER {
                 return self.findings.beyond.add(place(), message);
             }
@@ -139,7 +190,7 @@ impl<'a> Comparison<'a> {
             return self.newer.push(Newer { claim, place, text });
         }
         if claim.seq <= self.chain.after && self.findings.first.is_none() {
-            // Pruned from the database: nothing is left to compare it with.
+            self.findings.pruned = self.findings.pruned.saturating_add(1);
             return;
         }
         let slot = self
@@ -151,16 +202,50 @@ impl<'a> Comparison<'a> {
         };
         let text = self.hasher.hash_one(message);
         match slot {
-            Some(known) if known.text == text || known.format != claim.format => {}
-            Some(_) => self.findings.altered.add(place(), message),
+            Some(known) if known.text == text => {}
+            Some(_) => {
+                let others = self.others.entry(claim.seq).or_default();
+                let another = || Another {
+                    format: claim.format,
+                    place: place(),
+                    text: message.to_owned(),
+                };
+                if others.len() < MOST_TEXTS && others.iter().all(|other| other.text != message) {
+                    others.push(another());
+                }
+            }
             none => {
                 *none = Some(Told {
                     format: claim.format,
                     text,
                 });
                 self.places.insert(claim.seq, place());
-                self.findings.lines += 1;
+                self.findings.lines = self.findings.lines.saturating_add(1);
                 self.findings.first.get_or_insert(claim.seq);
+            }
+        }
+    }
+
+    /// A line in a form of TPA's that the chain does not have: the reaper's or the PAM module's.
+    /// Whether it is theirs is for [`Comparison::vouched`] to say.
+    pub fn take_beside(&mut self, place: String, message: &str) {
+        if self.beside.len() >= MOST_NEWER {
+            return self.findings.foreign.add(place, message);
+        }
+        let text = message.to_owned();
+        self.beside.push(Odd { place, text });
+    }
+
+    /// Whether there are lines that [`Comparison::vouched`] is to be asked about.
+    pub fn has_beside(&self) -> bool {
+        !self.beside.is_empty()
+    }
+
+    /// Which of the lines beside the chain somebody vouches for: the others are named.
+    pub fn vouched(&mut self, vouches: impl Fn(&str) -> bool) {
+        for Odd { place, text } in std::mem::take(&mut self.beside) {
+            if !vouches(&text) {
+                self.findings.foreign.add(place, &text);
             }
         }
     }
@@ -186,7 +271,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// A line that somebody else than `tpad` wrote under its name, as the journal knows.
+    /// A line that looks like one of TPA's, and is not.
     pub fn take_foreign(&mut self, place: String, message: &str) {
         self.findings.foreign.add(place, message);
     }
@@ -194,13 +279,17 @@ impl<'a> Comparison<'a> {
     /// The first event in the log that is told in this form.
     pub fn first_in(&self, format: Format) -> Option<u64> {
         let is_it = |told: &Option<Told>| told.as_ref().is_some_and(|told| told.format == format);
-        let index = self.told.iter().position(is_it)?;
-        Some(
-            self.chain
-                .after
-                .saturating_add(index as u64)
-                .saturating_add(1),
-        )
+        let index = self.told.iter().position(is_it);
+        let first = index.map(|index| {
+            let seq = self.chain.after.saturating_add(index as u64);
+            seq.saturating_add(1)
+        });
+        let among = |others: &Vec<Another>| others.iter().any(|other| other.format == format);
+        let others = self.others.iter().find(|(_, others)| among(others));
+        [first, others.map(|(seq, _)| *seq)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The line that an event has in this form.
@@ -208,14 +297,22 @@ impl<'a> Comparison<'a> {
         let told = self.chain.index(seq).and_then(|index| self.told.get(index));
         let Some(Some(told)) = told else { return };
         if told.format == format && told.text != self.hasher.hash_one(line) {
-            let place = self.places.get(&seq).cloned().unwrap_or_default();
-            self.findings.altered.add(place, line);
+            self.wrong.insert(seq, line.to_owned());
+        }
+        if let Some(others) = self.others.get_mut(&seq) {
+            let before = others.len();
+            others.retain(|other| other.text != line);
+            if others.len() < before {
+                self.right.insert(seq);
+            }
         }
     }
 
     /// What came of it. Lines behind the end of a chain that did not go on are no event's.
     pub fn finish(mut self) -> Findings {
         self.went_on(&Chain::default());
+        self.vouched(|_| false);
+        self.judge_texts();
         let Some(first) = self.findings.first else {
             return self.findings;
         };
@@ -232,6 +329,22 @@ impl<'a> Comparison<'a> {
         self.findings.missing = missing;
         self.findings
     }
+
+    /// Of an event with several texts the true one counts, and the rest are somebody's who knew
+    /// its place and hash; where the true one is not among them, its line was changed.
+    fn judge_texts(&mut self) {
+        for (seq, line) in std::mem::take(&mut self.wrong) {
+            let place = self.places.get(&seq).cloned().unwrap_or_default();
+            if self.right.contains(&seq) {
+                self.findings.foreign.add(place, &line);
+            } else {
+                self.findings.altered.add(place, &line);
+            }
+        }
+        for other in std::mem::take(&mut self.others).into_values().flatten() {
+            self.findings.foreign.add(other.place, &other.text);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -242,11 +355,15 @@ mod tests {
         let hashes = (after + 1..=after + 5)
             .map(|seq| format!("h{seq}"))
             .collect();
-        Chain { after, hashes }
+        Chain {
+            database: Some("d".into()),
+            after,
+            hashes,
+        }
     }
 
     fn line(seq: u64) -> String {
-        format!("event n={seq} seq={seq} hash=h{seq}")
+        format!("event n={seq} db=d seq={seq} hash=h{seq}")
     }
 
     /// What comes of lines, each event's text being that of [`line`].
@@ -293,6 +410,7 @@ mod tests {
         }
         assert!(comparison.is_ahead() && !comparison.lacks_the_newest());
         comparison.went_on(&Chain {
+            database: None,
             after: 5,
             hashes: vec!["h6".into(), "another".into()],
         });
@@ -328,17 +446,59 @@ mod tests {
         let found = found(&chain(0), &all);
         assert_eq!(found.foreign.count, 2);
         assert_eq!(found.foreign.first[0].place, "log:6");
+        assert!(
+            found.agree() && !found.is_clean(),
+            "the trail itself is whole"
+        );
     }
 
     #[test]
-    fn a_line_whose_text_was_changed_is_told_whether_or_not_the_true_one_is_there() {
-        let changed = "event n=9 seq=3 hash=h3".to_owned();
+    fn whoever_does_not_know_the_databases_name_makes_up_no_lost_tail() {
+        let mut all = lines(&[1, 2, 3, 4, 5]);
+        all.push("grant-activated user=mallory seq=6 hash=h6".into());
+        let made_up = found(&chain(0), &all);
+        assert_eq!((made_up.foreign.count, made_up.beyond.count), (1, 0));
+        assert!(made_up.agree());
+    }
+
+    #[test]
+    fn lines_of_a_database_that_was_purged_are_told_as_that() {
+        let mut all: Vec<String> = (1..9)
+            .map(|seq| format!("e db=c seq={seq} hash=g{seq}"))
+            .collect();
+        all.extend(lines(&[1, 2, 3, 4, 5]));
+        let found = found(&chain(0), &all);
+        assert_eq!((found.other_database.count, found.lines), (8, 5));
+        assert!(found.agree() && !found.is_clean());
+    }
+
+    #[test]
+    fn what_nobody_vouches_for_beside_the_chain_is_named() {
+        let known = chain(0);
+        let mut comparison = Comparison::new(&known);
+        for text in ["reaper-acted grant=1", "reaper-acted grant=2"] {
+            comparison.take_beside("log:1".to_owned(), text);
+        }
+        comparison.vouched(|text| text.ends_with('1'));
+        let found = comparison.finish();
+        assert_eq!(found.foreign.count, 1);
+        assert_eq!(found.foreign.first[0].text, "reaper-acted grant=2");
+    }
+
+    #[test]
+    fn a_line_whose_text_was_changed_is_a_break_only_where_the_true_one_is_not_there() {
+        let changed = "event n=9 db=d seq=3 hash=h3".to_owned();
         let mut all = lines(&[1, 2, 3, 4, 5]);
         all.push(changed.clone());
-        assert_eq!(found(&chain(0), &all).altered.count, 1);
-        all.remove(2);
+        let beside = found(&chain(0), &all);
+        assert_eq!((beside.altered.count, beside.foreign.count), (0, 1));
+        all.insert(0, changed);
+        let before = found(&chain(0), &all);
+        assert_eq!((before.altered.count, before.foreign.count), (0, 1));
+        all.retain(|text| *text != line(3));
         let found = found(&chain(0), &all);
         assert_eq!((found.altered.count, found.missing.len()), (1, 0));
+        assert!(!found.agree());
     }
 
     #[test]

@@ -1,21 +1,24 @@
 //! Where the lines come from: a log file with those it was rotated into, or the journal.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
+use super::bounded::{Budget, LINE_MAX, Line};
 use super::compare::Comparison;
-use super::line::{TAG, message};
+use super::line::{Heard, heard, heard_tagged};
 use crate::fail::{Exit, Fail};
 
 /// Where distributions put what goes to `authpriv`: Debian, then Fedora.
 const FILES: [&str; 2] = ["/var/log/auth.log", "/var/log/secure"];
 
-/// `LOG_AUTHPRIV` (syslog(3)).
-const AUTHPRIV: &str = "SYSLOG_FACILITY=10";
+/// `LOG_AUTHPRIV` and `LOG_AUTH` (syslog(3)): what goes to those files.
+const FACILITIES: [&str; 2] = ["SYSLOG_FACILITY=10", "SYSLOG_FACILITY=4"];
 
 /// What to compare with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +58,10 @@ impl Source {
 
     /// Gives every line under the name of `tpad` to the comparison, the oldest first.
     pub fn read(&self, comparison: &mut Comparison<'_>) -> Result<(), Fail> {
+        let mut budget = Budget::default();
         let read = match self {
-            Self::File(path) => files(path).and_then(|files| {
-                let mut files = files.iter();
-                files.try_for_each(|file| read_file(file, comparison).map_err(|e| named(file, &e)))
-            }),
-            Self::Journal => read_journal(comparison),
+            Self::File(path) => read_files(path, comparison, &mut budget),
+            Self::Journal => read_journal(comparison, &mut budget),
             Self::None => Ok(()),
         };
         read.map_err(|error| {
@@ -114,67 +115,143 @@ fn place_of(suffix: &str) -> Option<i64> {
     }
 }
 
-fn read_file(path: &Path, comparison: &mut Comparison<'_>) -> io::Result<()> {
+fn read_files(path: &Path, comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Result<()> {
+    for file in files(path)? {
+        read_file(&file, comparison, budget).map_err(|error| named(&file, &error))?;
+    }
+    if comparison.has_beside() {
+        // Where the journal cannot be read, nobody vouches for them.
+        let known = vouched_by_journal(budget).unwrap_or_default();
+        comparison.vouched(|message| known.contains(message));
+    }
+    Ok(())
+}
+
+/// Opens a regular file and nothing else: a device has no end, and a pipe may never have a beginning.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is not a regular file"))
+}
+
+fn read_file(path: &Path, comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Result<()> {
+    let file = open(path)?;
+    budget.has_room_for(file.metadata()?.len())?;
     if path.extension().is_some_and(|extension| extension == "gz") {
-        let mut gzip = Tool::start("/usr/bin/gzip", &["-dc", "--"], Some(path))?;
-        read_lines(&mut gzip.lines, path, comparison)?;
+        let mut gzip = Tool::start("/usr/bin/gzip", &["-dc"], Stdio::from(file))?;
+        read_lines(&mut gzip.lines, path, comparison, budget)?;
         return gzip.finish();
     }
-    read_lines(&mut BufReader::new(File::open(path)?), path, comparison)
+    read_lines(&mut BufReader::new(file), path, comparison, budget)
 }
 
 fn read_lines(
     lines: &mut impl BufRead,
     path: &Path,
     comparison: &mut Comparison<'_>,
+    budget: &mut Budget,
 ) -> io::Result<()> {
     let mut number = 0_u64;
-    each_line(lines, |line| {
-        number += 1;
-        if let Some(message) = message(line) {
-            comparison.take(|| format!("{}:{number}", path.display()), message);
+    budget.each_line(lines, |line| {
+        number = number.saturating_add(1);
+        let place = || format!("{}:{number}", path.display());
+        match (heard(line.text), line) {
+            (Heard::Tpad(message), Line { whole: true, .. }) => comparison.take(place, message),
+            (Heard::Beside(message), Line { whole: true, .. }) => {
+                comparison.take_beside(place(), message);
+            }
+            (Heard::Other, _) => {}
+            (_, Line { text, .. }) => comparison.take_foreign(place(), text),
         }
     })
 }
 
-/// The journal knows who wrote a line: what did not come from `tpad`'s own unit is not `tpad`'s.
-fn read_journal(comparison: &mut Comparison<'_>) -> io::Result<()> {
-    let identifier = format!("SYSLOG_IDENTIFIER={TAG}");
-    let fields = "--output-fields=MESSAGE,_SYSTEMD_UNIT,_UID,_PID";
-    let arguments = [
-        "--quiet",
-        "--no-pager",
-        "--output=json",
-        fields,
-        &identifier,
-        AUTHPRIV,
-    ];
-    let mut journal = Tool::start("/usr/bin/journalctl", &arguments, None)?;
-    each_line(&mut journal.lines, |line| {
-        let entry: Value = serde_json::from_str(line).unwrap_or_default();
-        let field = |name: &str| entry.get(name).and_then(Value::as_str);
-        // What is not UTF-8 comes as numbers; nothing of tpad's does.
-        let message = field("MESSAGE").unwrap_or("(not text)");
-        let who = || {
-            let (uid, pid) = (field("_UID").unwrap_or("?"), field("_PID").unwrap_or("?"));
-            format!("journal: uid {uid}, pid {pid}")
-        };
-        if field("_SYSTEMD_UNIT") == Some("tpad.service") {
-            comparison.take(who, message);
-        } else {
-            comparison.take_foreign(who(), message);
+/// An entry of the journal, with what journald itself says of who wrote it.
+struct Entry(Value);
+
+impl Entry {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    /// As a log file has it, behind the time and the host.
+    fn tagged(&self) -> String {
+        // What is not UTF-8 comes as numbers; nothing of TPA's does.
+        let message = self.field("MESSAGE").unwrap_or("(not text)");
+        match (self.field("SYSLOG_IDENTIFIER"), self.field("SYSLOG_PID")) {
+            (Some(name), Some(pid)) => format!("{name}[{pid}]: {message}"),
+            (Some(name), None) => format!("{name}: {message}"),
+            (None, _) => message.to_owned(),
         }
-    })?;
-    journal.finish()
+    }
+
+    /// Whether root wrote it, by the kernel's word.
+    fn is_roots(&self) -> bool {
+        self.field("_UID") == Some("0")
+    }
+
+    /// Whether `tpad` may have written it. journald does not know the unit of a process that is
+    /// gone already.
+    fn may_be_tpads(&self) -> bool {
+        let unit = self.field("_SYSTEMD_UNIT");
+        self.is_roots() && unit.is_none_or(|unit| unit == "tpad.service")
+    }
+
+    fn place(&self) -> String {
+        let who = |name| self.field(name).unwrap_or("?");
+        format!("journal: uid {}, pid {}", who("_UID"), who("_PID"))
+    }
 }
 
-fn each_line(lines: &mut impl BufRead, mut take: impl FnMut(&str)) -> io::Result<()> {
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        take(String::from_utf8_lossy(&line).trim_end_matches('\n'));
-        line.clear();
-    }
-    Ok(())
+/// The journal knows who wrote a line: what others wrote is not TPA's, however it looks.
+fn read_journal(comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Result<()> {
+    each_entry(&[], budget, |entry| {
+        let tagged = entry.tagged();
+        match heard_tagged(&tagged) {
+            Heard::Other => {}
+            Heard::Tpad(message) if entry.may_be_tpads() => {
+                comparison.take(|| entry.place(), message);
+            }
+            Heard::Beside(_) if entry.is_roots() => {}
+            _ => comparison.take_foreign(entry.place(), &tagged),
+        }
+    })
+}
+
+/// What the reaper and the PAM module said, by the journal of this host.
+fn vouched_by_journal(budget: &mut Budget) -> io::Result<BTreeSet<String>> {
+    let mut known = BTreeSet::new();
+    each_entry(&["_UID=0"], budget, |entry| {
+        if let Heard::Beside(message) = heard_tagged(&entry.tagged()) {
+            known.insert(message.to_owned());
+        }
+    })?;
+    Ok(known)
+}
+
+fn each_entry(
+    matches: &[&str],
+    budget: &mut Budget,
+    mut take: impl FnMut(&Entry),
+) -> io::Result<()> {
+    let fields =
+        "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_SYSTEMD_UNIT,_UID,_PID,_COMM";
+    let mut arguments = vec!["--quiet", "--no-pager", "--all", "--output=json", fields];
+    arguments.extend(FACILITIES);
+    arguments.extend(matches);
+    let mut journal = Tool::start("/usr/bin/journalctl", &arguments, Stdio::null())?;
+    budget.each_line(&mut journal.lines, |line| {
+        let entry = serde_json::from_str(line.text).unwrap_or_else(|_| {
+            serde_json::json!({ "MESSAGE": format!("tpad: an entry of more than {LINE_MAX} bytes") })
+        });
+        take(&Entry(entry));
+    })?;
+    journal.finish()
 }
 
 /// A program whose output is read.
@@ -185,12 +262,11 @@ struct Tool {
 }
 
 impl Tool {
-    fn start(name: &'static str, arguments: &[&str], file: Option<&Path>) -> io::Result<Self> {
+    fn start(name: &'static str, arguments: &[&str], input: Stdio) -> io::Result<Self> {
         let mut child = Command::new(name)
             .args(arguments)
-            .args(file)
             .env_clear()
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -200,8 +276,8 @@ impl Tool {
         Ok(Self { name, child, lines })
     }
 
+    /// Its outcome, once all that it says was read.
     fn finish(mut self) -> io::Result<()> {
-        drop(self.lines);
         let status = self.child.wait()?;
         if status.success() {
             return Ok(());
@@ -210,9 +286,18 @@ impl Tool {
     }
 }
 
+/// A program whose output is not wanted any more ends on its next write; one that ended is waited
+/// for.
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::compare::Chain;
+    use super::super::compare::{Chain, Findings};
     use super::*;
 
     #[test]
@@ -236,8 +321,8 @@ mod tests {
         let packed = Command::new("/usr/bin/gzip").arg(&oldest).status();
         assert!(packed.unwrap().success());
         let chain = Chain {
-            after: 0,
             hashes: vec!["h1".into(), "h2".into(), "h3".into()],
+            ..Chain::default()
         };
         let mut comparison = Comparison::new(&chain);
         Source::File(log).read(&mut comparison).unwrap();
@@ -255,5 +340,63 @@ mod tests {
         let fail = source.read(&mut Comparison::new(&chain)).unwrap_err();
         assert_eq!(fail.exit(), Exit::Failure);
         assert!(fail.lines()[1].contains("--log none"));
+    }
+
+    fn read(path: &Path) -> io::Result<Findings> {
+        let chain = Chain::default();
+        let mut comparison = Comparison::new(&chain);
+        read_file(path, &mut comparison, &mut Budget::default())?;
+        Ok(comparison.finish())
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_an_error_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.gz");
+        let made = Command::new("/usr/bin/mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [Path::new("/dev/zero"), &pipe, folder.path()] {
+            let error = read(path).unwrap_err().to_string();
+            assert!(error.contains("not a regular file"), "{path:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_by_its_size_is_an_error_before_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sparse");
+        File::create(&path).unwrap().set_len(20 << 30).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("more than"), "{error}");
+    }
+
+    #[test]
+    fn a_packed_file_that_grows_beyond_the_limit_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth.log.1");
+        fs::write(&path, "x\n".repeat(4_096)).unwrap();
+        let packed = Command::new("/usr/bin/gzip").arg(&path).status();
+        assert!(packed.unwrap().success());
+        let chain = Chain::default();
+        let mut comparison = Comparison::new(&chain);
+        let mut budget = Budget::of(4_096);
+        let packed = path.with_extension("1.gz");
+        let error = read_file(&packed, &mut comparison, &mut budget).unwrap_err();
+        assert!(error.to_string().contains("more than"), "{error}");
+    }
+
+    #[test]
+    fn a_line_too_long_to_be_tpads_is_named_when_it_looks_so_and_the_next_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth.log");
+        let head = "Nov 24 10:00:00 h";
+        let long = "x".repeat(LINE_MAX * 3);
+        let text = format!("{head} tpad[1]: {long}\n{head} sshd[1]: {long}\n{head} tpad : y\n");
+        fs::write(&path, text).unwrap();
+        let found = read(&path).unwrap();
+        let places: Vec<_> = found.foreign.first.iter().map(|odd| &odd.place).collect();
+        let at = |line| format!("{}:{line}", path.display());
+        assert_eq!(places, [&at(1), &at(3)]);
+        assert!(found.foreign.first[0].text.len() < 2_000);
     }
 }

@@ -42,10 +42,28 @@ pub fn log(name: &str, found: &Findings) -> Vec<String> {
         };
         lines.push(format!("  missing: {number} ({}{more})", ranges.join(", ")));
     }
-    odd(&mut lines, "not tpad's", &found.foreign);
     odd(&mut lines, "changed", &found.altered);
     odd(&mut lines, "not in the database", &found.beyond);
+    odd(&mut lines, "not tpad's", &found.foreign);
+    odd(&mut lines, "of another database", &found.other_database);
+    if found.pruned > 0 {
+        lines.push(format!("  of events that were pruned: {}", found.pruned));
+    }
     lines
+}
+
+/// What anybody who can write to the log could have written.
+pub fn others(name: &str, found: &Findings) -> String {
+    let mut what = Vec::new();
+    if found.foreign.count > 0 {
+        let lines = count(found.foreign.count, "line");
+        what.push(format!("{lines} only to look like one of TPA's"));
+    }
+    if found.other_database.count > 0 {
+        let lines = count(found.other_database.count, "line");
+        what.push(format!("{lines} to be another database's"));
+    }
+    format!("{} has {}", clean(name), what.join(" and "))
 }
 
 fn range((first, last): &(u64, u64)) -> String {
@@ -75,11 +93,11 @@ pub fn next(found: &Findings) -> &'static str {
     } else if found.beyond.count > 0 {
         "the database lost its tail, or the lines are made up: compare with the log that left this \
          host; the journal knows who wrote a line: tpactl verify --log journal"
-    } else if found.foreign.count > 0 {
-        "the journal knows who wrote them: tpactl verify --log journal"
-    } else {
+    } else if !found.missing.is_empty() {
         "was the log daemon stopped, or the power cut? The journal may have what it missed: tpactl \
          verify --log journal; to have it told again: sudo tpactl verify --tell-again"
+    } else {
+        "the journal knows who wrote them: tpactl verify --log journal"
     }
 }
 

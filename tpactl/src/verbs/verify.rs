@@ -43,6 +43,10 @@ pub struct Args {
     /// or the power cut
     #[arg(long)]
     tell_again: bool,
+    /// Fail for lines that only look like TPA's too, and for those of another database: anybody who
+    /// can write to the log can make them
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     format: Json,
 }
@@ -53,6 +57,7 @@ struct Verification<'a> {
     whole: bool,
     events: usize,
     pruned_through: Option<u64>,
+    database: Option<&'a str>,
     head: Option<&'a str>,
     first_break: Option<u64>,
     problem: Option<&'a str>,
@@ -63,6 +68,7 @@ struct Verification<'a> {
 struct Log<'a> {
     source: &'a str,
     agrees: bool,
+    clean: bool,
     #[serde(flatten)]
     findings: &'a Findings,
 }
@@ -84,12 +90,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         let log = findings.as_ref().map(|findings| Log {
             source: &name,
             agrees: findings.agree(),
+            clean: findings.is_clean(),
             findings,
         });
         let body = Verification {
             whole: broken.is_none(),
             events: chain.hashes.len(),
             pruned_through: Some(chain.after).filter(|after| *after > 0),
+            database: chain.database.as_deref(),
             head: chain.hashes.last().map(String::as_str),
             first_break: broken.as_ref().map(|(seq, _)| *seq),
             problem: broken.as_ref().map(|(_, problem)| problem.as_str()),
@@ -120,6 +128,18 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             format!("{name} does not say what the audit chain says"),
             say::verify::next(&findings),
         )),
+        Some(findings) if !findings.is_clean() => {
+            let what = say::verify::others(&name, &findings);
+            if args.strict {
+                return Err(Fail::new(
+                    Exit::Unverified,
+                    what,
+                    say::verify::next(&findings),
+                ));
+            }
+            context.screen.note(&format!("warning: {what}"));
+            Ok(Exit::Done)
+        }
         _ => Ok(Exit::Done),
     }
 }
@@ -128,16 +148,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
 async fn walk(client: &Client, after: u64) -> Result<(Chain, Option<(u64, String)>), Fail> {
     let mut chain = Chain {
         after,
-        hashes: Vec::new(),
+        ..Chain::default()
     };
     loop {
         let piece = client.ask(client.access.verify(chain.last())).await?;
+        chain.database = piece.db;
         // The beginning, and what was pruned while the walk went on.
         if piece.after != chain.last() {
-            chain = Chain {
-                after: piece.after,
-                hashes: Vec::new(),
-            };
+            chain.after = piece.after;
+            chain.hashes.clear();
         }
         chain.hashes.extend(piece.hashes);
         if let Some(seq) = piece.first_break {

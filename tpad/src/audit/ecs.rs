@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 53] = [
+const FIELDS: [(&str, &str); 54] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -21,6 +21,7 @@ const FIELDS: [(&str, &str); 53] = [
     ("host", "host.name"),
     ("not_before", "event.start"),
     ("not_after", "event.end"),
+    ("db", "tpa.db"),
     ("grant", "tpa.grant"),
     ("state", "tpa.state"),
     ("ticket", "tpa.ticket"),

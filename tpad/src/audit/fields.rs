@@ -13,6 +13,8 @@ use crate::ledger::{Envelope, Event, Place, Request, Session, Stage};
 pub struct Context<'a> {
     /// Name of this host.
     pub host: &'a str,
+    /// Name of the database that the event goes to.
+    pub database: &'a str,
     /// Revision of the configuration in force.
     pub policy: &'a str,
     /// The request that the event is about, as it is after the event.
@@ -51,6 +53,7 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
     fields.add("time", time(envelope.at));
     fields.add("policy", context.policy);
     fields.add("host", context.host);
+    fields.add("db", context.database);
     fields.0
 }
 
@@ -244,6 +247,7 @@ mod tests {
         state.apply(&envelope);
         let context = Context {
             host: "web-01",
+            database: "0123",
             policy: "abc",
             request: state.requests.values().next(),
             approvers: &[Who::Group("oncall".into())],
@@ -273,6 +277,7 @@ mod tests {
             ("gives", "login; sudo as root: /usr/bin/id"),
             ("policy", "abc"),
             ("host", "web-01"),
+            ("db", "0123"),
         ] {
             assert_eq!(value(name), Some(expected), "{name}");
         }

@@ -320,6 +320,7 @@ impl Access {
         Ok(wire::Verification {
             after: walk.before.seq,
             after_hash: walk.before.hash,
+            db: Some(walk.database),
             hashes: walk.hashes,
             done: walk.done,
             first_break,

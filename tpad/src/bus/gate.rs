@@ -229,7 +229,7 @@ impl Gate {
                 let policy = self.engine.policy();
                 let role = self.askable(user, why);
                 let text = words::refusal(
-                    self.engine.host(),
+                    &self.engine.host(),
                     &tpa_bus::text::one_line(&user.name, 64),
                     why,
                     about.as_deref(),

@@ -184,9 +184,13 @@ impl Engine {
         Arc::clone(&self.lock().policy)
     }
 
-    /// Name of this host.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// Name of this host as it is at the moment (`hostnamectl set-hostname`): one system call. The
+    /// last known where it cannot be told.
+    pub fn host(&self) -> String {
+        match nix::unistd::gethostname() {
+            Ok(host) => host.to_string_lossy().into_owned(),
+            Err(_) => self.host.clone(),
+        }
     }
 
     /// What the clocks say, with the ratchet.

@@ -103,7 +103,8 @@ impl Engine {
             .and_then(|id| state.requests.get(&id));
         let role = request.and_then(|request| inner.policy.roles.get(&request.role));
         let context = fields::Context {
-            host: &self.host,
+            host: &self.host(),
+            database: inner.store.name(),
             policy: &inner.policy.revision,
             request,
             approvers: role.map_or(&[], |role| &role.approvers),

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::hex::hex;
+
 pub use prune::Prunable;
 pub use read::{EventQuery, RequestQuery};
 pub use walk::Walk;
@@ -29,7 +31,11 @@ pub struct Store {
     connection: Connection,
     path: PathBuf,
     head: chain::Head,
+    name: String,
 }
+
+/// The fact that holds the database's own name.
+const NAME: &str = "database";
 
 /// The database could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +59,14 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         source: serde_json::Error,
+    },
+    /// There is no name to be had for a new database.
+    #[error("cannot name the database {path}: no randomness: {source}")]
+    Random {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: getrandom::Error,
     },
     /// The database is from a newer version of the daemon.
     #[error(
@@ -103,9 +117,32 @@ impl Store {
             connection,
             path: path.to_owned(),
             head: chain::Head::genesis(),
+            name: String::new(),
         };
         store.head = store.read_head()?;
+        store.name = match store.fact(NAME)? {
+            Some(name) => name,
+            None => store.take_name()?,
+        };
         Ok(store)
+    }
+
+    /// The database's own name: 20 hexadecimal digits drawn at random when it was made, so that
+    /// its lines are told from another's, and no one makes up lines of it who cannot read them.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn take_name(&mut self) -> Result<String, Error> {
+        let mut bytes = [0; 10];
+        getrandom::fill(&mut bytes).map_err(|source| Error::Random {
+            path: self.path.clone(),
+            source,
+        })?;
+        let name = hex(&bytes);
+        self.set_fact(NAME, &name)?;
+        Ok(name)
     }
 
     /// The newest event's place and hash.

@@ -16,6 +16,8 @@ pub struct Walk {
     pub hashes: Vec<String>,
     /// The first event that does not fit, and why.
     pub broken: Option<(u64, String)>,
+    /// The database's own name.
+    pub database: String,
     /// Whether this is all: the walk came to the newest event, or to a break.
     pub done: bool,
 }
@@ -33,6 +35,7 @@ impl Store {
             before: before.clone(),
             hashes: Vec::new(),
             broken: None,
+            database: self.name.clone(),
             done: true,
         };
         if before.seq < after {
