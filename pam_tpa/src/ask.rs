@@ -25,9 +25,38 @@ pub fn authenticate(phase: &mut Phase<'_>) -> PamResultCode {
         && !subject.query.exempt
         && subject.listens()
     {
-        serve(phase, &subject);
+        match phase.host.barred(subject.class, &subject.person) {
+            // Whatever is granted to them, they do not get in.
+            Some(why) => phase
+                .pam
+                .log(Level::Notice, &format!("nobody is asked: {why}")),
+            None => with_seat(phase, &subject),
+        }
     }
     PamResultCode::PAM_IGNORE
+}
+
+/// Serves somebody, unless enough others are being served who keep connections of sshd's open that
+/// nobody is logged in on yet: beyond a number of those it turns others away (`MaxStartups` in
+/// `sshd_config(5)`).
+fn with_seat(phase: &mut Phase<'_>, subject: &Subject) {
+    if subject.class != Class::Login || subject.query.rhost.is_none() {
+        return serve(phase, subject);
+    }
+    match phase.host.seat(&subject.person) {
+        // Held until they are served.
+        Ok(Some(_seat)) => serve(phase, subject),
+        Ok(None) => {
+            let line = format!(
+                "nobody is asked: enough are already; {}",
+                subject.describe()
+            );
+            phase.pam.log(Level::Notice, &line);
+        }
+        Err(why) => phase
+            .pam
+            .log(Level::Error, &format!("nobody is asked: {why}")),
+    }
 }
 
 /// Asks somebody whom the gate concerns, and waits with them.
@@ -49,7 +78,8 @@ fn serve(phase: &mut Phase<'_>, subject: &Subject) {
             let told = format!("tpa: request {id} is waiting.");
             questions::wait_for_earlier(phase.pam, &told).map(|()| id)
         }
-        None => file(phase, subject).and_then(|request| agree_to_wait(phase, subject, &request)),
+        None => file(phase, subject, verdict.held.as_deref())
+            .and_then(|request| agree_to_wait(phase, subject, &request)),
     };
     if let Some(id) = awaited {
         wait(phase, subject, id);
@@ -57,7 +87,8 @@ fn serve(phase: &mut Phase<'_>, subject: &Subject) {
 }
 
 /// Asks what a request needs and files it; `None` when there is none in the end.
-fn file(phase: &mut Phase<'_>, subject: &Subject) -> Option<Request> {
+/// `held` is a grant of theirs that gives something else.
+fn file(phase: &mut Phase<'_>, subject: &Subject, held: Option<&str>) -> Option<Request> {
     let roles = match phase.daemon.roles(&subject.query) {
         Ok(roles) => roles,
         Err(why) => {
@@ -69,11 +100,17 @@ fn file(phase: &mut Phase<'_>, subject: &Subject) -> Option<Request> {
         return None;
     }
     let user = one_line(&subject.person.name, 64);
-    let intro = format!("tpa: no active grant for {user}. Ask for one now:");
-    let role = questions::role(phase.pam, &intro, &roles)?;
+    let intro = match held.and_then(|id| Id::parse(id).ok()) {
+        Some(id) => format!(
+            "tpa: grant {id} of {user} gives no {}. Ask for a role that does:",
+            subject.class.as_str()
+        ),
+        None => format!("tpa: no active grant for {user}. Ask for one now:"),
+    };
+    let (role, told) = questions::role(phase.pam, &intro, &roles)?;
     let mut request = NewRequest {
         role: role.name.clone(),
-        duration_s: Some(questions::length(phase.pam, role)?),
+        duration_s: Some(questions::length(phase.pam, &told, role)?),
         reason: questions::reason(phase.pam, role)?,
         ..NewRequest::default()
     };
@@ -251,8 +288,11 @@ mod tests {
 
     fn typing() -> Vec<Event> {
         vec![
-            Event::Info("tpa: no active grant for alice. Ask for one now:\nweb-ops: "),
-            Event::Prompt("How long, at most 4h [1h]: ", Some("2h")),
+            Event::Prompt(
+                "tpa: no active grant for alice. Ask for one now:\nweb-ops:  (1 of @oncall decides)\n\
+                 How long, at most 4h [1h]: ",
+                Some("2h"),
+            ),
             Event::Prompt("Reason, at least 10 characters: ", Some(REASON)),
         ]
     }
@@ -312,6 +352,55 @@ mod tests {
             let events = vec![Event::Log(Level::Error, "nobody is asked")];
             at("sshd", events, vec![Desk::Standing(unanswered)]);
         }
+    }
+
+    #[test]
+    fn who_holds_a_grant_that_gives_something_else_is_told_what_is_missing() {
+        let mut verdict = refused().unwrap();
+        verdict.held = Some(ID.into());
+        let events = vec![Event::Prompt(
+            "tpa: grant 7H2K-M4QX of alice gives no sudo. Ask for a role that does:\nweb-ops: ",
+            Some("q"),
+        )];
+        let desk = vec![
+            Desk::Standing(Ok(verdict)),
+            Desk::Roles(Ok(vec![role(false)])),
+        ];
+        at("sudo", events, desk);
+    }
+
+    #[test]
+    fn whoever_does_not_get_in_anyway_is_not_asked() {
+        let host = FakeHost {
+            barred: Some("the account has expired"),
+            ..FakeHost::default()
+        };
+        let events = [Event::Log(
+            Level::Notice,
+            "nobody is asked: the account has expired",
+        )];
+        let pam = FakePam::new("sshd", "alice", events);
+        let code = run(authenticate, pam, FakeDaemon::silent(), &host, "ask");
+        assert_eq!(code, PAM_IGNORE);
+    }
+
+    #[test]
+    fn where_enough_hold_connections_of_sshd_s_nobody_else_is_asked_there() {
+        let host = FakeHost {
+            seats: false,
+            ..FakeHost::default()
+        };
+        let events = [Event::Log(
+            Level::Notice,
+            "enough are already; user=\"alice\"",
+        )];
+        let pam = FakePam::new("sshd", "alice", events);
+        let code = run(authenticate, pam, FakeDaemon::silent(), &host, "ask");
+        assert_eq!(code, PAM_IGNORE);
+        let pam = FakePam::new("sudo", "alice", []);
+        let daemon = FakeDaemon::at_desk([Desk::Standing(allowed(60))]);
+        let code = run(authenticate, pam, daemon, &host, "ask");
+        assert_eq!(code, PAM_IGNORE, "sudo holds no connection");
     }
 
     #[test]
@@ -382,7 +471,6 @@ mod tests {
     #[test]
     fn a_program_that_answers_with_nothing_files_nothing_and_waits_for_nothing() {
         let events = vec![
-            Event::Info("tpa: no active grant for alice."),
             Event::Prompt("How long", Some("")),
             Event::Prompt("Reason", Some("")),
         ];

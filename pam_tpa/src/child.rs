@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn work_that_is_done_is_not_waited_for_and_one_that_panics_ends_itself_alone() {
-        let hour = Duration::from_secs(3_600);
-        let text = in_child(hour, |out| out.write_all("done, grün".as_bytes()));
+        let long = Duration::from_secs(100);
+        let text = in_child(long, |out| out.write_all("done, grün".as_bytes()));
         assert_eq!(text.unwrap(), "done, grün");
-        let text = in_child(hour, |out| {
+        let text = in_child(long, |out| {
             out.write_all(b"before")?;
             panic!("in the child");
         });
@@ -125,7 +125,7 @@ mod tests {
         let held: SigSet = [Signal::SIGCHLD].into_iter().collect();
         let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap();
         let hears = SignalFd::with_flags(&held, SfdFlags::SFD_NONBLOCK).unwrap();
-        let run = || in_child(Duration::from_secs(60), |out| out.write_all(b"x"));
+        let run = || in_child(Duration::from_secs(100), |out| out.write_all(b"x"));
         run().unwrap();
         // Another test of this program may have ended a child of its own meanwhile.
         if !has_ended_child() {

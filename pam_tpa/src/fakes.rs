@@ -21,6 +21,7 @@ use crate::handle::{Level, NotStored, OpenedOn, Pam};
 use crate::host::{Groups, Host};
 use crate::people::{LookUp, Person};
 use crate::phase::Phase;
+use crate::seats::Seat;
 
 /// The grant of the tests.
 pub const ID: &str = "7H2KM4QX";
@@ -304,6 +305,10 @@ pub struct FakeHost {
     pub offline: Result<Option<u64>, String>,
     /// Groups of which cannot be told who is in them.
     pub unknown: &'static [&'static str],
+    /// Why nobody gets in.
+    pub barred: Option<&'static str>,
+    /// Whether there are seats.
+    pub seats: bool,
     /// Where the process stands.
     pub cgroup: &'static str,
     /// The limit of whatever scope is asked for.
@@ -319,6 +324,8 @@ impl Default for FakeHost {
         Self {
             offline: Ok(None),
             unknown: &[],
+            barred: None,
+            seats: true,
             cgroup: "/user.slice/user-1001.slice/session-3.scope",
             limit: Err("no limit asked for".into()),
             moves: Script::new([]),
@@ -363,6 +370,14 @@ impl Host for FakeHost {
             }
         }
         groups
+    }
+
+    fn barred(&self, _: Class, _: &Person) -> Option<String> {
+        self.barred.map(str::to_owned)
+    }
+
+    fn seat(&self, _: &Person) -> Result<Option<Seat>, String> {
+        Ok(self.seats.then(Seat::default))
     }
 
     fn gate_file(&self) -> Result<GateFile, String> {

@@ -45,7 +45,8 @@ impl<'a> Handle<'a> {
 
     fn say(&self, style: PamMessageStyle, text: &str) {
         if let Ok(Some(conv)) = self.pamh.get_item::<Conv<'_>>() {
-            let _ = conv.send(style, text);
+            // The ssh client of somebody with LC_ALL=C shows the dots as three numbers.
+            let _ = conv.send(style, &text.replace('…', "..."));
         }
     }
 }
@@ -138,7 +139,9 @@ impl Pam for Handle<'_> {
 
     fn prompt(&mut self, text: &str) -> Option<String> {
         let conv = self.pamh.get_item::<Conv<'_>>().ok()??;
-        let answer = conv.send(PAM_PROMPT_ECHO_ON, text).ok()??;
+        let answer = conv
+            .send(PAM_PROMPT_ECHO_ON, &text.replace('…', "..."))
+            .ok()??;
         Some(String::from_utf8_lossy(answer.as_bytes()).into_owned())
     }
 

@@ -11,6 +11,7 @@ use tpa_bus::offline::{Class, GateFile, StateFile};
 use crate::decide::Offline;
 use crate::folder::Folder;
 use crate::people::{self, LookUp, Person};
+use crate::seats::{self, Seat};
 use crate::{cgroup, clock, limit};
 
 /// A person's groups, of those that were asked about.
@@ -30,6 +31,14 @@ pub trait Host {
     fn person(&self, name: &str) -> LookUp;
     /// Which of the named groups the person is in, and of which that cannot be told.
     fn groups(&self, person: &Person, named: &[String]) -> Groups;
+    /// Why the person does not get in whatever is granted to them: the account has expired, or
+    /// nobody may log in just now.
+    fn barred(&self, class: Class, person: &Person) -> Option<String>;
+    /// A place among those who may be asked at once; none when all are taken, or the person has one.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    fn seat(&self, person: &Person) -> Result<Option<Seat>, String>;
     /// Whom the gate concerns, as `tpad` wrote it down at its last load.
     ///
     /// # Errors
@@ -63,6 +72,8 @@ pub struct Machine {
     gate_file: PathBuf,
     groups_file: PathBuf,
     etc: PathBuf,
+    nologin: Vec<PathBuf>,
+    seats: PathBuf,
     state_dir: PathBuf,
     transient: PathBuf,
     drop_ins: PathBuf,
@@ -77,6 +88,8 @@ impl Machine {
             gate_file: names::GATE_FILE.into(),
             groups_file: names::GROUPS_FILE.into(),
             etc: "/etc".into(),
+            nologin: vec!["/etc/nologin".into(), "/run/nologin".into()],
+            seats: Path::new(names::RUN_DIR).join("asking"),
             state_dir: names::STATE_DIR.into(),
             transient: "/run/systemd/transient".into(),
             drop_ins: "/run/systemd/system".into(),
@@ -132,6 +145,22 @@ impl Host for Machine {
             found.notes.extend(resolved.note);
         }
         found
+    }
+
+    fn barred(&self, class: Class, person: &Person) -> Option<String> {
+        let nobody_may = self.nologin.iter().find(|file| file.exists());
+        if let (Class::Login, Some(file)) = (class, nobody_may) {
+            return Some(format!("{} is there", file.display()));
+        }
+        let shadow = self.read(&self.etc.join("shadow")).ok()?;
+        let today = clock::now().ok()?.wall_s.div_euclid(86_400);
+        let expired = seats::has_expired(&shadow, &person.name, today);
+        expired.then(|| format!("the account of {:?} has expired", person.name))
+    }
+
+    fn seat(&self, person: &Person) -> Result<Option<Seat>, String> {
+        let shown = self.seats.display();
+        Seat::take(&self.seats, person.uid).map_err(|error| format!("{shown}: {error}"))
     }
 
     fn gate_file(&self) -> Result<GateFile, String> {
@@ -209,6 +238,8 @@ mod tests {
             gate_file: dir.path().join("gate"),
             groups_file: dir.path().join("groups"),
             etc: dir.path().to_owned(),
+            nologin: vec![dir.path().join("nologin")],
+            seats: dir.path().join("asking"),
             state_dir: dir.path().to_owned(),
             transient: dir.path().to_owned(),
             drop_ins: dir.path().to_owned(),
@@ -272,6 +303,30 @@ mod tests {
         assert!(machine.gate_file().unwrap_err().contains("no uid_min"));
         fs::write(dir.path().join("gate"), GateFile::default().render()).unwrap();
         assert_eq!(machine.gate_file(), Ok(GateFile::default()));
+    }
+
+    #[test]
+    fn expired_accounts_are_barred_and_everybody_from_logins_while_nobody_may() {
+        let (dir, machine) = machine();
+        assert_eq!(machine.barred(Class::Login, &alice()), None);
+        fs::write(dir.path().join("shadow"), "alice:*:1::::::\n").unwrap();
+        assert_eq!(machine.barred(Class::Login, &alice()), None);
+        fs::write(dir.path().join("shadow"), "alice:*:1::::2:2:\n").unwrap();
+        assert!(
+            machine
+                .barred(Class::Sudo, &alice())
+                .unwrap()
+                .contains("expired")
+        );
+        fs::remove_file(dir.path().join("shadow")).unwrap();
+        fs::write(dir.path().join("nologin"), "").unwrap();
+        assert!(
+            machine
+                .barred(Class::Login, &alice())
+                .unwrap()
+                .contains("nologin is there")
+        );
+        assert_eq!(machine.barred(Class::Sudo, &alice()), None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod phase;
 pub mod questions;
 pub mod runtime;
 pub mod scope;
+pub mod seats;
 pub mod session;
 pub mod subject;
 

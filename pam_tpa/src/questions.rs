@@ -53,11 +53,11 @@ fn put<T>(pam: &mut dyn Pam, question: &str, read: impl Fn(&str) -> Reading<T>) 
     None
 }
 
-/// Which of the roles; not asked when there is one.
-pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<&'a Role> {
+/// Which of the roles, and what is to be shown before the next question. One alone is not asked for
+/// but shown there: sudo shows nothing but prompts.
+pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<(&'a Role, String)> {
     if let [only] = roles {
-        pam.say_info(&format!("{intro}\n{}", describe(only)));
-        return Some(only);
+        return Some((only, format!("{intro}\n{}\n", describe(only))));
     }
     let listed = roles.iter().take(LISTED_MAX).zip(1..);
     let lines: Vec<_> = listed
@@ -67,7 +67,7 @@ pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<&'a
         "{intro}\n{}\nRole (number or name, q leaves): ",
         lines.join("\n")
     );
-    put(pam, &question, |answer| {
+    let chosen = put(pam, &question, |answer| {
         let by_number = answer.parse::<usize>().ok();
         let by_number = by_number.and_then(|number| roles.get(number.checked_sub(1)?));
         let named = roles.iter().find(|role| role.name == answer);
@@ -76,7 +76,8 @@ pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<&'a
             None if answer.is_empty() => Reading::Leaves,
             None => Reading::Bad("a number or a name of the list".to_owned()),
         }
-    })
+    });
+    chosen.map(|role| (role, String::new()))
 }
 
 fn describe(role: &Role) -> String {
@@ -93,10 +94,10 @@ fn describe(role: &Role) -> String {
     one_line(&format!("{name}: {description} ({decided})"), 200)
 }
 
-/// For how long.
-pub fn length(pam: &mut dyn Pam, role: &Role) -> Option<u64> {
+/// For how long; `told` is shown before.
+pub fn length(pam: &mut dyn Pam, told: &str, role: &Role) -> Option<u64> {
     let (usual, most) = (Span::from_secs(role.default_s), Span::from_secs(role.max_s));
-    let question = format!("How long, at most {most} [{usual}]: ");
+    let question = format!("{told}How long, at most {most} [{usual}]: ");
     put(pam, &question, |answer| match Span::parse(answer) {
         _ if answer.is_empty() => Reading::Taken(role.default_s),
         Ok(span) if span.as_secs() > 0 && span <= most => Reading::Taken(span.as_secs()),
@@ -189,22 +190,22 @@ mod tests {
         ];
         for answer in ["2", "web-ops", " web-ops "] {
             let chosen = role(&mut typed(&[answer]), "", &roles).unwrap();
-            assert_eq!(chosen.name, "web-ops");
+            assert_eq!((chosen.0.name.as_str(), chosen.1.as_str()), ("web-ops", ""));
         }
         for answer in ["", "q"] {
             assert_eq!(role(&mut typed(&[answer]), "", &roles), None);
         }
         assert_eq!(role(&mut given_up(["0", "3", "root"]), "", &roles), None);
-        let told = [Event::Info(
-            "tpa: intro\nweb-ops: The web tier (1 of @oncall decides)",
-        )];
-        let mut pam = FakePam::new("sshd", "alice", told);
-        assert!(role(&mut pam, "tpa: intro", &roles[1..]).is_some());
+        let (_, told) = role(&mut typed(&[]), "tpa: intro", &roles[1..]).unwrap();
+        assert_eq!(
+            told,
+            "tpa: intro\nweb-ops: The web tier (1 of @oncall decides)\n"
+        );
     }
 
     #[test]
     fn an_empty_length_is_the_usual_one_and_no_length_is_longer_than_the_role_allows() {
-        let length_of = |pam: &mut FakePam| length(pam, &web_ops());
+        let length_of = |pam: &mut FakePam| length(pam, "", &web_ops());
         assert_eq!(length_of(&mut typed(&[""])), Some(3_600));
         assert_eq!(length_of(&mut typed(&["90", "5h", "4h"])), Some(14_400));
         assert_eq!(length_of(&mut given_up(["0s", "-1h", "for ever"])), None);

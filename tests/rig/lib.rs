@@ -15,6 +15,7 @@ pub mod chain;
 pub mod clock;
 pub mod container;
 pub mod debian;
+pub mod directory;
 pub mod disk;
 pub mod grant;
 pub mod host;

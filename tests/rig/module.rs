@@ -17,7 +17,7 @@ const PLACE: &str = "/usr/local/lib/pam_change_user.so";
 
 /// Brings the module onto the host. No line names it yet.
 pub fn bring(host: &Host) -> Result<()> {
-    host.copy_in(&built()?, PLACE)
+    host.copy_in(&built("pam_change_user")?, PLACE)
 }
 
 /// Has it change people (`mallory=alice bob=alice`) in a phase: the last thing in `auth`, where
@@ -36,16 +36,16 @@ pub fn changes(host: &Host, phase: &str, whom: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds it: where the stories alone are run, nothing else has.
-fn built() -> Result<PathBuf> {
+/// Builds a module: where the stories alone are run, nothing else has.
+pub fn built(name: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args(["build", "--quiet", "--locked", "--package", "tpa_tests"])
-        .args(["--example", "pam_change_user"])
+        .args(["--example", name])
         .current_dir(store::workspace());
     tool::run(&mut cargo, "building the module")?;
     // target/debug/deps/TEST
     let program = std::env::current_exe()?;
     let folder = program.ancestors().nth(2).context("no target folder")?;
-    Ok(folder.join("examples/libpam_change_user.so"))
+    Ok(folder.join(format!("examples/lib{name}.so")))
 }

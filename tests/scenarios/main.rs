@@ -15,6 +15,7 @@ mod crash;
 mod crash_points;
 mod dead;
 mod decision;
+mod directory;
 mod disk;
 mod doctor;
 mod drift;

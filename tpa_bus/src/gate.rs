@@ -47,6 +47,8 @@ pub struct Verdict {
     pub remaining_s: Option<u64>,
     /// Their undecided request which, approved, would let them in.
     pub pending: Option<String>,
+    /// The live grant of theirs that gives something else than what they are here for.
+    pub held: Option<String>,
 }
 
 /// Client side of `org.tpa1.Gate`.

@@ -1,20 +1,85 @@
-//! People as NSS has them now (nsswitch.conf(5)).
+//! People as NSS has them now (nsswitch.conf(5)), and how it is asked: by [`Accounts`], off the
+//! thread that answers the gate, with a limit, and its last good answer kept.
+
+mod asking;
+mod kept;
+mod lookups;
+#[cfg(test)]
+pub(crate) mod pretended;
 
 use std::ffi::CString;
+use std::fmt::Debug;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use nix::unistd::{Group, Uid, User, getgrouplist};
+use nix::unistd::{Uid, User, getgrouplist};
+use tpa_bus::groups::{self, Group};
 
 use crate::ledger::Person;
+
+pub use asking::Accounts;
+pub use lookups::{Lookups, When};
 
 /// Someone with an account, and the names of all groups they are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Who.
     pub person: Person,
+    /// Number of their primary group.
+    pub gid: u32,
     /// Their groups.
     pub groups: Vec<String>,
+    /// The same, by number, and those without a name.
+    pub gids: Vec<u32>,
+}
+
+/// A name service. It may fail, hang, or forget somebody for a moment: only [`Accounts`] asks it,
+/// where that keeps nobody waiting.
+pub trait NameService: Debug + Send + Sync {
+    /// The account of this name; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be told, which is not the same.
+    fn by_name(&self, name: &str) -> nix::Result<Option<Account>>;
+    /// The account of this uid; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be told, which is not the same.
+    fn by_uid(&self, uid: u32) -> nix::Result<Option<Account>>;
+    /// The group of this name; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be told, which is not the same.
+    fn group(&self, name: &str) -> nix::Result<Option<Group>>;
+    /// The accounts and groups of this host alone, which no server has to be asked for.
+    fn files(&self) -> LocalFiles;
+}
+
+/// The host's own, through nsswitch.conf(5).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nss;
+
+impl NameService for Nss {
+    fn by_name(&self, name: &str) -> nix::Result<Option<Account>> {
+        by_name(name)
+    }
+
+    fn by_uid(&self, uid: u32) -> nix::Result<Option<Account>> {
+        by_uid(uid)
+    }
+
+    fn group(&self, name: &str) -> nix::Result<Option<Group>> {
+        let group = nix::unistd::Group::from_name(name)?;
+        Ok(group.map(|group| Group {
+            gid: group.gid.as_raw(),
+            members: group.mem.into_iter().collect(),
+            local: false,
+        }))
+    }
+
+    fn files(&self) -> LocalFiles {
+        LocalFiles::read()
+    }
 }
 
 /// The account of this name; `None` when there is none.
@@ -37,54 +102,134 @@ fn account(user: Option<User>) -> nix::Result<Option<Account>> {
     let Some(user) = user else { return Ok(None) };
     let name = CString::new(user.name.as_str()).map_err(|_| nix::Error::EINVAL)?;
     let mut groups = Vec::new();
+    let mut gids = Vec::new();
     for gid in getgrouplist(&name, user.gid)? {
-        // A gid without a name is no group that a configuration could mean.
-        groups.extend(Group::from_gid(gid)?.map(|group| group.name));
+        // A gid without a name is no group that a configuration could mean, and one whose name
+        // cannot be told is none that gives anything.
+        let group = nix::unistd::Group::from_gid(gid).unwrap_or_default();
+        groups.extend(group.map(|group| group.name));
+        gids.push(gid.as_raw());
     }
     let person = Person {
         uid: user.uid.as_raw(),
         name: user.name,
     };
-    Ok(Some(Account { person, groups }))
+    Ok(Some(Account {
+        person,
+        gid: user.gid.as_raw(),
+        groups,
+        gids,
+    }))
 }
 
-/// The accounts of this host alone, as they are and as they were before the last change: programs
-/// that change passwd(5) leave the version before as `/etc/passwd-`, with its time.
+/// The accounts and groups of this host alone, as they are, and the accounts as they were before
+/// the last change: programs that change passwd(5) leave the version before as `/etc/passwd-`, with
+/// its time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LocalFiles {
     now: String,
+    /// When this version was written, in seconds since 1970.
+    now_at: i64,
     before: String,
     /// When the version before was written, in seconds since 1970.
     before_at: i64,
+    /// group(5)
+    groups: String,
 }
 
 impl LocalFiles {
     /// Reads them. What cannot be read tells nothing.
     #[must_use]
     pub fn read() -> Self {
-        let written = fs::metadata("/etc/passwd-").map(|file| file.mtime());
+        let written = |path| fs::metadata(path).map_or(i64::MIN, |file| file.mtime());
         Self {
             now: fs::read_to_string("/etc/passwd").unwrap_or_default(),
             before: fs::read_to_string("/etc/passwd-").unwrap_or_default(),
-            before_at: written.unwrap_or(i64::MIN),
+            now_at: written("/etc/passwd"),
+            before_at: written("/etc/passwd-"),
+            groups: fs::read_to_string("/etc/group").unwrap_or_default(),
         }
+    }
+
+    /// Whether the account is one of this host.
+    #[must_use]
+    pub fn has(&self, person: &Person) -> bool {
+        groups::is_local(&self.now, &person.name, person.uid)
+    }
+
+    /// Whether it was one until the last change, which was made since that second.
+    #[must_use]
+    pub fn had(&self, person: &Person, since: i64) -> bool {
+        self.now_at >= since && self.was_in_before(person)
+    }
+
+    fn was_in_before(&self, person: &Person) -> bool {
+        groups::is_local(&self.before, &person.name, person.uid)
+    }
+
+    /// Whether it could be read at all: there is always root.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.has(&Person::root())
+    }
+
+    /// Whether a user of this host has this name.
+    #[must_use]
+    pub fn has_user(&self, name: &str) -> bool {
+        self.now
+            .lines()
+            .any(|line| line.split(':').next() == Some(name))
+    }
+
+    /// The group of this host that has this name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<Group> {
+        groups::local(&self.groups, &[name.to_owned()]).remove(name)
+    }
+
+    /// The first account of this host that is looked for, with the groups of this host it is in.
+    #[must_use]
+    pub fn account(&self, is_it: impl Fn(&Person) -> bool) -> Option<Account> {
+        let (person, gid) = self
+            .now
+            .lines()
+            .filter_map(user)
+            .find(|(person, _)| is_it(person))?;
+        let mut account = Account {
+            person,
+            gid,
+            groups: Vec::new(),
+            gids: Vec::new(),
+        };
+        for line in self.groups.lines() {
+            let mut fields = line.splitn(4, ':');
+            let name = fields.next().unwrap_or_default();
+            let number = fields.nth(1).and_then(|number| number.parse().ok());
+            let mut members = fields.next().unwrap_or_default().trim().split(',');
+            if let Some(number) = number
+                && (number == gid || members.any(|member| member == account.person.name))
+            {
+                account.groups.push(name.to_owned());
+                account.gids.push(number);
+            }
+        }
+        Some(account)
     }
 
     /// Whether an account that was there at `since` is another one now, under the same name and
     /// uid: it is there, and since that second it was not.
     #[must_use]
     pub fn made_anew(&self, person: &Person, since: i64) -> bool {
-        let has = |file: &str| file.lines().any(|line| is_line_of(line, person));
-        self.before_at >= since && has(&self.now) && !has(&self.before)
+        self.before_at >= since && self.has(person) && !self.was_in_before(person)
     }
 }
 
-/// `alice:x:1001:…`
-fn is_line_of(line: &str, person: &Person) -> bool {
+/// `alice:x:1001:2000:…`
+fn user(line: &str) -> Option<(Person, u32)> {
     let mut fields = line.split(':');
-    let name = fields.next();
-    let uid = fields.nth(1).and_then(|uid| uid.parse().ok());
-    name == Some(&person.name) && uid == Some(person.uid)
+    let name = fields.next()?.to_owned();
+    let uid = fields.nth(1)?.parse().ok()?;
+    Some((Person { uid, name }, fields.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -104,7 +249,9 @@ mod tests {
         let files = |now: &str, before: &str| LocalFiles {
             now: format!("{root}{now}"),
             before: format!("{root}{before}"),
+            now_at: 100,
             before_at: 100,
+            groups: String::new(),
         };
         assert!(files(line, "").made_anew(&alice, 100));
         assert!(

@@ -106,10 +106,12 @@ fn daemon() -> anyhow::Result<()> {
         runtime.spawn("sessions", sessions).detach();
         let host = Host::new(runtime.clone(), Paths::default());
         let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, ready);
-        let accounts = engine::run::accounts(Arc::clone(&engine), runtime.clone());
+        let people = engine::people(Arc::clone(&engine), runtime.clone());
+        let names = engine::names(Arc::clone(&engine), runtime.clone());
+        runtime.spawn("names", names).detach();
         or(
             or(follow, syslog),
-            or(accounts, until_told(&engine, &runtime)),
+            or(people, until_told(&engine, &runtime)),
         )
         .await
     })
@@ -136,7 +138,7 @@ async fn until_told(engine: &Engine, runtime: &SharedRuntime) -> anyhow::Result<
     )?;
     loop {
         if signals.recv().await? == Signal::Hangup {
-            if let Err(error) = engine.reload() {
+            if let Err(error) = engine.reload(runtime).await {
                 tracing::error!("the configuration stays as it was: {error:#}");
             }
         } else {

@@ -34,14 +34,16 @@ impl Watch {
         Self::over(runtime, &folders, changes, |name| !is_unfinished(name))
     }
 
-    /// Over the accounts of this host: passwd(5) is replaced by renaming (vipw(8), useradd(8)),
-    /// which its folder sees.
+    /// Over the accounts and groups of this host: passwd(5) and group(5) are replaced by renaming
+    /// (vipw(8), useradd(8)), which their folder sees.
     ///
     /// # Errors
     /// When the kernel gives no watch.
     pub fn over_accounts(runtime: &SharedRuntime) -> nix::Result<Self> {
         let renames = AddWatchFlags::IN_MOVED_TO;
-        Self::over(runtime, &["/etc"], renames, |name| name == "passwd")
+        Self::over(runtime, &["/etc"], renames, |name| {
+            name == "passwd" || name == "group"
+        })
     }
 
     fn over(
@@ -81,7 +83,96 @@ impl Watch {
     }
 }
 
+/// A watch that is there as soon as the kernel has one to give: what it is for goes on without.
+#[derive(Debug)]
+pub struct Watching {
+    over: &'static str,
+    open: fn(&SharedRuntime) -> nix::Result<Watch>,
+    watch: Option<Watch>,
+    told: bool,
+}
+
+impl Watching {
+    /// See [`Watch::over_ours`].
+    #[must_use]
+    pub fn over_ours() -> Self {
+        Self::over("rules, state files and the gate file", Watch::over_ours)
+    }
+
+    /// See [`Watch::over_accounts`].
+    #[must_use]
+    pub fn over_accounts() -> Self {
+        Self::over("accounts and groups", Watch::over_accounts)
+    }
+
+    fn over(over: &'static str, open: fn(&SharedRuntime) -> nix::Result<Watch>) -> Self {
+        Self {
+            over,
+            open,
+            watch: None,
+            told: false,
+        }
+    }
+
+    /// Opens it, unless it is open. That the kernel has none to give is told once.
+    pub fn open(&mut self, runtime: &SharedRuntime) {
+        if self.watch.is_some() {
+            return;
+        }
+        match (self.open)(runtime) {
+            Ok(watch) => {
+                if std::mem::take(&mut self.told) {
+                    tracing::info!("{} are watched again", self.over);
+                }
+                self.watch = Some(watch);
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::error!(
+                        "{} are not watched (inotify: {}): what others change there is noticed \
+                         late; raise fs.inotify.max_user_instances",
+                        self.over,
+                        error.desc()
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Waits until something is touched; for ever where there is no watch.
+    pub async fn touched(&self) {
+        match &self.watch {
+            Some(watch) => watch.touched().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// A file that is being written, by the daemon or anyone else: sudo reads no name with a dot.
 fn is_unfinished(name: &OsStr) -> bool {
     name.to_string_lossy().contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_kernel_has_no_watch_to_give_it_is_tried_again_and_nothing_fails() {
+        let runtime = SharedRuntime::new().unwrap();
+        let mut watching = Watching::over("tests", |_| Err(nix::Error::EMFILE));
+        watching.open(&runtime);
+        watching.open(&runtime);
+        assert!(!watching.is_open() && watching.told);
+        watching.open =
+            |runtime| Watch::over(runtime, &["/"], AddWatchFlags::IN_MOVED_TO, |_| true);
+        watching.open(&runtime);
+        assert!(watching.is_open() && !watching.told);
+    }
 }

@@ -9,6 +9,10 @@ const AREA: &str = "sshd";
 
 /// What the module waits unless its line says otherwise; see `pam_tpa(8)`.
 const WAIT: Span = Span::from_secs(90);
+/// How many the module asks at once; see `pam_tpa(8)`.
+const ASKED_AT_ONCE: u32 = 4;
+/// Connections that nobody is logged in on yet, from which on sshd may turn people away.
+const LEAST_STARTUPS: u32 = 20;
 /// What answering the questions takes, in seconds.
 const TYPING_S: u64 = 30;
 
@@ -48,7 +52,26 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
             format!("set LoginGraceTime {needed} in /etc/ssh/sshd_config, or a shorter wait= on the line"),
         ));
     }
+    findings.extend(turned_away(&settings));
     Ok(findings)
+}
+
+/// Whoever is asked holds a connection that nobody is logged in on, of which sshd takes a number
+/// before it turns others away, the exempt too (`MaxStartups`).
+fn turned_away(settings: &str) -> Option<Finding> {
+    let most = sshd::value(settings, "maxstartups")?;
+    let begins: u32 = most.split(':').next()?.parse().ok()?;
+    (begins < LEAST_STARTUPS).then(|| {
+        Finding::new(
+            AREA,
+            format!(
+                "from {begins} connections on that nobody is logged in on yet sshd turns people \
+                 away, the exempt too (MaxStartups {most}), and up to {ASKED_AT_ONCE} who are asked \
+                 at its prompt hold one each"
+            ),
+            format!("set MaxStartups {LEAST_STARTUPS}:30:100 in /etc/ssh/sshd_config"),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -83,6 +106,28 @@ mod tests {
         assert_eq!(examine(&host.host).unwrap(), Vec::new());
         fake::saying!(host, "/usr/sbin/sshd", true, "logingracetime 0\n");
         assert_eq!(examine(&host.host).unwrap(), Vec::new(), "0 is no limit");
+    }
+
+    #[test]
+    fn an_sshd_that_turns_people_away_for_those_who_wait_is_found() {
+        let mut host = asking();
+        fake::saying!(
+            host,
+            "/usr/sbin/sshd",
+            true,
+            "logingracetime 0\nmaxstartups 10:30:100\n"
+        );
+        let found = examine(&host.host).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].problem.contains("MaxStartups 10:30:100"));
+        assert!(found[0].mend.contains("MaxStartups 20:30:100"));
+        fake::saying!(
+            host,
+            "/usr/sbin/sshd",
+            true,
+            "logingracetime 0\nmaxstartups 20:30:100\n"
+        );
+        assert_eq!(examine(&host.host).unwrap(), Vec::new());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! engine, waits until the host follows, and answers with the request as it is then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tpa_bus::access as wire;
 use tpa_bus::error::Refusal;
@@ -13,7 +14,7 @@ use zruntime::SharedRuntime;
 
 use super::doors::Doors;
 use super::view;
-use crate::accounts;
+use crate::accounts::Account;
 use crate::engine::{Engine, Error, What};
 use crate::ledger::{Asked, Caller, Kind, Refused, Request, Stage, may_decide_now};
 use crate::policy::AuditFormat;
@@ -27,6 +28,9 @@ const MANY: usize = 100;
 
 /// Longest name of a user or role that is looked up, in bytes: longer than any that exists.
 const NAME_MAX: usize = 256;
+
+/// How long the name service may take over somebody who is named.
+const NAMES: Duration = Duration::from_secs(5);
 
 /// The interface.
 #[derive(Debug, Clone)]
@@ -56,6 +60,27 @@ impl Access {
         self.show(caller, &self.engine.request(id)?)
     }
 
+    /// The account of somebody who is named.
+    async fn account(&self, name: &str) -> Result<Account, Refusal> {
+        let shown = tpa_bus::text::one_line(name, 40);
+        let refused = |why: String| {
+            Refusal::from(Error::Refused(Refused {
+                kind: Kind::Invalid,
+                why,
+                next: Some("see who is known here: getent passwd".to_owned()),
+                record: None,
+            }))
+        };
+        if name.len() > NAME_MAX {
+            return Err(refused(format!("there is no user {shown}")));
+        }
+        let accounts = &self.engine.accounts;
+        let account = accounts.by_name(&self.runtime, name, NAMES).await;
+        account
+            .map_err(|why| refused(format!("cannot look up the user {shown}: {why}")))?
+            .ok_or_else(|| refused(format!("there is no user {shown}")))
+    }
+
     /// The live and waiting grants of a person that the caller may see.
     fn grants_of(&self, caller: &Caller, uid: u32) -> Result<Vec<Request>, Refusal> {
         let query = RequestQuery {
@@ -80,7 +105,15 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = self.doors.admit(connection, &header).await?;
-        let asked = asked(&caller, request)?;
+        let user = match request
+            .user
+            .clone()
+            .filter(|name| *name != caller.person.name)
+        {
+            Some(name) => Some(self.account(&name).await?),
+            None => None,
+        };
+        let asked = asked(&caller, user, request);
         let request = self.engine.ask(&caller, asked)?;
         self.settled(&caller, request.id).await
     }
@@ -209,7 +242,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
         let caller = self.doors.admit(connection, &header).await?;
-        let ids = self.to_revoke(&caller, what)?;
+        let ids = self.to_revoke(&caller, what).await?;
         self.end_each(
             &caller,
             &ids,
@@ -250,7 +283,7 @@ impl Access {
         let uid = if user.is_empty() {
             caller.person.uid
         } else {
-            account(user)?.person.uid
+            self.account(user).await?.person.uid
         };
         let found = self.grants_of(&caller, uid)?;
         let now = self.engine.now().map_err(Error::from)?;
@@ -372,7 +405,7 @@ impl Access {
 }
 
 impl Access {
-    fn to_revoke(&self, caller: &Caller, what: wire::RevokeWhat) -> Result<Vec<Id>, Refusal> {
+    async fn to_revoke(&self, caller: &Caller, what: wire::RevokeWhat) -> Result<Vec<Id>, Refusal> {
         let all_of = |found: Vec<Request>| {
             let on = |request: &Request| {
                 matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. })
@@ -396,7 +429,10 @@ impl Access {
                 ids: None,
                 user: Some(user),
                 all: None,
-            } => Ok(all_of(self.grants_of(caller, account(&user)?.person.uid)?)),
+            } => {
+                let uid = self.account(&user).await?.person.uid;
+                Ok(all_of(self.grants_of(caller, uid)?))
+            }
             wire::RevokeWhat {
                 ids: None,
                 user: None,
@@ -457,16 +493,13 @@ pub(super) fn roles_for(engine: &Engine, caller: &Caller) -> Vec<wire::Role> {
         .collect()
 }
 
-/// What a new request says, with the person it is for looked up.
-pub(super) fn asked(caller: &Caller, request: wire::NewRequest) -> Result<Asked, Refusal> {
-    let (user, user_groups) = match request.user {
-        Some(name) if name != caller.person.name => {
-            let account = account(&name)?;
-            (account.person, account.groups)
-        }
-        _ => (caller.person.clone(), caller.groups.clone()),
+/// What a new request says: for the caller, or for somebody else.
+pub(super) fn asked(caller: &Caller, user: Option<Account>, request: wire::NewRequest) -> Asked {
+    let (user, user_groups) = match user {
+        Some(account) => (account.person, account.groups),
+        None => (caller.person.clone(), caller.groups.clone()),
     };
-    Ok(Asked {
+    Asked {
         user,
         user_groups,
         role: request.role,
@@ -475,7 +508,7 @@ pub(super) fn asked(caller: &Caller, request: wire::NewRequest) -> Result<Asked,
         duration_s: request.duration_s,
         until: request.until,
         at: request.at,
-    })
+    }
 }
 
 /// A list that is not too long to be gone through at once.
@@ -491,29 +524,11 @@ fn few(what: &str, list: Vec<String>) -> Result<Vec<String>, Refusal> {
 
 /// Loads the configuration anew and waits until the host follows.
 pub(super) async fn reload(engine: &Engine, runtime: &SharedRuntime) -> Result<(), Refusal> {
-    engine.reload().map_err(|error| {
+    engine.reload(runtime).await.map_err(|error| {
         Refusal::Invalid(format!(
             "{error:#}\nnext: mend it, check it with: tpactl check"
         ))
     })?;
     engine.settle(runtime).await;
     Ok(())
-}
-
-fn account(name: &str) -> Result<accounts::Account, Refusal> {
-    let shown = tpa_bus::text::one_line(name, 40);
-    let refused = |why: String| {
-        Refusal::from(Error::Refused(Refused {
-            kind: Kind::Invalid,
-            why,
-            next: Some("see who is known here: getent passwd".to_owned()),
-            record: None,
-        }))
-    };
-    if name.len() > NAME_MAX {
-        return Err(refused(format!("there is no user {shown}")));
-    }
-    accounts::by_name(name)
-        .map_err(|error| refused(format!("cannot look up the user {shown}: {}", error.desc())))?
-        .ok_or_else(|| refused(format!("there is no user {shown}")))
 }

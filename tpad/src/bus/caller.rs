@@ -1,17 +1,24 @@
 //! Who is calling: what the bus driver and the kernel say, and nothing else.
 
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tpa_bus::error::Refusal;
+use tpa_bus::names;
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::BusName;
 
+use super::access::Access;
+use crate::accounts::Account;
 use crate::ledger::Caller;
-use crate::{accounts, sys};
+use crate::sys;
+
+/// How long the name service may take over who is calling.
+const NAMES: Duration = Duration::from_secs(3);
 
 /// `(uid_t) -1`: no login uid, and no uid either.
 const NOBODY_AT_ALL: u32 = u32::MAX;
@@ -56,7 +63,7 @@ async fn look(connection: &Connection, header: &Header<'_>) -> anyhow::Result<Ca
     };
     let login_uid = login_uid(pid)?;
     still_there(&process)?;
-    person(uid, login_uid)
+    person(connection, uid, login_uid).await
 }
 
 /// The audit login uid of a process, when it has one (`pam_loginuid(8)`, proc(5)).
@@ -70,6 +77,19 @@ fn login_uid(pid: i32) -> anyhow::Result<Option<u32>> {
     Ok((uid != NOBODY_AT_ALL).then_some(uid))
 }
 
+/// The account of a uid. Where the name service does not tell in time it has no groups but those of
+/// this host, which takes something away and gives nothing.
+async fn account(connection: &Connection, uid: u32) -> anyhow::Result<Option<Account>> {
+    let server = connection.object_server();
+    let access = server.interface::<_, Access>(names::OBJECT_PATH).await?;
+    let (accounts, runtime) = {
+        let access = access.get().await;
+        (access.engine.accounts.clone(), access.runtime.clone())
+    };
+    let account = accounts.by_uid(&runtime, uid, NAMES).await;
+    account.map_err(|why| anyhow!("look up uid {uid}: {why}"))
+}
+
 /// What was read under a pid was this process's only if it has not ended since.
 fn still_there(process: &OwnedFd) -> anyhow::Result<()> {
     let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
@@ -80,13 +100,17 @@ fn still_there(process: &OwnedFd) -> anyhow::Result<()> {
 }
 
 /// The human: the login uid's, else the uid's.
-fn person(uid: u32, login_uid: Option<u32>) -> anyhow::Result<Caller> {
+async fn person(
+    connection: &Connection,
+    uid: u32,
+    login_uid: Option<u32>,
+) -> anyhow::Result<Caller> {
     let human = login_uid.unwrap_or(uid);
     if uid == NOBODY_AT_ALL || human == NOBODY_AT_ALL {
         bail!("uid -1 is nobody");
     }
-    let account = accounts::by_uid(human)
-        .with_context(|| format!("look up uid {human}"))?
+    let account = account(connection, human)
+        .await?
         .with_context(|| format!("uid {human} has no account"))?;
     Ok(Caller {
         person: account.person,

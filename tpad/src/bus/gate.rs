@@ -16,7 +16,6 @@ use zruntime::SharedRuntime;
 
 use super::caller::identify;
 use super::{access, view, words};
-use crate::accounts;
 use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
 use crate::host::process;
@@ -26,6 +25,13 @@ use crate::policy::Gives;
 /// How long the answer to someone who starts a grant by using it waits for its rules: well within
 /// the gate's own two seconds.
 const RULES: Duration = Duration::from_millis(1_500);
+
+/// How long the name service may take over somebody who is refused, to name a role that they may
+/// ask for.
+const HINT: Duration = Duration::from_millis(300);
+
+/// How long it may take over somebody who asks at the gate: within what the module waits.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// How a call came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +72,7 @@ impl Gate {
         }
         let answer = self.engine.account(&arrival).map_err(Error::from)?;
         self.follow_first_use(&answer).await;
-        Ok(self.verdict(&arrival.user, &answer))
+        Ok(self.verdict(&arrival.user, &answer).await)
     }
 
     async fn open_session(
@@ -78,7 +84,7 @@ impl Gate {
         self.root_only(connection, &header).await?;
         let arrival = arrival(&query)?;
         let answer = self.engine.open_session(&arrival).map_err(Error::from)?;
-        Ok(self.verdict(&arrival.user, &answer))
+        Ok(self.verdict(&arrival.user, &answer).await)
     }
 
     async fn close_session(
@@ -105,7 +111,8 @@ impl Gate {
         let answer = self.engine.standing(&arrival).map_err(Error::from)?;
         Ok(Verdict {
             pending: pending(&answer, arrival.class),
-            ..self.verdict(&arrival.user, &answer)
+            held: held(&answer),
+            ..self.verdict(&arrival.user, &answer).await
         })
     }
 
@@ -118,7 +125,7 @@ impl Gate {
         self.root_only(connection, &header).await?;
         let class = class(&query)?;
         let policy = self.engine.policy();
-        let mut roles = access::roles_for(&self.engine, &person(&query)?);
+        let mut roles = access::roles_for(&self.engine, &self.person(&query).await?);
         roles.retain(|role| {
             let role = policy.roles.get(&role.name);
             role.is_some_and(|role| gives(&role.gives, class))
@@ -134,13 +141,13 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         self.root_only(connection, &header).await?;
-        let caller = person(&query)?;
+        let caller = self.person(&query).await?;
         // Whoever has just authenticated asks for themselves.
         let request = wire::NewRequest {
             user: None,
             ..request
         };
-        let asked = access::asked(&caller, request)?;
+        let asked = access::asked(&caller, None, request);
         let request = self.engine.ask(&caller, asked)?;
         self.engine.settle(&self.runtime).await;
         self.show(&caller, request.id)
@@ -201,6 +208,22 @@ impl Gate {
         }
     }
 
+    /// The person at the gate, as NSS has them: the module's word alone is not enough for a request.
+    async fn person(&self, query: &Query) -> Result<Caller, Refusal> {
+        let accounts = &self.engine.accounts;
+        let account = accounts
+            .by_uid(&self.runtime, query.uid, ASKING)
+            .await
+            .map_err(|why| Refusal::Failed(format!("cannot look up uid {}: {why}", query.uid)))?
+            .filter(|account| account.person.name == query.user)
+            .ok_or_else(|| Refusal::Invalid(format!("uid {} is not this user's", query.uid)))?;
+        Ok(Caller {
+            uid: account.person.uid,
+            person: account.person,
+            groups: account.groups,
+        })
+    }
+
     fn show(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
         let now = self.engine.now().map_err(Error::from)?;
         Ok(view::request(
@@ -211,7 +234,7 @@ impl Gate {
         ))
     }
 
-    fn verdict(&self, user: &Person, answer: &Answer) -> Verdict {
+    async fn verdict(&self, user: &Person, answer: &Answer) -> Verdict {
         match answer {
             Answer::In {
                 grant,
@@ -224,10 +247,11 @@ impl Gate {
                 not_after: Some(deadline.not_after),
                 remaining_s: Some(deadline.remaining_ms(now).div_ceil(1_000)),
                 pending: None,
+                held: None,
             },
             Answer::Out { why, about } => {
                 let policy = self.engine.policy();
-                let role = self.askable(user, why);
+                let role = self.askable(user, why).await;
                 let text = words::refusal(
                     &self.engine.host(),
                     &tpa_bus::text::one_line(&user.name, 64),
@@ -246,8 +270,10 @@ impl Gate {
     }
 
     /// A role that the person may ask for: the one they had last, else the first by name.
-    fn askable(&self, user: &Person, why: &Why) -> Option<String> {
-        let account = accounts::by_uid(user.uid).ok()??;
+    async fn askable(&self, user: &Person, why: &Why) -> Option<String> {
+        let accounts = &self.engine.accounts;
+        let told = accounts.by_uid(&self.runtime, user.uid, HINT).await;
+        let account = told.ok()??;
         let caller = Caller {
             person: account.person,
             groups: account.groups,
@@ -268,6 +294,17 @@ fn gives(gives: &Gives, class: Class) -> bool {
     match class {
         Class::Login => gives.login,
         Class::Sudo => gives.uses_sudo(),
+    }
+}
+
+/// The live grant that gives something else.
+fn held(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Out {
+            why: Why::OtherUse(id),
+            ..
+        } => Some(id.as_str().to_owned()),
+        _ => None,
     }
 }
 
@@ -311,18 +348,5 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
             Class::Sudo => process::command_line(Path::new("/proc"), query.pid),
             Class::Login => Vec::new(),
         },
-    })
-}
-
-/// The person at the gate, as NSS has them: the module's word alone is not enough for a request.
-fn person(query: &Query) -> Result<Caller, Refusal> {
-    let account = accounts::by_uid(query.uid)
-        .map_err(|error| Refusal::Failed(format!("cannot look up uid {}: {error}", query.uid)))?
-        .filter(|account| account.person.name == query.user)
-        .ok_or_else(|| Refusal::Invalid(format!("uid {} is not this user's", query.uid)))?;
-    Ok(Caller {
-        uid: account.person.uid,
-        person: account.person,
-        groups: account.groups,
     })
 }

@@ -7,6 +7,8 @@
 mod access;
 mod follow;
 pub mod gate;
+mod names;
+mod people;
 mod record;
 pub mod run;
 mod sessions;
@@ -15,23 +17,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tpa_bus::groups::KnownGroups;
 use zruntime::Event as Bell;
 
+use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
 use crate::ledger::{Event, State};
 use crate::plan::Said;
 use crate::policy::Policy;
-use crate::policy::load::{Source, load};
-use crate::policy::people::Nss;
+use crate::policy::load::Source;
 use crate::store::{Body, Store};
 
 pub use access::What;
 pub use follow::syslog;
+pub use names::names;
+pub use people::people;
 pub use sessions::sessions;
 
 /// How long a closed request stays in memory, in seconds: so that the gate can tell people that
 /// their grant has ended.
 const RECENT_S: i64 = 86_400;
+
+/// Name of the file beside the database that tells what was last known of groups.
+const GROUPS: &str = "groups";
 
 /// The group that may read the audit trail.
 pub const AUDIT_GROUP: &str = "tpa-audit";
@@ -43,6 +51,8 @@ pub struct Engine {
     clock: Clock,
     source: Source,
     host: String,
+    /// Who people are, and what groups they are in.
+    pub accounts: Accounts,
     /// Rings when something was recorded or the configuration changed.
     changed: Bell,
     /// Rings when the host follows what was recorded.
@@ -67,6 +77,8 @@ struct Inner {
     /// Counts changes; the host follows one of them at a time.
     generation: u64,
     followed: u64,
+    /// Names of the configuration that the name service does not tell yet.
+    awaited: names::Awaited,
 }
 
 /// Why a command had no effect.
@@ -91,13 +103,21 @@ impl Engine {
     /// # Errors
     /// When there is no clock or no database: then there is nothing to go by.
     pub fn open(database: &Path, source: Source) -> anyhow::Result<Self> {
+        let known = std::fs::read_to_string(database.with_file_name(GROUPS)).unwrap_or_default();
+        let known = KnownGroups::parse(&known).unwrap_or_default();
+        Self::open_with(database, source, Accounts::new(Nss, known))
+    }
+
+    fn open_with(database: &Path, source: Source, accounts: Accounts) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let clock = Clock::new().context("read the boot id")?;
         let now = clock.now().context("read the clock")?;
         let store = Store::open(database)?;
         let state = store.state(now.wall_s.saturating_sub(RECENT_S))?;
         let host = nix::unistd::gethostname().context("read the host's name")?;
-        let (policy, loaded) = match load(&source, &Nss) {
+        let read = names::read(&source, &accounts, When::Start);
+        let awaited = names::Awaited::after(&read);
+        let (policy, loaded) = match read.result {
             Ok(policy) => {
                 let revision = policy.revision.clone();
                 (policy, Event::PolicyLoaded { revision })
@@ -123,10 +143,12 @@ impl Engine {
                 broken: None,
                 generation: 0,
                 followed: 0,
+                awaited,
             }),
             clock,
             source,
             host: host.to_string_lossy().into_owned(),
+            accounts,
             changed: Bell::new(),
             settled: Bell::new(),
         };
@@ -147,36 +169,6 @@ impl Engine {
         self.record(&mut inner, None, events, &now)?;
         run::remember_machine(&mut inner.store)?;
         Ok(())
-    }
-
-    /// Loads the configuration anew. The one in force stays when that fails.
-    ///
-    /// # Errors
-    /// What is wrong with it, one problem a line.
-    pub fn reload(&self) -> anyhow::Result<()> {
-        let loaded = load(&self.source, &Nss);
-        let mut inner = self.lock();
-        let now = self.tick(&mut inner)?;
-        match loaded {
-            Ok(policy) => {
-                let revision = policy.revision.clone();
-                let loaded = vec![Event::PolicyLoaded { revision }];
-                self.record(&mut inner, None, loaded, &now)?;
-                inner.policy = Arc::new(policy);
-                Ok(())
-            }
-            Err(problems) => {
-                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                let text = problems.join("\n");
-                self.record(
-                    &mut inner,
-                    None,
-                    vec![Event::PolicyRejected { problems }],
-                    &now,
-                )?;
-                Err(anyhow::anyhow!("{text}"))
-            }
-        }
     }
 
     /// The configuration in force.

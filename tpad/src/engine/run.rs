@@ -9,11 +9,10 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tpa_bus::id::Id;
 use tpa_bus::names;
-use tpa_bus::offline::{Class, Concern, GateFile};
+use tpa_bus::offline::GateFile;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use super::{Engine, Inner};
-use crate::accounts::{self, LocalFiles};
 use crate::clock::{Clock, Now};
 use crate::host::{Host, Report};
 use crate::ledger::{Closed, Event, Person, Removal, Request, Session, Stage, State, moved};
@@ -21,7 +20,7 @@ use crate::plan::{Ending, Plan, World, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
 use crate::sys;
-use crate::watch::Watch;
+use crate::watch::Watching;
 
 /// The shortest wait.
 const SOON: Duration = Duration::from_millis(50);
@@ -33,7 +32,7 @@ const MACHINE: &str = "machine-id";
 /// time.
 ///
 /// # Errors
-/// When there is no timer or no watch to wait with.
+/// When there is no timer to wait with.
 pub async fn run(
     engine: Arc<Engine>,
     runtime: SharedRuntime,
@@ -41,12 +40,19 @@ pub async fn run(
     ready: impl FnOnce() + Send,
 ) -> anyhow::Result<()> {
     let timer = Timer::new(&runtime)?;
-    let mut watch = None;
+    let mut watch = Watching::over_ours();
     let mut ready = Some(ready);
+    let mut groups_written = 0;
+    engine.knows_people(&runtime).await;
     loop {
         let changed = engine.changed.listen();
+        let told = engine.accounts.told();
         let policy = engine.policy();
         let mut reports = host.write_gate(&policy.gate);
+        if let Some((groups, changes)) = engine.accounts.groups_after(groups_written) {
+            reports.extend(host.write_groups(&groups));
+            groups_written = changes;
+        }
         let (now, planned, generation) = engine.plan()?;
         timer.set(&engine.clock, &now, planned.wake_ms)?;
         let enforced = host.enforce(&planned.desired, &now).await;
@@ -69,25 +75,9 @@ pub async fn run(
             ready();
         }
         // The folders are there from the first run on.
-        let watch = match &mut watch {
-            Some(watch) => watch,
-            none => none.insert(Watch::over_ours(&runtime)?),
-        };
-        or(watch.touched(), or(changed, timer.fired())).await;
-    }
-}
-
-/// Ends the grants and requests of people whose account is no longer theirs: at the start, and
-/// whenever the accounts change. It does not wait until the host follows, so that an account that
-/// is made anew at once is caught without one.
-///
-/// # Errors
-/// When there is no watch to wait with.
-pub async fn accounts(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Result<()> {
-    let watch = Watch::over_accounts(&runtime)?;
-    loop {
-        engine.end_of_removed_accounts();
-        watch.touched().await;
+        watch.open(&runtime);
+        let touched = or(watch.touched(), told);
+        or(touched, or(changed, timer.fired())).await;
     }
 }
 
@@ -141,12 +131,12 @@ fn fires_at(present: &Now, now: &Now, after_ms: u64) -> Duration {
 }
 
 impl Engine {
-    fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
+    pub(super) fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
         let mut inner = self.lock();
         let now = self.tick(&mut inner)?;
         let policy = Arc::clone(&inner.policy);
         let world = World {
-            gated: &|person| is_gated(&policy.gate, person),
+            gated: &|person| self.accounts.is_gated(&policy.gate, person),
             say_time: &sys::local_time,
             warn_before: &policy.warn_before,
             said: &inner.said,
@@ -157,7 +147,7 @@ impl Engine {
 
     /// Whether the gate stands before a person's logins.
     pub fn is_gated(&self, person: &Person) -> bool {
-        is_gated(&self.policy().gate, person)
+        self.accounts.is_gated(&self.policy().gate, person)
     }
 
     /// Takes in what the host layer did.
@@ -189,40 +179,14 @@ impl Engine {
         self.lock().followed = generation;
         self.settled.notify(usize::MAX);
     }
-
-    fn end_of_removed_accounts(&self) {
-        let mut inner = self.lock();
-        let files = LocalFiles::read();
-        let gone = |request: &&Request| {
-            let Request { user, .. } = request;
-            is_gone(user) || files.made_anew(user, request.requested_at)
-        };
-        let events: Vec<Event> = inner
-            .state
-            .requests
-            .values()
-            .filter(|request| is_undecided_or_on(request))
-            .filter(gone)
-            .map(|request| closed(request, "the account was removed or changed"))
-            .collect();
-        if events.is_empty() {
-            return;
-        }
-        let recorded = self
-            .moment(&mut inner)
-            .and_then(|(now, _)| self.record(&mut inner, None, events, &now));
-        if let Err(error) = recorded {
-            tracing::error!("{error:#}");
-        }
-    }
 }
 
-fn is_undecided_or_on(request: &Request) -> bool {
+pub(super) fn is_undecided_or_on(request: &Request) -> bool {
     !matches!(request.stage, Stage::Approved | Stage::Closed { .. })
 }
 
 /// The end of a request or grant that is not its person's fault.
-fn closed(request: &Request, why: &str) -> Event {
+pub(super) fn closed(request: &Request, why: &str) -> Event {
     let how = match request.stage {
         Stage::Pending => Closed::Lapsed,
         _ => Closed::Revoked,
@@ -232,22 +196,6 @@ fn closed(request: &Request, why: &str) -> Event {
         how,
         why: Some(why.to_owned()),
     }
-}
-
-/// Whether the account of a grant is certainly not there any more.
-fn is_gone(person: &Person) -> bool {
-    accounts::by_name(&person.name)
-        .is_ok_and(|found| found.is_none_or(|account| account.person != *person))
-}
-
-/// Whether the gate stands before a person's logins. When their groups cannot be told, it does.
-fn is_gated(gate: &GateFile, person: &Person) -> bool {
-    let groups = match accounts::by_name(&person.name) {
-        Ok(Some(account)) => account.groups,
-        Ok(None) => Vec::new(),
-        Err(_) => return true,
-    };
-    gate.concern(Class::Login, &person.name, person.uid, &groups) == Concern::Gated
 }
 
 fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {

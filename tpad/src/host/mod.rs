@@ -25,6 +25,7 @@ pub mod timers;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tpa_bus::groups::KnownGroups;
 use tpa_bus::id::Id;
 use tpa_bus::offline::GateFile;
 use zruntime::SharedRuntime;
@@ -141,6 +142,15 @@ impl Host {
     /// written, the old one holds.
     pub fn write_gate(&mut self, gate: &GateFile) -> Vec<Report> {
         self.states.write_gate(&self.paths, gate)
+    }
+
+    /// Tells the gate what was last known of groups, for when the name service does not tell.
+    pub fn write_groups(&self, groups: &KnownGroups) -> Vec<Report> {
+        let written = states::write_groups(&self.paths, groups);
+        let failed = written
+            .err()
+            .map(|error| Report::failed("groups file", &error));
+        failed.into_iter().collect()
     }
 
     /// Ends what is to end, and puts in place what is to be: with the kernel, the file system and

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
+use tpa_bus::groups::KnownGroups;
 use tpa_bus::id::Id;
 use tpa_bus::offline::{GateFile, StateFile};
 
@@ -19,6 +20,9 @@ const GATE: &str = "gate file";
 
 /// Its name among what was made.
 const GATE_MADE: &str = "gate";
+
+/// Name of the file that tells what is known of groups.
+const GROUPS: &str = "groups";
 
 /// State, prompt and gate files.
 #[derive(Debug)]
@@ -131,6 +135,15 @@ impl States {
         let what = GATE.to_owned();
         Ok(drifted.then_some(Report::Drift { what, id: None }))
     }
+}
+
+/// Writes what is known of groups beside the gate file, and as readable.
+///
+/// # Errors
+/// When it cannot be written: then the old one holds.
+pub fn write_groups(paths: &Paths, groups: &KnownGroups) -> anyhow::Result<()> {
+    let parent = paths.gate.parent().context("the gate file has no folder")?;
+    Folder::create(parent, 0o755)?.write(GROUPS, &groups.render(), 0o644)
 }
 
 /// The end and the id of the grant that lasts longest.

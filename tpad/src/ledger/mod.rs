@@ -13,6 +13,7 @@ mod deciding;
 mod ending;
 mod event;
 mod gate;
+mod lost;
 mod person;
 #[cfg(test)]
 pub(crate) mod properties;
@@ -29,6 +30,7 @@ pub use deciding::may_decide_now;
 pub use ending::moved;
 pub use event::{Envelope, Event, Place, Priority};
 pub use gate::{AtGate, Judgement, Why, judge};
+pub use lost::{Fate, Seen, fate};
 pub use person::{Caller, Person};
 pub use refused::{Kind, Refused};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};

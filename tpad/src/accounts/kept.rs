@@ -1,0 +1,176 @@
+//! What the name service last told: pure, for whoever must not wait for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tpa_bus::groups::{Answer, Group, KnownGroups, Member, Membership};
+use tpa_bus::offline::{Class, Concern, GateFile, Who};
+
+use super::{Account, LocalFiles};
+use crate::ledger::Person;
+
+/// Most people of whom something is kept. Beyond that it is asked anew.
+const PEOPLE_MAX: usize = 10_000;
+
+/// Its last good answers, and what stands in the host's own files.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    people: BTreeMap<u32, Account>,
+    groups: KnownGroups,
+    files: LocalFiles,
+    /// Counts what changed in `groups`.
+    changes: u64,
+}
+
+impl Kept {
+    /// What the `tpad` before this one knew of groups, and what the files say.
+    pub fn beginning_with(groups: KnownGroups, files: LocalFiles) -> Self {
+        Self {
+            groups,
+            files,
+            ..Self::default()
+        }
+    }
+
+    /// What the files say now.
+    pub fn has_read(&mut self, files: LocalFiles) {
+        self.files = files;
+    }
+
+    /// Somebody's account was told. A directory that lists nobody in a group still tells of each
+    /// person which groups they are in, so whoever is seen in one is kept as a member.
+    pub fn learn(&mut self, account: Account) {
+        for (name, group) in &mut self.groups.0 {
+            if group.local {
+                continue;
+            }
+            let is_in = account.gids.contains(&group.gid);
+            let changed = if is_in {
+                group.members.insert(account.person.name.clone())
+            } else {
+                account.groups.contains(name) != is_in && group.members.remove(&account.person.name)
+            };
+            self.changes = self.changes.wrapping_add(u64::from(changed));
+        }
+        if self.people.len() >= PEOPLE_MAX {
+            self.people.clear();
+        }
+        self.people.insert(account.person.uid, account);
+    }
+
+    /// A group was told.
+    pub fn learn_group(&mut self, name: &str, group: Group) {
+        let mut group = group;
+        if let Some(before) = self
+            .groups
+            .0
+            .get(name)
+            .filter(|before| before.gid == group.gid)
+            && !group.local
+        {
+            // Those who are not listed and were seen in it.
+            let seen = |name: &&String| {
+                let mut people = self.people.values();
+                people.any(|one| one.person.name == **name && one.gids.contains(&group.gid))
+            };
+            let unlisted = group.members.is_empty();
+            let kept = before.members.iter().filter(|name| unlisted || seen(name));
+            let kept: BTreeSet<_> = kept.cloned().collect();
+            group.members.extend(kept);
+        }
+        if self.groups.0.get(name) != Some(&group) {
+            self.groups.0.insert(name.to_owned(), group);
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// Only these groups are named by the configuration.
+    pub fn keep_only(&mut self, named: &BTreeSet<String>) {
+        let before = self.groups.0.len();
+        self.groups.0.retain(|name, _| named.contains(name));
+        if self.groups.0.len() != before {
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// Whether a group was ever told.
+    pub fn knows_group(&self, name: &str) -> bool {
+        self.groups.0.contains_key(name)
+    }
+
+    /// What is known of groups, when that changed after so many changes.
+    pub fn groups_after(&self, changes: u64) -> Option<(KnownGroups, u64)> {
+        (self.changes != changes).then(|| (self.groups.clone(), self.changes))
+    }
+
+    /// What was last told of somebody.
+    pub fn person(&self, person: &Person) -> Option<&Account> {
+        self.people
+            .get(&person.uid)
+            .filter(|account| account.person == *person)
+    }
+
+    /// The account of a uid without the directory: as the host's own files have it or, where they
+    /// do not, as it was last told, but with the groups of this host alone, which are certain.
+    pub fn without_directory(&self, is_it: impl Fn(&Person) -> bool) -> Option<Account> {
+        if let Some(account) = self.files.account(&is_it) {
+            return Some(account);
+        }
+        let mut people = self.people.values();
+        let last = people.find(|account| is_it(&account.person))?.clone();
+        let (groups, gids) = (last.groups.iter().cloned().zip(last.gids.iter().copied()))
+            .filter(|(name, gid)| {
+                let group = self.files.group(name);
+                group.is_some_and(|group| {
+                    group.gid == *gid
+                        && (group.members.contains(&last.person.name) || group.gid == last.gid)
+                })
+            })
+            .unzip();
+        Some(Account {
+            groups,
+            gids,
+            ..last
+        })
+    }
+
+    /// Whether the gate stands before a person's logins, by what is known of them and its groups.
+    /// When that cannot be told, it does.
+    pub fn is_gated(&self, gate: &GateFile, person: &Person) -> bool {
+        let (mut counted, mut untold) = (Vec::new(), BTreeSet::new());
+        for who in gate.login.iter().chain(&gate.exempt) {
+            let Who::Group(name) = who else { continue };
+            match self.is_in(person, name) {
+                Membership::In => counted.push(name.clone()),
+                Membership::Out => {}
+                Membership::Unknown => drop(untold.insert(name.clone())),
+            }
+        }
+        let told = |who: &&Who| !matches!(who, Who::Group(name) if untold.contains(name));
+        let strict = GateFile {
+            exempt: gate.exempt.iter().filter(told).cloned().collect(),
+            ..gate.clone()
+        };
+        counted.extend(untold.iter().cloned());
+        strict.concern(Class::Login, &person.name, person.uid, &counted) == Concern::Gated
+    }
+
+    fn is_in(&self, person: &Person, name: &str) -> Membership {
+        let known = self.groups.0.get(name);
+        let said = self.files.group(name).or_else(|| known.cloned());
+        let said = said.map_or(Answer::Missing, Answer::Found);
+        let untold = || Err("not told yet".to_owned());
+        let local = self.files.has(person);
+        let account = self.person(person).cloned();
+        let in_files = || self.files.account(|one| one == person);
+        let member = Member {
+            name: &person.name,
+            gid: account
+                .clone()
+                .or_else(in_files)
+                .map_or(u32::MAX, |account| account.gid),
+            local,
+            groups: account.map_or_else(untold, |account| Ok(account.gids)),
+        };
+        member.is_in(name, &said, known).membership
+    }
+}

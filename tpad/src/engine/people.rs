@@ -1,0 +1,302 @@
+//! Keeps what is known of people and groups, so that nobody at the gate and no end waits for the
+//! name service: it is asked once for each person and each change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::future::or;
+use tpa_bus::groups::Answer;
+use tpa_bus::offline::Who;
+use zruntime::SharedRuntime;
+
+use super::Engine;
+use super::run::{closed, is_undecided_or_on};
+use crate::accounts::{Accounts, LocalFiles};
+use crate::ledger::{Event, Fate, Person, Request, Seen, fate};
+use crate::policy::Policy;
+use crate::watch::Watching;
+
+/// As long as it takes: nobody waits for it.
+const LONG: Duration = Duration::from_secs(99_999);
+
+/// How long the first look at the host waits for what the name service says of those with access.
+const AT_START: Duration = Duration::from_secs(2);
+
+/// How long before somebody is looked at again of whom could not be told, at first and at most. A
+/// directory tells nobody when it is back.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+
+/// What the name service says of people, asked in one go.
+type Said = Vec<(Person, Answer<Person>)>;
+
+/// What is remembered of the accounts of people from one look to the next.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Uids of those whose account stood in the host's own files, with its name.
+    local: BTreeMap<u32, String>,
+    /// How often in a row the name service said that there is no such account.
+    missing: BTreeMap<u32, u32>,
+}
+
+/// Why it is time to look.
+enum Cause {
+    /// An account or group of the host was changed, or it is time to look again.
+    Stale,
+    /// Something was recorded, or another configuration is in force.
+    Recorded,
+    /// The name service has told.
+    Told(Said),
+}
+
+/// Ends the grants and requests of people whose account is no longer theirs, and keeps what is
+/// known of the others and of the groups that the configuration names.
+///
+/// # Errors
+/// Never by itself.
+pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Result<()> {
+    let mut watch = Watching::over_accounts();
+    let mut memory = Memory::default();
+    let mut asked: BTreeSet<(u32, String)> = BTreeSet::new();
+    let mut revision = None;
+    let mut asking: Option<Pin<Box<dyn Future<Output = Said> + Send>>> = None;
+    let mut again: Option<Duration> = None;
+    let mut stale = true;
+    loop {
+        watch.open(&runtime);
+        let recorded = engine.changed.listen();
+        let policy = engine.policy();
+        stale |= revision.replace(policy.revision.clone()) != Some(policy.revision.clone());
+        if stale {
+            engine.end_of_local_accounts(&mut memory);
+            asked.clear();
+        }
+        if asking.is_none() {
+            let key = |person: &Person| (person.uid, person.name.clone());
+            let mut wanted = engine.people();
+            wanted.retain(|person| !asked.contains(&key(person)));
+            asked.extend(wanted.iter().map(key));
+            if stale || !wanted.is_empty() {
+                let groups = stale.then(|| groups_of(&policy));
+                asking = Some(ask(engine.accounts.clone(), &runtime, groups, wanted));
+            }
+            stale = false;
+        }
+        let touched = async {
+            watch.touched().await;
+            Cause::Stale
+        };
+        let recorded = async {
+            recorded.await;
+            Cause::Recorded
+        };
+        let told = async {
+            match asking.as_mut() {
+                Some(asking) => Cause::Told(asking.await),
+                None => pending().await,
+            }
+        };
+        let later = async {
+            // Without a watch, what was changed is found by looking.
+            let later = again.or_else(|| (!watch.is_open()).then_some(AGAIN.1));
+            match later {
+                Some(later) => runtime.sleep(later).await,
+                None => pending().await,
+            }
+            Cause::Stale
+        };
+        match or(or(told, touched), or(recorded, later)).await {
+            Cause::Stale => stale = true,
+            Cause::Recorded => {}
+            Cause::Told(said) => {
+                asking = None;
+                let in_doubt = engine.end_of_lost_accounts(&mut memory, said);
+                let longer = again.map_or(AGAIN.0, |last| last.saturating_mul(2).min(AGAIN.1));
+                again = in_doubt.then_some(longer);
+            }
+        }
+    }
+}
+
+/// Has the name service tell of groups, when there are any to ask for, and people.
+fn ask(
+    accounts: Accounts,
+    runtime: &SharedRuntime,
+    groups: Option<(BTreeSet<String>, BTreeSet<String>)>,
+    people: Vec<Person>,
+) -> Pin<Box<dyn Future<Output = Said> + Send>> {
+    let runtime = runtime.clone();
+    Box::pin(async move {
+        let all = move |names: &Accounts| {
+            if let Some((named, gated)) = groups {
+                look_at_groups(names, &named, &gated);
+            }
+            look_at(names, people)
+        };
+        accounts
+            .within(&runtime, LONG, all)
+            .await
+            .unwrap_or_default()
+    })
+}
+
+fn look_at(names: &Accounts, people: Vec<Person>) -> Said {
+    let said = people.into_iter().map(|person| {
+        let answer = match names.look_up(&person.name) {
+            Answer::Found(account) => Answer::Found(account.person),
+            Answer::Missing => Answer::Missing,
+            Answer::Failed(why) => Answer::Failed(why),
+        };
+        (person, answer)
+    });
+    said.collect()
+}
+
+/// Looks at the groups of the configuration. One that the gate goes by and that is not there any
+/// more is told loudly: the gate goes by what was last known of it.
+fn look_at_groups(accounts: &Accounts, named: &BTreeSet<String>, at_gate: &BTreeSet<String>) {
+    accounts.keep_groups(named);
+    for name in named {
+        let wrong = match accounts.look_up_group(name) {
+            Answer::Found(_) => continue,
+            Answer::Missing => "does not exist: was it renamed or removed?".to_owned(),
+            Answer::Failed(why) => format!("cannot be looked up ({why})"),
+        };
+        let known = if accounts.knows_group(name) {
+            "those who were last known in it count as its members"
+        } else {
+            "nothing is known of it from before"
+        };
+        if at_gate.contains(name) {
+            tracing::error!("the gate names the group @{name}, which {wrong}; {known}");
+        } else {
+            tracing::warn!("a role names the group @{name}, which {wrong}");
+        }
+    }
+}
+
+/// All groups that the configuration names, and those that the gate goes by.
+fn groups_of(policy: &Policy) -> (BTreeSet<String>, BTreeSet<String>) {
+    let gate = &policy.gate;
+    let gated = names_in([&gate.login, &gate.sudo, &gate.exempt]);
+    let roles = policy.roles.values();
+    let lists = roles.flat_map(|role| [&role.requesters, &role.approvers, &role.auto]);
+    let mut named = names_in(lists);
+    named.extend(gated.iter().cloned());
+    (named, gated)
+}
+
+fn names_in<'a>(lists: impl IntoIterator<Item = &'a Vec<Who>>) -> BTreeSet<String> {
+    let all = lists.into_iter().flatten();
+    all.filter_map(|who| match who {
+        Who::Group(name) => Some(name.clone()),
+        Who::Everyone | Who::User(_) => None,
+    })
+    .collect()
+}
+
+impl Engine {
+    /// Everybody who holds or wants access, each once.
+    fn people(&self) -> Vec<Person> {
+        let inner = self.lock();
+        let mut people = BTreeMap::new();
+        for request in inner
+            .state
+            .requests
+            .values()
+            .filter(|r| is_undecided_or_on(r))
+        {
+            let user = &request.user;
+            people.insert((user.uid, user.name.clone()), user.clone());
+        }
+        people.into_values().collect()
+    }
+
+    /// Waits for a while until something is known of everybody with access.
+    pub(super) async fn knows_people(&self, runtime: &SharedRuntime) {
+        let untold = self.accounts.untold(self.people());
+        if untold.is_empty() {
+            return;
+        }
+        let asked = move |names: &Accounts| drop(look_at(names, untold));
+        if let Err(why) = self.accounts.within(runtime, AT_START, asked).await {
+            tracing::warn!("the name service is slow ({why}): going by what was last known");
+        }
+    }
+
+    /// Ends what belongs to accounts that the host's own files alone show to be others.
+    fn end_of_local_accounts(&self, memory: &mut Memory) {
+        let files = self.accounts.files();
+        let unasked = || Answer::Failed("not asked".to_owned());
+        let mut local = BTreeMap::new();
+        self.end_of_accounts(|request| {
+            let user = &request.user;
+            if files.has(user) {
+                local.insert(user.uid, user.name.clone());
+            }
+            fate(user, &memory.look(&files, request, unasked())) == Fate::Gone
+        });
+        memory.local = local;
+    }
+
+    /// Ends what belongs to accounts that are gone by what the name service says; whether some
+    /// have to be looked at again.
+    fn end_of_lost_accounts(&self, memory: &mut Memory, said: Said) -> bool {
+        let files = self.accounts.files();
+        let mut in_doubt = false;
+        for (person, answer) in said {
+            match answer {
+                Answer::Missing => {
+                    let missing = memory.missing.entry(person.uid).or_default();
+                    *missing = missing.saturating_add(1);
+                }
+                _ => drop(memory.missing.remove(&person.uid)),
+            }
+            self.end_of_accounts(|request| {
+                let look = || memory.look(&files, request, answer.clone());
+                let fate = (request.user == person).then(|| fate(&person, &look()));
+                in_doubt |= fate == Some(Fate::LookAgain);
+                fate == Some(Fate::Gone)
+            });
+        }
+        in_doubt
+    }
+
+    fn end_of_accounts(&self, mut is_gone: impl FnMut(&Request) -> bool) {
+        let mut inner = self.lock();
+        let requests = inner.state.requests.values();
+        let on = requests.filter(|request| is_undecided_or_on(request));
+        let events: Vec<Event> = on
+            .filter(|request| is_gone(request))
+            .map(|request| closed(request, "the account was removed or changed"))
+            .collect();
+        if events.is_empty() {
+            return;
+        }
+        let recorded = self
+            .moment(&mut inner)
+            .and_then(|(now, _)| self.record(&mut inner, None, events, &now));
+        if let Err(error) = recorded {
+            tracing::error!("{error:#}");
+        }
+    }
+}
+
+impl Memory {
+    fn look(&self, files: &LocalFiles, request: &Request, said: Answer<Person>) -> Seen {
+        let user = &request.user;
+        let remembered = self.local.get(&user.uid) == Some(&user.name);
+        Seen {
+            local: files.has(user),
+            was_local: files.is_whole() && (remembered || files.had(user, request.requested_at)),
+            made_anew: files.made_anew(user, request.requested_at),
+            said,
+            missing: self.missing.get(&user.uid).copied().unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

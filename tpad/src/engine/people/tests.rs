@@ -1,0 +1,148 @@
+use tempfile::TempDir;
+use tpa_bus::groups::KnownGroups;
+use tpa_bus::id::Id;
+use tpa_bus::offline::Class;
+
+use super::*;
+use crate::accounts::pretended::{Pretended, State, account};
+use crate::engine::gate::{Answer as AtGate, Arrival};
+use crate::ledger::properties::request;
+use crate::ledger::{Deadline, Place, Stage};
+use crate::policy::load::Source;
+
+const ROOT: &str = "root:x:0:0::/:/bin/sh\n";
+
+fn person(n: u16) -> Person {
+    Person {
+        uid: 5_000 + u32::from(n),
+        name: format!("dora{n}"),
+    }
+}
+
+/// So many people of a directory, each with a live grant.
+fn engine(people: u16) -> (TempDir, Pretended, Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = nix::unistd::geteuid().as_raw();
+    let source = Source::in_folder(folder.path(), owner);
+    let accounts = (0..people).map(person);
+    let accounts: Vec<_> = accounts
+        .map(|person| account(&person.name, person.uid, &[("engineers", 2000)]))
+        .collect();
+    let service = Pretended::with(&accounts);
+    let names = Accounts::new(service.clone(), KnownGroups::default());
+    let engine = Engine::open_with(&folder.path().join("tpa.db"), source, names).unwrap();
+    let now = engine.now().unwrap();
+    for n in 0..people {
+        let [high, low] = n.to_be_bytes();
+        let mut grant = request(1, "alice");
+        grant.id = Id::from_random([0, 0, 0, high, low]);
+        grant.user = person(n);
+        grant.requested_at = now.wall_s;
+        grant.stage = Stage::Active {
+            since: now.wall_s,
+            deadline: Deadline::after(&now, 3_600),
+        };
+        engine.lock().state.requests.insert(grant.id, grant);
+    }
+    (folder, service, engine)
+}
+
+fn is_on(engine: &Engine) -> bool {
+    engine
+        .lock()
+        .state
+        .requests
+        .values()
+        .all(is_undecided_or_on)
+}
+
+#[test]
+fn neither_a_refused_login_nor_a_plan_asks_anybody_however_many_grants_live() {
+    let (_folder, service, engine) = engine(1_000);
+    let said = look_at(&engine.accounts, engine.people());
+    assert_eq!(
+        (said.len(), service.asked()),
+        (1_000, 1_000),
+        "once for each person"
+    );
+    let mallory = Arrival {
+        user: Person {
+            uid: 1_007,
+            name: "mallory".to_owned(),
+        },
+        class: Class::Login,
+        place: Place {
+            service: "sshd".to_owned(),
+            tty: None,
+            rhost: None,
+            pid: 1,
+        },
+        started: 0,
+        target: None,
+        exempt: false,
+        command: Vec::new(),
+    };
+    for _ in 0..3 {
+        assert!(matches!(
+            engine.account(&mallory).unwrap(),
+            AtGate::Out { .. }
+        ));
+        let (_, planned, _) = engine.plan().unwrap();
+        assert_eq!(planned.desired.states.len(), 1_000);
+    }
+    assert!(engine.accounts.untold(engine.people()).is_empty());
+    assert_eq!(service.asked(), 1_000);
+}
+
+#[test]
+fn a_directory_that_is_empty_for_a_moment_while_an_account_is_added_ends_no_grant() {
+    let (_folder, service, engine) = engine(1);
+    let mut memory = Memory::default();
+    let mut look = || {
+        engine.end_of_local_accounts(&mut memory);
+        let said = look_at(&engine.accounts, vec![person(0)]);
+        engine.end_of_lost_accounts(&mut memory, said)
+    };
+    assert!(!look());
+    service.is(State::Empty);
+    service.write(&format!("{ROOT}tmp1:x:999:999::/:/bin/sh\n"), "root:x:0:\n");
+    assert!(look(), "it is to be looked at again");
+    service.is(State::Gone);
+    for _ in 0..100 {
+        assert!(look());
+    }
+    service.is(State::Up);
+    assert!(!look() && is_on(&engine));
+    service.is(State::Empty);
+    let looks = (0..100).take_while(|_| look()).count();
+    assert!(
+        !is_on(&engine),
+        "a directory that goes on saying so has removed them"
+    );
+    assert!(looks > 3, "{looks}");
+}
+
+#[test]
+fn an_account_that_leaves_the_host_s_own_files_ends_its_grant_whatever_a_directory_does() {
+    for state in [State::Empty, State::Gone] {
+        let (_folder, service, engine) = engine(1);
+        let line = format!("{ROOT}dora0:x:5000:5000::/:/bin/sh\n");
+        for _ in 0..2 {
+            service.write(&line, "root:x:0:\n");
+        }
+        service.is(state);
+        let mut memory = Memory::default();
+        engine.end_of_local_accounts(&mut memory);
+        assert!(is_on(&engine));
+        service.write("", "");
+        engine.end_of_local_accounts(&mut memory);
+        assert!(is_on(&engine), "files that cannot be read tell nothing");
+        for _ in 0..2 {
+            service.write(&line, "root:x:0:\n");
+        }
+        engine.end_of_local_accounts(&mut memory);
+        service.write(ROOT, "root:x:0:\n");
+        engine.end_of_local_accounts(&mut memory);
+        assert!(!is_on(&engine));
+    }
+}
