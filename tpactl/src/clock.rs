@@ -22,7 +22,7 @@ pub struct Clock {
     /// What the reader's clock shows at a time, given in seconds since 1970.
     pub wall: fn(i64) -> Wall,
     /// When the reader's clock shows this; `None` where it never does (the hour that summer time
-    /// leaves out), the first of the two where it does so twice.
+    /// leaves out), the earlier of the two where it does so twice.
     pub unix: fn(NaiveDateTime) -> Option<i64>,
 }
 
@@ -54,7 +54,7 @@ fn now() -> i64 {
 fn unix(time: NaiveDateTime) -> Option<i64> {
     match Local.from_local_datetime(&time) {
         LocalResult::Single(moment) => Some(moment.timestamp()),
-        LocalResult::Ambiguous(first, _) => Some(first.timestamp()),
+        LocalResult::Ambiguous(one, other) => Some(one.timestamp().min(other.timestamp())),
         LocalResult::None => None,
     }
 }

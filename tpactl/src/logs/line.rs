@@ -135,21 +135,20 @@ fn heard_frame(line: &str) -> Option<Heard<'_>> {
 
 /// What follows the structured data: `-`, or elements in brackets with quoted values.
 fn behind_structured_data(rest: &str) -> Option<&str> {
-    let mut rest = match rest.strip_prefix('-') {
-        Some(message) => message,
-        None => {
-            let (mut quoted, mut escaped) = (false, false);
-            let end = rest.char_indices().find(|(at, c)| {
-                let behind = rest.get(at.saturating_add(1)..).unwrap_or_default();
-                let ends = *c == ']' && !quoted && !behind.starts_with('[');
-                if *c == '"' && !escaped {
-                    quoted = !quoted;
-                }
-                escaped = *c == '\\' && !escaped;
-                ends
-            });
-            rest.get(end?.0.saturating_add(1)..)?
-        }
+    let mut rest = if let Some(message) = rest.strip_prefix('-') {
+        message
+    } else {
+        let (mut quoted, mut escaped) = (false, false);
+        let end = rest.char_indices().find(|(at, c)| {
+            let behind = rest.get(at.saturating_add(1)..).unwrap_or_default();
+            let ends = *c == ']' && !quoted && !behind.starts_with('[');
+            if *c == '"' && !escaped {
+                quoted = !quoted;
+            }
+            escaped = *c == '\\' && !escaped;
+            ends
+        });
+        rest.get(end?.0.saturating_add(1)..)?
     };
     rest = rest.trim_start();
     Some(rest.strip_prefix('\u{feff}').unwrap_or(rest))

@@ -7,6 +7,9 @@ use crate::ledger::Event;
 /// So many refusals of one person in a row stand out.
 const REFUSED_MOST: u32 = 3;
 
+/// Services that start what was left to run, again and again.
+const JOBS: [&str; 3] = ["cron", "crond", "atd"];
+
 /// What is known of the person that an event is about, from before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -26,10 +29,14 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
         }
         Event::LoginDenied { place, why, .. } => {
             let sudo = SUDO_SERVICES.contains(&place.service.as_str());
+            let refused = seen.refused.saturating_add(1);
             if sudo && why == "other-use" {
                 Some("sudo-refused")
+            } else if JOBS.contains(&place.service.as_str()) {
+                // Nobody tries again there: a job comes back each minute, and is told of once.
+                (refused == REFUSED_MOST).then_some("refused-in-a-row")
             } else {
-                (seen.refused.saturating_add(1) >= REFUSED_MOST).then_some("refused-in-a-row")
+                (refused >= REFUSED_MOST).then_some("refused-in-a-row")
             }
         }
         Event::BreakGlassUsed { .. } => Some("break-glass"),
@@ -92,6 +99,18 @@ mod tests {
         });
         let marked = Some("refused-in-a-row");
         assert_eq!(marks.collect::<Vec<_>>(), [None, None, marked, marked]);
+    }
+
+    #[test]
+    fn a_job_that_comes_back_each_minute_is_marked_once() {
+        let marks = (0..100).filter_map(|refused| {
+            let seen = Seen {
+                refused,
+                ..Seen::default()
+            };
+            mark(&denied("cron", "no-grant"), seen)
+        });
+        assert_eq!(marks.collect::<Vec<_>>(), ["refused-in-a-row"]);
     }
 
     #[test]
