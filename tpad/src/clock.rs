@@ -18,6 +18,13 @@ pub struct Now {
     pub boot_id: String,
 }
 
+/// Which boot it is, as PID 1 sees it and so everybody who logs in: a /proc of its own, as a unit may
+/// have one, tells the machine's boot id in a container. The second for who may not look there.
+const BOOT_ID: [&str; 2] = [
+    "/proc/1/root/proc/sys/kernel/random/boot_id",
+    "/proc/sys/kernel/random/boot_id",
+];
+
 /// Reads the clocks.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -30,7 +37,11 @@ impl Clock {
     /// # Errors
     /// When `/proc/sys/kernel/random/boot_id` cannot be read.
     pub fn new() -> std::io::Result<Self> {
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        let boot_id = BOOT_ID
+            .iter()
+            .map(std::fs::read_to_string)
+            .reduce(Result::or)
+            .unwrap_or(Err(std::io::ErrorKind::NotFound.into()))?;
         Ok(Self {
             boot_id: boot_id.trim().to_owned(),
         })

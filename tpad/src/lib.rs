@@ -3,7 +3,7 @@
 //! [`ledger`] says what was decided, [`plan`] says what the host should look like now, [`host`]
 //! makes it so. [`policy`] is the configuration, [`store`] keeps every event, [`audit`] tells
 //! syslog of it and [`notify`] the administrator's program, [`bus`] lets people and the gate in,
-//! and in [`engine`] they meet.
+//! and in [`engine`] they meet. [`watchdog`] proves to PID 1 that all of it answers.
 
 pub mod accounts;
 pub mod audit;
@@ -19,3 +19,4 @@ pub mod policy;
 pub mod store;
 pub mod sys;
 pub mod watch;
+pub mod watchdog;

@@ -9,15 +9,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use futures_lite::future::or;
-use tpa_bus::gate::GateProxy;
 use tpa_bus::id::Id;
-use tpa_bus::names;
-use tpad::bus::serve;
+use tpad::bus::{client, serve};
 use tpad::engine::{self, Engine};
 use tpad::host::{Host, paths::Paths, reap};
 use tpad::notify;
 use tpad::policy::explain::check_command;
 use tpad::policy::load::Source;
+use tpad::watchdog;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
 
@@ -104,6 +103,8 @@ fn daemon() -> anyhow::Result<()> {
         runtime.spawn("notify", notify).detach();
         let sessions = engine::sessions(Arc::clone(&engine), runtime.clone());
         runtime.spawn("sessions", sessions).detach();
+        let watched = watchdog::watchdog(runtime.clone());
+        runtime.spawn("watchdog", watched).detach();
         let host = Host::new(runtime.clone(), Paths::default());
         let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, ready);
         let people = engine::people(Arc::clone(&engine), runtime.clone());
@@ -153,17 +154,8 @@ async fn until_told(engine: &Engine, runtime: &SharedRuntime) -> anyhow::Result<
 fn reload() -> anyhow::Result<()> {
     let runtime = SharedRuntime::current().context("make a runtime")?;
     let reloaded = async {
-        let connection = zbus::connection::Builder::address(
-            format!("unix:path={}", names::GATE_SOCKET).as_str(),
-        )
-        .p2p()
-        .build()
-        .await
-        .with_context(|| format!("connect to tpad on {}", names::GATE_SOCKET))?;
-        let gate = GateProxy::builder(&connection)
-            .cache_properties(zbus::proxy::CacheProperties::No)
-            .build()
-            .await?;
+        let connection = client::connect().await?;
+        let gate = client::gate(&connection).await?;
         gate.reload()
             .await
             .map_err(|error| match tpa_bus::error::Refusal::from_error(&error) {

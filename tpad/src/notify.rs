@@ -40,21 +40,27 @@ const TASKS: u64 = 64;
 
 /// What the program is kept from beyond what `DynamicUser=` keeps it from (systemd.exec(5)). The
 /// network is left to it: those who are to be told sit there.
-const SANDBOX: [&str; 13] = [
+const SANDBOX: [&str; 16] = [
     "DynamicUser",
     "LockPersonality",
     "MemoryDenyWriteExecute",
     "NoNewPrivileges",
     "PrivateDevices",
+    "PrivateMounts",
     "PrivateTmp",
+    "PrivateUsers",
     "ProtectClock",
     "ProtectControlGroups",
+    "ProtectHostname",
     "ProtectKernelLogs",
     "ProtectKernelModules",
     "ProtectKernelTunables",
     "RestrictRealtime",
     "RestrictSUIDSGID",
 ];
+
+/// What it may open sockets of: names are resolved with the help of the last two.
+const FAMILIES: [&str; 4] = ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"];
 
 /// Tells the program of each event. Never returns.
 pub async fn notify(engine: Arc<Engine>, runtime: SharedRuntime, paths: Paths) {
@@ -134,6 +140,14 @@ fn service(program: &str, record: &Record) -> anyhow::Result<Vec<Property>> {
         property("ProtectHome", "yes")?,
         property("ProtectProc", "invisible")?,
         property("UMask", 0o077_u32)?,
+        property("SystemCallArchitectures", vec!["native"])?,
+        property("SystemCallFilter", (true, vec!["@system-service"]))?,
+        property(
+            "SystemCallFilter",
+            (false, vec!["@privileged", "@resources"]),
+        )?,
+        property("SystemCallErrorNumber", nix::libc::EPERM)?,
+        property("RestrictAddressFamilies", (true, FAMILIES.to_vec()))?,
     ];
     for name in SANDBOX {
         service.push(property(name, true)?);

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod caller;
+pub mod client;
 pub mod doors;
 pub mod gate;
 pub mod serve;

@@ -23,13 +23,14 @@ pub fn say(proc: &Path, uid: u32, line: &str) -> usize {
 }
 
 /// The terminal of a device number, by the kernel's list of devices: pseudo terminals have the
-/// majors 136 to 143, consoles 4 with minors up to 63, serial lines those above.
+/// majors 136 to 143, consoles 4 with minors up to 63, serial lines those above. The daemon has a
+/// /dev of its own (`PrivateDevices=`) with pseudo terminals alone: the others are PID 1's.
 fn path_of(tty: u32) -> Option<PathBuf> {
     let (major, minor) = (tty >> 8 & 0xfff, tty & 0xff | tty >> 12 & 0xfff00);
     let path = match (major, minor) {
         (136..=143, _) => format!("/dev/pts/{}", ((major - 136) << 8) + minor),
-        (4, 1..=63) => format!("/dev/tty{minor}"),
-        (4, 64..=255) => format!("/dev/ttyS{}", minor - 64),
+        (4, 1..=63) => format!("/proc/1/root/dev/tty{minor}"),
+        (4, 64..=255) => format!("/proc/1/root/dev/ttyS{}", minor - 64),
         _ => return None,
     };
     Some(path.into())
@@ -126,8 +127,8 @@ mod tests {
         let path = |tty| path_of(tty).map(|path| path.display().to_string());
         assert_eq!(path(34_819).as_deref(), Some("/dev/pts/3"));
         assert_eq!(path(0x8900).as_deref(), Some("/dev/pts/256"));
-        assert_eq!(path(1_025).as_deref(), Some("/dev/tty1"));
-        assert_eq!(path(1_088).as_deref(), Some("/dev/ttyS0"));
+        assert_eq!(path(1_025).as_deref(), Some("/proc/1/root/dev/tty1"));
+        assert_eq!(path(1_088).as_deref(), Some("/proc/1/root/dev/ttyS0"));
         assert_eq!(path(1_281), None);
     }
 }
