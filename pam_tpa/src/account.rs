@@ -3,7 +3,9 @@
 
 use ::pam::constants::PamResultCode;
 use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::names::CONFIG_FILE;
 use tpa_bus::offline::Class;
+use tpa_bus::text::one_line;
 
 use crate::daemon::{Daemon, Unanswered};
 use crate::decide::{Basis, Decision, Grant, decide};
@@ -24,6 +26,11 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     let subject = match arrive(phase, Moment::Account) {
         Arrival::Passes => return PamResultCode::PAM_IGNORE,
         Arrival::Refused(code) => return code,
+        Arrival::Unlisted(subject) => {
+            // Told for the record; the answer decides nothing.
+            let _ = phase.daemon.account(&subject.query);
+            return refuse_unlisted(phase, &subject);
+        }
         Arrival::Concerned(subject) => subject,
     };
     if subject.query.exempt {
@@ -116,6 +123,24 @@ pub fn refuse(phase: &mut Phase<'_>, subject: &Subject, text: &str) -> PamResult
     PamResultCode::PAM_PERM_DENIED
 }
 
+/// Refuses whoever comes by a service that is in no list, with what mends it.
+pub fn refuse_unlisted(phase: &mut Phase<'_>, subject: &Subject) -> PamResultCode {
+    let service = one_line(&subject.query.service, 64);
+    phase.pam.log(
+        Level::Warning,
+        &format!(
+            "service {service:?} is in no list of gate.services in {CONFIG_FILE}: whoever needs a \
+             grant is refused there"
+        ),
+    );
+    let text = format!(
+        "tpa: access by the PAM service \"{service}\" denied: the gate does not know it.\n     \
+         An administrator adds it to gate.services.login in {CONFIG_FILE}. {}",
+        subject.help
+    );
+    refuse(phase, subject, text.trim_end())
+}
+
 /// Logs that somebody passes as a member of the emergency group.
 pub fn log_exempt(phase: &mut Phase<'_>, subject: &Subject) {
     phase.pam.log(
@@ -155,12 +180,69 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_not_listed_is_ignored() {
-        let pam = FakePam::new("chfn", "alice", []);
-        assert_eq!(
-            on(pam, FakeDaemon::silent(), &FakeHost::default()),
-            PAM_IGNORE
-        );
+    fn a_service_that_is_no_way_in_is_ignored() {
+        for service in ["chfn", "systemd-user", "polkit-1"] {
+            let pam = FakePam::new(service, "alice", []);
+            assert_eq!(
+                on(pam, FakeDaemon::silent(), &FakeHost::default()),
+                PAM_IGNORE
+            );
+        }
+    }
+
+    #[test]
+    fn at_a_service_in_no_list_whoever_needs_a_grant_is_refused_whatever_tpad_says() {
+        for answer in [allowed(600), refused(), gone(), Err(Unanswered::Hung)] {
+            let events = [
+                Event::Log(
+                    Level::Warning,
+                    "service \"cockpit\" is in no list of gate.services",
+                ),
+                Event::Error("tpa: access by the PAM service \"cockpit\" denied"),
+                REFUSED,
+            ];
+            let pam = FakePam::new("cockpit", "alice", events);
+            assert_eq!(
+                on(pam, asked(answer), &FakeHost::default()),
+                PAM_PERM_DENIED
+            );
+        }
+        for name in ["root", "bob"] {
+            let pam = FakePam::new("cockpit", name, []);
+            let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+            assert_eq!(code, PAM_IGNORE, "{name}");
+        }
+        let exempt = [Event::Log(Level::Alert, "exempt: let in without a grant")];
+        let daemon = FakeDaemon::answers(Method::Account, "eve", gone());
+        let pam = FakePam::new("cockpit", "eve", exempt);
+        assert_eq!(on(pam, daemon, &FakeHost::default()), PAM_SUCCESS);
+    }
+
+    #[test]
+    fn a_program_that_has_the_person_s_uids_alone_gives_them_nothing() {
+        let host = FakeHost {
+            uid: 1001,
+            ..FakeHost::default()
+        };
+        let pam = FakePam::new("vlock", "alice", []);
+        assert_eq!(on(pam, FakeDaemon::silent(), &host), PAM_IGNORE);
+    }
+
+    #[test]
+    fn without_a_gate_file_a_service_in_no_list_lets_in_nobody_but_root() {
+        let host = FakeHost {
+            gate_file: false,
+            ..FakeHost::default()
+        };
+        let events = [
+            Event::Log(Level::Warning, "gate: gone; going by the arguments"),
+            Event::Log(Level::Warning, "is in no list"),
+            Event::Error("tpa: access by the PAM service"),
+            Event::Log(Level::Notice, "refused: user=\"bob\""),
+        ];
+        let daemon = FakeDaemon::answers(Method::Account, "bob", gone());
+        let pam = FakePam::new("xrdp-sesman", "bob", events);
+        assert_eq!(on(pam, daemon, &host), PAM_PERM_DENIED);
     }
 
     #[test]

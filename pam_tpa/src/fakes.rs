@@ -317,6 +317,8 @@ pub struct FakeHost {
     pub moves: Script<Result<(), String>>,
     /// Whether there is a gate file.
     pub gate_file: bool,
+    /// The one uid that the process has.
+    pub uid: u32,
 }
 
 impl Default for FakeHost {
@@ -330,6 +332,7 @@ impl Default for FakeHost {
             limit: Err("no limit asked for".into()),
             moves: Script::new([]),
             gate_file: true,
+            uid: 0,
         }
     }
 }
@@ -378,6 +381,10 @@ impl Host for FakeHost {
 
     fn seat(&self, _: &Person) -> Result<Option<Seat>, String> {
         Ok(self.seats.then(Seat::default))
+    }
+
+    fn runs_as(&self, uid: u32) -> bool {
+        self.uid == uid
     }
 
     fn gate_file(&self) -> Result<GateFile, String> {

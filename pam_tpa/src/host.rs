@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::getresuid;
 use tpa_bus::groups::{self, Answer, KnownGroups, Member, Membership};
 use tpa_bus::id::Id;
 use tpa_bus::names;
@@ -39,6 +40,9 @@ pub trait Host {
     /// # Errors
     /// When it cannot be told.
     fn seat(&self, person: &Person) -> Result<Option<Seat>, String>;
+    /// Whether this process has no other uid than this one, so that it can let nobody become
+    /// anything that it is not already: a screen locker, for one.
+    fn runs_as(&self, uid: u32) -> bool;
     /// Whom the gate concerns, as `tpad` wrote it down at its last load.
     ///
     /// # Errors
@@ -161,6 +165,14 @@ impl Host for Machine {
     fn seat(&self, person: &Person) -> Result<Option<Seat>, String> {
         let shown = self.seats.display();
         Seat::take(&self.seats, person.uid).map_err(|error| format!("{shown}: {error}"))
+    }
+
+    fn runs_as(&self, uid: u32) -> bool {
+        getresuid().is_ok_and(|own| {
+            [own.real, own.effective, own.saved]
+                .iter()
+                .all(|own| own.as_raw() == uid)
+        })
     }
 
     fn gate_file(&self) -> Result<GateFile, String> {

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use ::pam::constants::{PamFlag, PamResultCode};
 use ::pam::module::PamHandle;
-use tpa_bus::offline::GateFile;
+use tpa_bus::offline::{GateFile, Listing};
 
 use crate::args::Args;
 use crate::bus::Bus;
@@ -30,11 +30,11 @@ impl Phase<'_> {
     /// module's own arguments say, which without any is everyone but root and system users.
     ///
     /// Nothing is logged where the gate does not stand in either case: some services run as the
-    /// person (the user's own systemd), who cannot read the file.
+    /// person (the user's own systemd), who may not be able to read the file.
     pub fn gate_file(&mut self, service: &str) -> GateFile {
         self.host.gate_file().unwrap_or_else(|problem| {
             let gate = self.args.gate_file();
-            if gate.class_of(service).is_some() {
+            if gate.listing(service) != Listing::Ignored {
                 let line = format!("{problem}; going by the arguments");
                 self.pam.log(Level::Warning, &line);
             }

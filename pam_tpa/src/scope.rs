@@ -33,7 +33,9 @@ pub fn check(phase: &mut Phase<'_>) -> PamResultCode {
     };
     let subject = match arrive(phase, Moment::Session) {
         Arrival::Concerned(subject) if subject.class == Class::Login => subject,
-        Arrival::Concerned(_) | Arrival::Passes => return PamResultCode::PAM_IGNORE,
+        Arrival::Concerned(_) | Arrival::Passes | Arrival::Unlisted(_) => {
+            return PamResultCode::PAM_IGNORE;
+        }
         Arrival::Refused(code) => return code,
     };
     if !subject.listens() {

@@ -3,7 +3,7 @@
 use ::pam::constants::PamResultCode;
 use tpa_bus::offline::Class;
 
-use crate::account::{ask, log_exempt, refuse, settle};
+use crate::account::{ask, log_exempt, refuse, refuse_unlisted, settle};
 use crate::decide::{Decision, Grant};
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
@@ -22,6 +22,8 @@ pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
     let subject = match arrive(phase, Moment::Session) {
         Arrival::Passes => return PamResultCode::PAM_IGNORE,
         Arrival::Refused(code) => return code,
+        // For a program that does not ask the account phase.
+        Arrival::Unlisted(subject) => return refuse_unlisted(phase, &subject),
         Arrival::Concerned(subject) => subject,
     };
     if subject.query.exempt {
@@ -89,7 +91,7 @@ pub fn close(phase: &mut Phase<'_>) -> PamResultCode {
             phase.daemon.close_session(&subject.query);
             PamResultCode::PAM_SUCCESS
         }
-        Arrival::Passes | Arrival::Refused(_) => PamResultCode::PAM_IGNORE,
+        Arrival::Passes | Arrival::Refused(_) | Arrival::Unlisted(_) => PamResultCode::PAM_IGNORE,
     }
 }
 
@@ -230,5 +232,17 @@ mod tests {
             let code = run(close, pam, FakeDaemon::silent(), &FakeHost::default(), args);
             assert_eq!(code, PAM_IGNORE, "{name}");
         }
+    }
+
+    #[test]
+    fn a_program_that_skips_the_account_phase_is_refused_at_a_service_in_no_list() {
+        let events = [
+            Event::Log(Level::Warning, "service \"ftpd\" is in no list"),
+            Event::Error("tpa: access by the PAM service \"ftpd\" denied"),
+            Event::Log(Level::Notice, "refused: "),
+        ];
+        let pam = FakePam::new("ftpd", "alice", events);
+        let code = run(open, pam, FakeDaemon::silent(), &FakeHost::default(), "");
+        assert_eq!(code, PAM_PERM_DENIED);
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ::pam::constants::PamResultCode;
-use tpa_bus::gate::Query;
-use tpa_bus::offline::{Class, Concern, GateFile, Who};
+use tpa_bus::gate::{Query, UNLISTED};
+use tpa_bus::offline::{Class, Concern, GateFile, Listing, Who};
 use tpa_bus::text::one_line;
 
 use crate::handle::Level;
@@ -46,6 +46,8 @@ pub enum Arrival {
     Refused(PamResultCode),
     /// To decide on.
     Concerned(Box<Subject>),
+    /// Needs a grant, and comes by a service of which nobody said what it is: refused.
+    Unlisted(Box<Subject>),
 }
 
 impl Subject {
@@ -79,8 +81,12 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
         return Arrival::Refused(PamResultCode::PAM_PERM_DENIED);
     };
     let gate = phase.gate_file(&service);
-    let Some(class) = gate.class_of(&service) else {
-        return Arrival::Passes;
+    let listing = gate.listing(&service);
+    // What nobody listed gets its person the way a login does.
+    let class = match listing {
+        Listing::Ignored => return Arrival::Passes,
+        Listing::As(class) => class,
+        Listing::Unlisted => Class::Login,
     };
     let Some(name) = person_at(phase, class, moment) else {
         phase
@@ -100,15 +106,19 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
             return Arrival::Refused(PamResultCode::PAM_PERM_DENIED);
         }
     };
-    let exempt = match concern(phase, &gate, class, &person) {
+    if listing == Listing::Unlisted && phase.host.runs_as(person.uid) {
+        return Arrival::Passes;
+    }
+    let exempt = match concern(phase, &gate, listing, &person) {
         Concern::None => return Arrival::Passes,
         Concern::Gated => false,
         Concern::Exempt => true,
     };
+    let refused = listing == Listing::Unlisted && !exempt;
     let line = |text: Option<String>| text.map(|text| one_line(&text, 128));
     let query = Query {
         service,
-        class: class.as_str().to_owned(),
+        class: if refused { UNLISTED } else { class.as_str() }.to_owned(),
         user: person.name.clone(),
         uid: person.uid,
         pid: std::process::id(),
@@ -119,12 +129,17 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
             .then(|| phase.pam.user())
             .flatten(),
     };
-    Arrival::Concerned(Box::new(Subject {
+    let subject = Box::new(Subject {
         person,
         class,
         query,
         help: gate.help,
-    }))
+    });
+    if refused {
+        Arrival::Unlisted(subject)
+    } else {
+        Arrival::Concerned(subject)
+    }
 }
 
 /// The name of the person, who under sudo is not the one they become.
@@ -139,7 +154,7 @@ fn person_at(phase: &Phase<'_>, class: Class, moment: Moment) -> Option<String> 
 
 /// What the gate is to the person. They count as in a gated group unless they are known to be
 /// outside it, and as in an exempt one only when they are known to be in it.
-fn concern(phase: &mut Phase<'_>, gate: &GateFile, class: Class, person: &Person) -> Concern {
+fn concern(phase: &mut Phase<'_>, gate: &GateFile, listing: Listing, person: &Person) -> Concern {
     if gate.is_system(person.uid) {
         return Concern::None;
     }
@@ -160,7 +175,11 @@ fn concern(phase: &mut Phase<'_>, gate: &GateFile, class: Class, person: &Person
         ..gate.clone()
     };
     let counted = [groups.is_in, groups.unknown].concat();
-    strict.concern(class, &person.name, person.uid, &counted)
+    match listing {
+        Listing::As(class) => strict.concern(class, &person.name, person.uid, &counted),
+        Listing::Unlisted => strict.concern_unlisted(&person.name, person.uid, &counted),
+        Listing::Ignored => Concern::None,
+    }
 }
 
 /// The groups in the lists of the gate, each once.

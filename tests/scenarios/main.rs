@@ -18,6 +18,7 @@ mod decision;
 mod directory;
 mod disk;
 mod doctor;
+mod doors;
 mod drift;
 mod end;
 mod extend;

@@ -7,13 +7,17 @@ use zbus::{DeserializeDict, SerializeDict, Type};
 
 use crate::access::{NewRequest, Request, Role};
 
+/// In place of a class: the service is in no list, and the module refuses. `tpad` is told, for the
+/// record.
+pub const UNLISTED: &str = "unlisted";
+
 /// Somebody at the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "a{sv}")]
 pub struct Query {
     /// PAM service name.
     pub service: String,
-    /// `login` or `sudo`, see [`crate::offline::Class`].
+    /// `login` or `sudo`, see [`crate::offline::Class`], or [`UNLISTED`].
     pub class: String,
     /// The person: `PAM_USER`, or under sudo `PAM_RUSER`.
     pub user: String,

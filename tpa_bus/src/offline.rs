@@ -37,6 +37,18 @@ impl Class {
     }
 }
 
+/// Where the gate has a PAM service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Listing {
+    /// Among those at which it stands.
+    As(Class),
+    /// Among those that are no way in.
+    Ignored,
+    /// Nowhere: nobody said what it is, so whoever needs a grant for anything is refused there.
+    Unlisted,
+}
+
 /// One entry of a list of people: a user, a group, or everyone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Who {
@@ -108,6 +120,8 @@ pub struct GateFile {
     pub exempt: Vec<Who>,
     /// PAM services, each with its class.
     pub services: Vec<(Class, String)>,
+    /// PAM services that are no way in.
+    pub ignored: Vec<String>,
     /// What ends every refusal.
     pub help: String,
 }
@@ -119,6 +133,19 @@ pub const NOBODY: u32 = 65_534;
 pub const LOGIN_SERVICES: [&str; 7] = ["sshd", "login", "su", "su-l", "cron", "crond", "atd"];
 /// PAM services that are sudo, unless the configuration says otherwise.
 pub const SUDO_SERVICES: [&str; 2] = ["sudo", "sudo-i"];
+/// PAM services that are no way in, unless the configuration says otherwise: `chfn`, `chsh` and
+/// `passwd` change the entry of somebody who is in already; `systemd-user` is the person's own
+/// service manager, which a login starts; `runuser` is root's alone; `polkit-1` asks for a password
+/// on behalf of polkit(8), whose rules decide.
+pub const IGNORED_SERVICES: [&str; 7] = [
+    "chfn",
+    "chsh",
+    "passwd",
+    "polkit-1",
+    "runuser",
+    "runuser-l",
+    "systemd-user",
+];
 
 impl Default for GateFile {
     /// What holds when the file is missing: everyone but root and system users is gated.
@@ -139,9 +166,14 @@ impl Default for GateFile {
                 services(Class::Sudo, &SUDO_SERVICES),
             ]
             .concat(),
+            ignored: ignored_by_default(),
             help: String::new(),
         }
     }
+}
+
+fn ignored_by_default() -> Vec<String> {
+    IGNORED_SERVICES.map(str::to_owned).to_vec()
 }
 
 /// The file is not one that `tpad` wrote whole.
@@ -154,17 +186,31 @@ pub struct ParseError {
     pub problem: &'static str,
 }
 
-const GATE_HEADER: &str = "tpa-gate 1";
+const GATE_HEADER: &str = "tpa-gate 2";
+/// Of files from before services could be ignored.
+const FIRST_GATE_HEADER: &str = "tpa-gate 1";
+/// What stands in place of a class for a service that is no way in.
+const IGNORE: &str = "ignore";
 const STATE_HEADER: &str = "tpa-state 1";
 
 impl GateFile {
-    /// The class of a PAM service; `None` when the gate does not stand there.
-    #[must_use]
-    pub fn class_of(&self, service: &str) -> Option<Class> {
-        self.services
-            .iter()
-            .find(|(_, name)| name == service)
-            .map(|(class, _)| *class)
+    /// What a PAM service is to the gate.
+    pub fn listing(&self, service: &str) -> Listing {
+        let listed = self.services.iter().find(|(_, name)| name == service);
+        match listed {
+            Some((class, _)) => Listing::As(*class),
+            None if self.ignored.iter().any(|name| name == service) => Listing::Ignored,
+            None => Listing::Unlisted,
+        }
+    }
+
+    /// What the gate is to a person at a service that is in no list: what it is to them wherever
+    /// it stands, whichever is stricter.
+    pub fn concern_unlisted(&self, user: &str, uid: u32, groups: &[String]) -> Concern {
+        match self.concern(Class::Login, user, uid, groups) {
+            Concern::None => self.concern(Class::Sudo, user, uid, groups),
+            concern => concern,
+        }
     }
 
     /// Whether this is root or a system user, who are never concerned.
@@ -205,6 +251,9 @@ impl GateFile {
         for (class, service) in &self.services {
             let _ = writeln!(out, "service {} {service}", class.as_str());
         }
+        for service in &self.ignored {
+            let _ = writeln!(out, "service {IGNORE} {service}");
+        }
         if !self.help.is_empty() {
             let _ = writeln!(out, "help {}", text::one_line(&self.help, 200));
         }
@@ -220,9 +269,17 @@ impl GateFile {
             sudo: Vec::new(),
             exempt: Vec::new(),
             services: Vec::new(),
+            ignored: Vec::new(),
             help: String::new(),
         };
-        for record in records(contents, GATE_HEADER)? {
+        let records = match records(contents, GATE_HEADER) {
+            Err(_) if contents.starts_with(FIRST_GATE_HEADER) => {
+                file.ignored = ignored_by_default();
+                records(contents, FIRST_GATE_HEADER)?
+            }
+            records => records?,
+        };
+        for record in records {
             let value = record.value;
             let error = |problem| record.error(problem);
             let who = || Who::parse(value).ok_or_else(|| error("not a user, @group or *"));
@@ -233,6 +290,10 @@ impl GateFile {
                 "exempt" => file.exempt.push(who()?),
                 "service" => {
                     let (class, name) = value.split_once(' ').ok_or_else(|| error("no service"))?;
+                    if class == IGNORE {
+                        file.ignored.push(name.to_owned());
+                        continue;
+                    }
                     let class = Class::from_name(class).ok_or_else(|| error("unknown class"))?;
                     file.services.push((class, name.to_owned()));
                 }
@@ -475,6 +536,52 @@ mod tests {
     fn both_files_read_back_as_they_were_written() {
         assert_eq!(GateFile::parse(&gate().render()), Ok(gate()));
         assert_eq!(StateFile::parse(&state().render()), Ok(state()));
+    }
+
+    #[test]
+    fn a_service_in_no_list_is_none_that_is_ignored() {
+        let file = GateFile {
+            ignored: vec!["vlock".into()],
+            ..gate()
+        };
+        let read = GateFile::parse(&file.render()).unwrap();
+        assert_eq!(read.listing("sshd"), Listing::As(Class::Login));
+        assert_eq!(read.listing("sudo-i"), Listing::As(Class::Sudo));
+        assert_eq!(read.listing("vlock"), Listing::Ignored);
+        for service in ["chfn", "cockpit", "SSHD", "sshd ", ""] {
+            assert_eq!(read.listing(service), Listing::Unlisted, "{service:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_from_before_services_could_be_ignored_has_the_usual_ones() {
+        let old = "tpa-gate 1\nuid_min 1000\nlogin @engineers\nservice login sshd\nend\n";
+        let file = GateFile::parse(old).unwrap();
+        assert_eq!(file.listing("systemd-user"), Listing::Ignored);
+        assert_eq!(file.listing("xrdp-sesman"), Listing::Unlisted);
+        let none = GateFile {
+            ignored: Vec::new(),
+            ..gate()
+        };
+        assert_eq!(GateFile::parse(&none.render()), Ok(none));
+    }
+
+    #[test]
+    fn whoever_needs_a_grant_for_anything_needs_one_where_nobody_said_what_for() {
+        let sudo_only = GateFile {
+            login: Vec::new(),
+            sudo: vec![Who::Group("engineers".into())],
+            ..gate()
+        };
+        let engineer = ["engineers".to_owned()];
+        let exempt = ["engineers".to_owned(), "tpa-emergency".to_owned()];
+        for file in [gate(), sudo_only.clone()] {
+            let concern = |uid, groups| file.concern_unlisted("dave", uid, groups);
+            assert_eq!(concern(1003, &engineer), Concern::Gated);
+            assert_eq!(concern(1003, &exempt), Concern::Exempt);
+            assert_eq!(concern(100, &engineer), Concern::None);
+        }
+        assert_eq!(sudo_only.concern_unlisted("bob", 1002, &[]), Concern::None);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use tpa_bus::offline::{GateFile, Who};
+
 use super::{Host, Ran};
 
 /// The host and the folder that it lives in.
@@ -61,7 +63,13 @@ pub fn protected() -> Fake {
     );
     fake.write(
         "var/lib/tpa/gate",
-        "tpa-gate 1\nuid_min 1000\nlogin @engineers\nsudo @engineers\nexempt @tpa-emergency\nend\n",
+        &GateFile {
+            login: vec![Who::Group("engineers".into())],
+            sudo: vec![Who::Group("engineers".into())],
+            exempt: vec![Who::Group("tpa-emergency".into())],
+            ..GateFile::default()
+        }
+        .render(),
     );
     fake.write(
         "etc/group",

@@ -10,6 +10,7 @@ mod linger;
 mod log;
 mod pam;
 mod recording;
+mod services;
 mod sshd;
 mod stack;
 mod sudoers;
@@ -126,6 +127,7 @@ fn run_program(program: &Path, args: &[&str]) -> io::Result<Ran> {
 pub fn examine(host: &Host) -> Vec<Finding> {
     [
         pam::examine,
+        services::examine,
         daemon::examine,
         sudoers::examine,
         elsewhere::examine,

@@ -5,6 +5,9 @@ use super::{Finding, Host};
 /// How deep files may include each other before it is taken for a circle.
 const DEPTH: usize = 8;
 
+/// Where services are, the administrator's before the packages'.
+pub const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
+
 /// One line: its phase, what becomes of its answer, its module's file name and arguments.
 pub struct Line {
     pub phase: String,
@@ -48,6 +51,32 @@ impl Line {
     }
 }
 
+/// The files that a service includes.
+pub fn included(host: &Host, service: &str) -> Result<Vec<String>, Finding> {
+    let text = text(host, service)?.unwrap_or_default();
+    let rules = text.lines().map(rule);
+    Ok(rules
+        .filter_map(|rule| match rule {
+            Rule::Include { file, .. } => Some(file),
+            Rule::Module(_) | Rule::Nothing => None,
+        })
+        .collect())
+}
+
+/// The text of a service's file, each rule in one line and without comments.
+fn text(host: &Host, service: &str) -> Result<Option<String>, Finding> {
+    for folder in FOLDERS {
+        if let Some(text) = host.read(&format!("{folder}/{service}"))? {
+            let text = text.replace("\\\n", " ");
+            let bare = text
+                .lines()
+                .map(|line| line.split('#').next().unwrap_or_default());
+            return Ok(Some(bare.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    Ok(None)
+}
+
 /// The lines of a service; `None` when it is not installed.
 pub fn of(host: &Host, service: &str) -> Result<Option<Vec<Line>>, Finding> {
     lines(host, service, None, DEPTH)
@@ -59,12 +88,11 @@ fn lines(
     only: Option<&str>,
     depth: usize,
 ) -> Result<Option<Vec<Line>>, Finding> {
-    let Some(text) = host.read(&format!("/etc/pam.d/{service}"))? else {
+    let Some(text) = text(host, service)? else {
         return Ok(None);
     };
     let mut found = Vec::new();
-    for line in text.replace("\\\n", " ").lines() {
-        let line = line.split('#').next().unwrap_or_default();
+    for line in text.lines() {
         let (phase, file) = match rule(line) {
             Rule::Module(line) => {
                 if only.is_none_or(|only| only == line.phase) {

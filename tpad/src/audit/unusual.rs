@@ -2,7 +2,7 @@
 
 use tpa_bus::offline::SUDO_SERVICES;
 
-use crate::ledger::Event;
+use crate::ledger::{Event, UNLISTED_SERVICE};
 
 /// So many refusals of one person in a row stand out.
 const REFUSED_MOST: u32 = 3;
@@ -35,6 +35,8 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
             } else if JOBS.contains(&place.service.as_str()) {
                 // Nobody tries again there: a job comes back each minute, and is told of once.
                 (refused == REFUSED_MOST).then_some("refused-in-a-row")
+            } else if why == UNLISTED_SERVICE {
+                Some("unlisted-service")
             } else {
                 (refused >= REFUSED_MOST).then_some("refused-in-a-row")
             }
@@ -111,6 +113,15 @@ mod tests {
             mark(&denied("cron", "no-grant"), seen)
         });
         assert_eq!(marks.collect::<Vec<_>>(), ["refused-in-a-row"]);
+    }
+
+    #[test]
+    fn a_refusal_at_a_service_that_nobody_listed_is_marked_at_once() {
+        let mark = |event| mark(&event, Seen::default());
+        assert_eq!(
+            mark(denied("cockpit", UNLISTED_SERVICE)),
+            Some("unlisted-service")
+        );
     }
 
     #[test]

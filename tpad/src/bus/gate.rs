@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_lite::future::or;
 use tpa_bus::access as wire;
 use tpa_bus::error::Refusal;
-use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::gate::{Query, UNLISTED, Verdict};
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 use zbus::message::Header;
@@ -62,6 +62,11 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
+        if query.class == UNLISTED {
+            let (user, place) = who_and_where(&query)?;
+            self.engine.unlisted(user, place).map_err(Error::from)?;
+            return Ok(Verdict::default());
+        }
         let arrival = arrival(&query)?;
         if query.exempt {
             self.engine.exempt(&arrival).map_err(Error::from)?;
@@ -324,23 +329,30 @@ fn class(query: &Query) -> Result<Class, Refusal> {
         .ok_or_else(|| Refusal::Invalid("the gate asks about login or sudo".to_owned()))
 }
 
-fn arrival(query: &Query) -> Result<Arrival, Refusal> {
-    let class = class(query)?;
+fn who_and_where(query: &Query) -> Result<(Person, Place), Refusal> {
     if query.uid == u32::MAX || query.user.is_empty() {
         return Err(Refusal::Invalid("the gate asks about nobody".to_owned()));
     }
+    let user = Person {
+        uid: query.uid,
+        name: query.user.clone(),
+    };
+    let place = Place {
+        service: query.service.clone(),
+        tty: query.tty.clone().filter(|tty| !tty.is_empty()),
+        rhost: query.rhost.clone().filter(|rhost| !rhost.is_empty()),
+        pid: query.pid,
+    };
+    Ok((user, place))
+}
+
+fn arrival(query: &Query) -> Result<Arrival, Refusal> {
+    let class = class(query)?;
+    let (user, place) = who_and_where(query)?;
     Ok(Arrival {
-        user: Person {
-            uid: query.uid,
-            name: query.user.clone(),
-        },
+        user,
         class,
-        place: Place {
-            service: query.service.clone(),
-            tty: query.tty.clone().filter(|tty| !tty.is_empty()),
-            rhost: query.rhost.clone().filter(|rhost| !rhost.is_empty()),
-            pid: query.pid,
-        },
+        place,
         started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
         target: query.target.clone(),
         exempt: query.exempt,

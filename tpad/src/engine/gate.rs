@@ -5,7 +5,8 @@ use tpa_bus::offline::Class;
 use super::{Engine, Inner};
 use crate::clock::Now;
 use crate::ledger::{
-    AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall, Why, judge,
+    AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
+    UNLISTED_SERVICE, Why, judge,
 };
 
 /// Someone whom PAM is about to let in.
@@ -116,6 +117,18 @@ impl Engine {
         let closed = inner.state.sessions.values().find(is_it).cloned();
         let events = closed.map(Event::SessionClosed).into_iter().collect();
         self.record_if_any(&mut inner, events, &now)
+    }
+
+    /// Someone who needs a grant was refused at a service that is in no list.
+    ///
+    /// # Errors
+    /// When it could not be recorded. They are refused all the same.
+    pub fn unlisted(&self, user: Person, place: Place) -> anyhow::Result<()> {
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        let why = UNLISTED_SERVICE.to_owned();
+        let event = Event::LoginDenied { user, place, why };
+        self.record(&mut inner, None, vec![event], &now)
     }
 
     /// Someone was let in whatever the ledger says.

@@ -75,6 +75,10 @@ impl Why {
     }
 }
 
+/// The word for a refusal that the module decides by itself: at a PAM service that is in no list
+/// of the configuration. The trail has it beside [`Why::as_str`].
+pub const UNLISTED_SERVICE: &str = "unlisted-service";
+
 /// Judges. The name and the uid must both be those of the grant: an account made anew under
 /// either one of them inherits nothing.
 pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {

@@ -29,7 +29,7 @@ pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
 pub use ending::moved;
 pub use event::{Envelope, Event, Place, Priority};
-pub use gate::{AtGate, Judgement, Why, judge};
+pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, judge};
 pub use lost::{Fate, Seen, fate};
 pub use person::{Caller, Person};
 pub use refused::{Kind, Refused};

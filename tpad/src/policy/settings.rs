@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use toml::Spanned;
-use tpa_bus::offline::{Class, GateFile, LOGIN_SERVICES, SUDO_SERVICES, Who};
+use tpa_bus::offline::{Class, GateFile, IGNORED_SERVICES, LOGIN_SERVICES, SUDO_SERVICES, Who};
 use tpa_bus::text;
 
 use super::AuditFormat;
@@ -75,10 +75,12 @@ fn gate(mut section: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Gate
     let sudo = who::list(&mut section, "sudo", Everyone::May, people);
     let exempt = who::list(&mut section, "exempt", NO_GATE, people).unwrap_or_default();
     let sudo = sudo.unwrap_or_else(|| login.clone());
+    let (services, ignored) = services(section.section("services"), &login, &sudo);
     GateFile {
         uid_min,
         exempt,
-        services: services(section.section("services"), &login, &sudo),
+        services,
+        ignored,
         help: help(&mut section),
         login,
         sudo,
@@ -97,8 +99,13 @@ fn help(section: &mut Section<'_, '_>) -> String {
     help.into_inner()
 }
 
-fn services(mut section: Section<'_, '_>, login: &[Who], sudo: &[Who]) -> Vec<(Class, String)> {
-    let mut services = Vec::new();
+/// The services at which the gate stands, each with its class, and those that it ignores.
+fn services(
+    mut section: Section<'_, '_>,
+    login: &[Who],
+    sudo: &[Who],
+) -> (Vec<(Class, String)>, Vec<String>) {
+    let mut services: Vec<(Class, String)> = Vec::new();
     let mut given = Vec::new();
     for (class, key, gated, otherwise) in [
         (Class::Login, "login", login, LOGIN_SERVICES.as_slice()),
@@ -115,26 +122,44 @@ fn services(mut section: Section<'_, '_>, login: &[Who], sudo: &[Who]) -> Vec<(C
         }
     }
     for (class, name) in given {
-        add_service(section.document(), &mut services, class, name);
+        let known = |name: &str| services.iter().any(|(_, known)| known == name);
+        if let Some(name) = service(section.document(), &name, known) {
+            services.push((class, name));
+        }
     }
-    services
+    let Some(given) = section.strings("ignore") else {
+        let listed = |name: &str| services.iter().any(|(_, known)| known == name);
+        let usual = IGNORED_SERVICES.into_iter().filter(|name| !listed(name));
+        let usual = usual.map(str::to_owned).collect();
+        return (services, usual);
+    };
+    let mut ignored: Vec<String> = Vec::new();
+    for name in given {
+        let known = |name: &str| {
+            let mut listed = services.iter().map(|(_, known)| known).chain(&ignored);
+            listed.any(|known| known == name)
+        };
+        ignored.extend(service(section.document(), &name, known));
+    }
+    (services, ignored)
 }
 
 /// A PAM service is a file's name in `/etc/pam.d` (pam.conf(5)).
-fn add_service(
+fn service(
     document: &Document<'_>,
-    services: &mut Vec<(Class, String)>,
-    class: Class,
-    name: Spanned<String>,
-) {
+    name: &Spanned<String>,
+    known: impl Fn(&str) -> bool,
+) -> Option<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let text = name.get_ref();
     if text.is_empty() || text.starts_with('.') || !text.chars().all(fits) {
         document.report(&name.span(), "not the name of a PAM service");
-    } else if services.iter().any(|(_, known)| known == text) {
+        None
+    } else if known(text) {
         document.report(&name.span(), "a service stands in one list, once");
+        None
     } else {
-        services.push((class, name.into_inner()));
+        Some(text.clone())
     }
 }
 

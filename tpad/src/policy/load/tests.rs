@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use nix::unistd::geteuid;
 use tempfile::TempDir;
-use tpa_bus::offline::{GateFile, Who};
+use tpa_bus::offline::{Class, GateFile, Listing, Who};
 
 use super::*;
 use crate::policy::people::fake::Host;
@@ -199,6 +199,25 @@ fn without_any_files_nobody_is_gated() {
         ..config.source()
     };
     assert_eq!(load(&source, &Host).unwrap().roles.len(), 0);
+}
+
+#[test]
+fn a_service_is_what_the_configuration_says_it_is() {
+    let listing = |toml: &str, service: &str| {
+        let policy = Config::new(toml, &[]).load().unwrap();
+        policy.gate.listing(service)
+    };
+
+    assert_eq!(listing("", "chfn"), Listing::Ignored);
+    assert_eq!(listing("", "cockpit"), Listing::Unlisted);
+    let named = "gate.services = { login = ['sshd', 'chfn'], ignore = ['cockpit'] }";
+    assert_eq!(listing(named, "chfn"), Listing::As(Class::Login));
+    assert_eq!(listing(named, "cockpit"), Listing::Ignored);
+    assert_eq!(listing(named, "su"), Listing::Unlisted);
+    assert_eq!(listing(named, "chsh"), Listing::Unlisted, "named anew");
+    let one = "gate.services.login = ['sshd', 'systemd-user']";
+    assert_eq!(listing(one, "systemd-user"), Listing::As(Class::Login));
+    assert_eq!(listing(one, "chsh"), Listing::Ignored, "the usual ones");
 }
 
 #[test]

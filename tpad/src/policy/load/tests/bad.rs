@@ -53,6 +53,14 @@ fn every_bad_setting_is_told_with_its_line_and_text() {
             "1: a service stands in one list, once: \"sudo\"",
         ),
         (
+            "gate.services.ignore = ['cups', 'sshd']",
+            "1: a service stands in one list, once: \"sshd\"",
+        ),
+        (
+            "gate.services.ignore = ['cups', 'cups']",
+            "1: a service stands in one list, once: \"cups\"",
+        ),
+        (
             "limits.pending_per_user = -1",
             "1: must be a whole number from 0 to 1000: \"-1\"",
         ),
