@@ -6,13 +6,16 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, fstat, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use tpa_bus::id::Id;
 
 /// Where cgroup version 2 is mounted; the second on hosts that have both versions.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+/// The file that lists the processes of a group, and moves one there that is written to it.
+const PROCS: &str = "cgroup.procs";
 
 /// The path of the own cgroup, from the root of the version 2 hierarchy.
 ///
@@ -46,27 +49,37 @@ fn version_2(text: &str) -> Result<&str, String> {
 /// Moves this process into the cgroup `tpa-ID` below its own, where the end of the grant finds
 /// it. Nothing happens when it stands in one of that name already (sudo under sudo).
 ///
-/// Only what root owns counts as its own: a part of the tree that is delegated to the person is
-/// left upwards first, because they could move the process about there.
+/// Only what no person can move processes about in counts as its own: a part of the tree that is
+/// delegated to somebody, such as `user@UID.service`, is left upwards first. There everybody can
+/// make a folder of any name, so a name counts above such a part alone; and from below `tpa-ID`
+/// nobody but root moves a process away, because the kernel asks for the right to write to the
+/// `cgroup.procs` of the folder that both places have in common.
 ///
 /// # Errors
 /// What could not be done, for the log.
 pub fn enter(id: &Id) -> Result<(), String> {
     let name = format!("tpa-{}", id.as_str());
     let path = own()?;
-    if path.split('/').any(|part| part == name) {
+    let roots = roots_part(&path)?;
+    if roots.parts.contains(&name.as_str()) {
         return Ok(());
     }
-    let folder = roots_part(&path)?;
     let failed = |what: &str, error: Errno| format!("{what} {name} below {path}: {error}");
-    match mkdirat(&folder, name.as_str(), Mode::from_bits_truncate(0o755)) {
+    match mkdirat(
+        &roots.folder,
+        name.as_str(),
+        Mode::from_bits_truncate(0o755),
+    ) {
         Ok(()) | Err(Errno::EEXIST) => (),
         Err(error) => return Err(failed("mkdir", error)),
     }
-    let group = step(&folder, &name).map_err(|error| failed("open", error))?;
+    let group = step(&roots.folder, &name).map_err(|error| failed("open", error))?;
+    if !is_roots(&group).map_err(|error| failed("stat", error))? {
+        return Err(format!("{name} below {path} is not root's alone"));
+    }
     let procs = openat(
         &group,
-        "cgroup.procs",
+        PROCS,
         OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
@@ -75,28 +88,46 @@ pub fn enter(id: &Id) -> Result<(), String> {
     fs::File::from(procs)
         .write_all(b"0")
         .map_err(|error| format!("move into {name}: {error}"))?;
-    if own()?.split('/').next_back() == Some(name.as_str()) {
+    if parts_of(&own()?).eq(roots.parts.iter().copied().chain([name.as_str()])) {
         Ok(())
     } else {
         Err(format!("moved into {name} and does not stand there"))
     }
 }
 
-/// Opens the longest beginning of the path that belongs to root all the way.
-fn roots_part(path: &str) -> Result<OwnedFd, String> {
+/// The longest beginning of a path that is root's alone all the way.
+struct RootsPart<'a> {
+    folder: OwnedFd,
+    parts: Vec<&'a str>,
+}
+
+fn roots_part(path: &str) -> Result<RootsPart<'_>, String> {
     let mut folder = mount()?;
-    for part in path.split('/').filter(|part| !part.is_empty()) {
-        let next =
-            step(&folder, part).map_err(|error| format!("open {part} of {path}: {error}"))?;
-        let owner = fstat(&next)
-            .map_err(|error| format!("stat {part} of {path}: {error}"))?
-            .st_uid;
-        if owner != 0 {
+    let mut parts = Vec::new();
+    for part in parts_of(path) {
+        let failed = |error: Errno| format!("open {part} of {path}: {error}");
+        let next = step(&folder, part).map_err(failed)?;
+        if !is_roots(&next).map_err(failed)? {
             break;
         }
         folder = next;
+        parts.push(part);
     }
-    Ok(folder)
+    Ok(RootsPart { folder, parts })
+}
+
+fn parts_of(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
+}
+
+/// Whether root alone makes groups below this one and moves processes into it: delegating gives
+/// away the folder or its files (cgroups(7), "Cgroups v2 delegation").
+fn is_roots(folder: &OwnedFd) -> nix::Result<bool> {
+    let procs = fstatat(folder, PROCS, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let others_write = Mode::S_IWGRP | Mode::S_IWOTH;
+    Ok([fstat(folder)?, procs].iter().all(|found| {
+        found.st_uid == 0 && !Mode::from_bits_truncate(found.st_mode).intersects(others_write)
+    }))
 }
 
 /// The root of the version 2 hierarchy.
@@ -127,6 +158,40 @@ mod tests {
             version_2(text).as_deref(),
             Ok("/user.slice/user-1001.slice/session-3.scope")
         );
+    }
+
+    #[test]
+    fn a_group_is_root_s_only_where_nobody_else_moves_processes() {
+        use std::os::unix::fs::{PermissionsExt as _, chown};
+
+        let dir = tempfile::tempdir().unwrap();
+        let group = |name: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join(PROCS), "").unwrap();
+            path
+        };
+        let counts = |path: &Path| is_roots(&open(path, folder_flags(), Mode::empty()).unwrap());
+        let root = nix::unistd::geteuid().is_root();
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let plain = group("plain");
+        mode(&plain, 0o755);
+        assert_eq!(counts(&plain), Ok(root));
+        mode(&plain.join(PROCS), 0o664);
+        assert_eq!(counts(&plain), Ok(false));
+        let open_to_all = group("open");
+        mode(&open_to_all, 0o777);
+        assert_eq!(counts(&open_to_all), Ok(false));
+        if root {
+            for what in ["", PROCS] {
+                let delegated = group(&format!("delegated{what}"));
+                chown(delegated.join(what), Some(1001), None).unwrap();
+                assert_eq!(counts(&delegated), Ok(false), "{what:?}");
+            }
+        }
+        assert_eq!(counts(dir.path()), Err(Errno::ENOENT));
     }
 
     #[test]
