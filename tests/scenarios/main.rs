@@ -25,6 +25,7 @@ mod extend;
 mod glass;
 mod hostile;
 mod identity;
+mod lifecycle;
 mod login;
 mod names;
 mod notify;
