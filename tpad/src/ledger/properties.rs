@@ -84,6 +84,7 @@ pub(crate) fn policy() -> Policy {
             .iter()
             .map(|name| ((*name).to_owned(), role(name)))
             .collect(),
+        seen: crate::policy::danger::Seen::default(),
     }
 }
 

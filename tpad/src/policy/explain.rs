@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 use tpa_bus::offline::{Class, Concern, Who};
 use tpa_bus::span::Span;
 
-use super::danger::{self, Warning};
+use super::danger::{self, Finding};
 use super::files::Program;
 use super::load::{Source, load};
 use super::people::{Nss, People, Person};
@@ -249,14 +249,17 @@ impl Subject<'_> {
 }
 
 /// The warnings of the gate, of the program that is told, and of all roles.
-pub(super) fn all_warnings(policy: &Policy) -> Vec<Warning> {
-    let roles = policy.roles.values().flat_map(danger::warnings);
+pub(super) fn all_warnings(policy: &Policy) -> Vec<Finding> {
+    let roles = policy
+        .roles
+        .values()
+        .flat_map(|role| danger::of_role(role, &policy.seen));
     let gate = danger::of_gate(policy).into_iter();
     gate.chain(of_notify(policy)).chain(roles).collect()
 }
 
 /// Nobody is told when there is nothing to run.
-fn of_notify(policy: &Policy) -> Option<Warning> {
+fn of_notify(policy: &Policy) -> Option<Finding> {
     let program = policy.notify.as_ref()?;
     let (what, instead) = match program::look(Path::new(program)).ok()? {
         Program::Good => return None,
@@ -269,20 +272,16 @@ fn of_notify(policy: &Policy) -> Option<Warning> {
             "chmod 0755, and keep what it must not show elsewhere",
         ),
     };
-    Some(Warning {
-        role: String::new(),
-        rule: String::new(),
-        message: format!("nobody is told of events: {program} {what}"),
+    Some(Finding::of_host(
+        format!("nobody is told of events: {program} {what}"),
         instead,
-    })
+    ))
 }
 
-fn sentence(warning: &Warning) -> String {
-    let Warning { role, message, .. } = warning;
-    match (role.as_str(), warning.rule.as_str()) {
-        ("", _) => message.clone(),
-        (_, "") => format!("role {role}: {message}"),
-        (_, command) => format!("role {role}: {message}: \"{command}\""),
+fn sentence(finding: &Finding) -> String {
+    match finding.role.as_str() {
+        "" => finding.sentence(),
+        role => format!("role {role}: {}", finding.sentence()),
     }
 }
 

@@ -9,17 +9,7 @@ use super::{AuditFormat, Policy, Role};
 
 /// A configuration that would be loaded.
 pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
-    let warnings: Vec<Value> = all_warnings(policy)
-        .iter()
-        .map(|warning| {
-            json!({
-                "role": warning.role,
-                "rule": warning.rule,
-                "message": warning.message,
-                "next": warning.instead,
-            })
-        })
-        .collect();
+    let warnings = all_warnings(policy);
     let roles: Vec<Value> = policy.roles.values().map(role).collect();
     let format = match policy.audit_format {
         AuditFormat::Kv => "kv",

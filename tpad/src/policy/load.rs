@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::danger::Seen;
 use super::files::Folder;
+use super::look::look;
 use super::people::People;
 use super::problem::Problem;
 use super::settings::{self, Settings};
@@ -75,16 +77,24 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     let settings = read_settings(&files, source, uid_min, people, &mut problems);
     let roles = read_roles(&files, source, people, &mut problems);
     match settings {
-        Some(settings) if problems.is_empty() => Ok(Policy {
-            revision: files.revision(),
-            gate: settings.gate,
-            pending_per_user: settings.pending_per_user,
-            warn_before: settings.warn_before,
-            audit_format: settings.audit_format,
-            audit_keep_s: settings.audit_keep_s,
-            notify: settings.notify,
-            roles,
-        }),
+        Some(settings) if problems.is_empty() => {
+            let mut policy = Policy {
+                revision: files.revision(),
+                gate: settings.gate,
+                pending_per_user: settings.pending_per_user,
+                warn_before: settings.warn_before,
+                audit_format: settings.audit_format,
+                audit_keep_s: settings.audit_keep_s,
+                notify: settings.notify,
+                roles,
+                seen: Seen::default(),
+            };
+            policy.seen = Seen {
+                strays: files.strays,
+                ..look(&policy, people)
+            };
+            Ok(policy)
+        }
         _ => Err(problems),
     }
 }
@@ -129,6 +139,8 @@ fn read_roles(
 struct Files {
     settings: Option<String>,
     roles: BTreeMap<String, String>,
+    /// Names in `roles.d` of what may be meant as a role and is none.
+    strays: Vec<String>,
 }
 
 impl Files {
@@ -166,6 +178,7 @@ impl Files {
         });
         for file in names {
             match role_name(&file) {
+                Named::Stray => self.strays.push(file.to_string_lossy().into_owned()),
                 Named::Other => {}
                 Named::Role(name) => match folder.read(&file) {
                     Ok(text) => drop(self.roles.insert(name, text.unwrap_or_default())),
@@ -207,6 +220,8 @@ enum Named {
     Role(String),
     /// Meant as a role, but not fit to name one.
     Unfit,
+    /// Nearly named as one: misspelt, or a copy.
+    Stray,
     /// Something else: hidden, or what editors and package managers leave behind.
     Other,
 }
@@ -217,7 +232,11 @@ fn role_name(file: &OsStr) -> Named {
         .strip_suffix(".toml")
         .filter(|_| !lossy.starts_with('.'))
     else {
-        return Named::Other;
+        return if is_stray(&lossy) {
+            Named::Stray
+        } else {
+            Named::Other
+        };
     };
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if (1..=32).contains(&name.len()) && !name.starts_with('-') && name.chars().all(fits) {
@@ -225,6 +244,32 @@ fn role_name(file: &OsStr) -> Named {
     } else {
         Named::Unfit
     }
+}
+
+/// Whether a name that does not end in `.toml` looks as if it should have, or once did. Names that
+/// begin with a dot are put there by programs that know why.
+fn is_stray(name: &str) -> bool {
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase());
+    let near = |ending: &str| {
+        matches!(
+            ending,
+            "tml"
+                | "tom"
+                | "tomml"
+                | "toml~"
+                | "tolm"
+                | "otml"
+                | "tmol"
+                | "conf"
+                | "yaml"
+                | "yml"
+                | "json"
+                | "ini"
+        ) || ending.starts_with("toml")
+    };
+    !name.starts_with('.') && (name.contains(".toml") || ending.is_none_or(|ending| near(&ending)))
 }
 
 #[cfg(test)]

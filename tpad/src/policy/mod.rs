@@ -11,6 +11,7 @@ mod explain_json;
 mod files;
 pub mod load;
 mod login_defs;
+mod look;
 pub mod people;
 pub mod problem;
 mod program;
@@ -46,6 +47,8 @@ pub struct Policy {
     pub notify: Option<String>,
     /// By name.
     pub roles: BTreeMap<String, Role>,
+    /// What was seen of the host when this was loaded: rules are judged by it.
+    pub seen: danger::Seen,
 }
 
 impl Policy {

@@ -36,6 +36,11 @@ pub trait People {
     fn user_exists(&self, name: &str) -> Lookup;
     /// Whether there is such a group.
     fn group_exists(&self, name: &str) -> Lookup;
+    /// Names of those in a group, as far as this host can tell; `None` when it cannot, and where
+    /// nobody needs to know.
+    fn members(&self, _group: &str) -> Option<Vec<String>> {
+        None
+    }
     /// Uid and groups of a user; `None` when there is no such user.
     ///
     /// # Errors
@@ -56,6 +61,10 @@ impl People for Nss {
         outcome(Group::from_name(name))
     }
 
+    fn members(&self, group: &str) -> Option<Vec<String>> {
+        members(group)
+    }
+
     fn person(&self, name: &str) -> Result<Option<Person>, String> {
         let found = accounts::by_name(name).map_err(|errno| errno.desc().to_owned())?;
         Ok(found.map(|account| Person {
@@ -63,6 +72,22 @@ impl People for Nss {
             groups: account.groups,
         }))
     }
+}
+
+/// Those that a group lists, and those of this host whose first group it is.
+fn members(group: &str) -> Option<Vec<String>> {
+    let group = Group::from_name(group).ok()??;
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let first = accounts.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let gid: u32 = fields.nth(2)?.parse().ok()?;
+        (gid == group.gid.as_raw()).then(|| name.to_owned())
+    });
+    let mut members: Vec<String> = first.chain(group.mem).collect();
+    members.sort();
+    members.dedup();
+    Some(members)
 }
 
 fn outcome<T>(answer: nix::Result<Option<T>>) -> Lookup {

@@ -51,6 +51,7 @@ fn policy() -> Policy {
         audit_keep_s: None,
         notify: None,
         roles: BTreeMap::from([("web-ops".into(), role)]),
+        seen: danger::Seen::default(),
     }
 }
 

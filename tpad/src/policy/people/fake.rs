@@ -28,6 +28,11 @@ impl People for Host {
         found(USERS.iter().any(|(_, _, groups)| groups.contains(&name)))
     }
 
+    fn members(&self, group: &str) -> Option<Vec<String>> {
+        let users = USERS.iter().filter(|(.., groups)| groups.contains(&group));
+        Some(users.map(|(name, ..)| (*name).to_owned()).collect())
+    }
+
     fn person(&self, name: &str) -> Result<Option<Person>, String> {
         let user = USERS.iter().find(|(user, ..)| *user == name);
         Ok(user.map(|(_, uid, groups)| Person {

@@ -1,0 +1,305 @@
+//! What a command comes to.
+
+use super::arguments::{Arguments, Left};
+use super::kind::Kind;
+use super::seen::{Seen, SeenFile};
+use super::table::{Fixed, PROGRAMS, ProgramRow};
+use super::{Danger, files, place, sed};
+
+/// What a role's command gives to those who run it as `whom`.
+pub(super) fn of_rule(command: &str, whom: &str, seen: &Seen) -> Vec<Danger> {
+    let (path, arguments) = command.split_once(' ').unwrap_or((command, ""));
+    of_command(path, &Arguments::of_rule(arguments), whom, seen)
+}
+
+/// What a command with these very arguments gives.
+pub(super) fn of_argv(argv: &[String], whom: &str, seen: &Seen) -> Vec<Danger> {
+    let Some((path, arguments)) = argv.split_first() else {
+        return Vec::new();
+    };
+    of_command(path, &Arguments::typed(arguments), whom, seen)
+}
+
+fn of_command(path: &str, arguments: &Arguments, whom: &str, seen: &Seen) -> Vec<Danger> {
+    let names = names_of(path, seen);
+    let known = names
+        .iter()
+        .find_map(|name| of_program(name, arguments, whom, seen));
+    let program = known.or_else(|| left_open(arguments, whom));
+    let first = program.is_none();
+    let operands = first.then(|| of_operands(&names, arguments, whom, seen));
+    let place = place::of_program(path, seen, whom);
+    let missing = place::missing(path, seen);
+    program
+        .into_iter()
+        .chain(operands.into_iter().flatten())
+        .chain(place)
+        .chain(missing)
+        .collect()
+}
+
+/// Names that go on to be another program by how they are called: what stands behind a link to
+/// them is not told by their own name.
+const MANY_IN_ONE: [&str; 6] = [
+    "busybox",
+    "toybox",
+    "coreutils",
+    "systemctl",
+    "sudo",
+    "multicall",
+];
+
+/// The names to look for: the one that is called, then that of the file it really is.
+fn names_of(path: &str, seen: &Seen) -> Vec<String> {
+    let mut names = spellings(file_name(path));
+    if let Some(SeenFile::Roots { real }) = seen.files.get(path) {
+        let real = file_name(real);
+        if !MANY_IN_ONE.contains(&real) {
+            names.extend(spellings(real));
+        }
+    }
+    names
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A name, and the same without what versions and builds add to it: `python3.11`, `perl5.36.0`,
+/// `bash-static`, `vim.basic`, `gcc-12`, `x86_64-linux-gnu-gcc-12`, `python3.11-dbg`.
+fn spellings(name: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    let bare = name
+        .trim_end_matches("-static")
+        .trim_end_matches("-dbg")
+        .trim_end_matches(".distrib")
+        .trim_end_matches(".real");
+    let bare = bare
+        .rsplit_once("-linux-gnu-")
+        .map_or(bare, |(_, tool)| tool);
+    let bare = bare.trim_start_matches("uu-");
+    let versionless = bare.trim_end_matches(|c: char| c.is_ascii_digit() || ".-_".contains(c));
+    let stem = bare.split(['.', '-']).next().unwrap_or(bare);
+    let numbered = bare
+        .strip_prefix(stem)
+        .is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit()));
+    for other in [bare, versionless] {
+        if !other.is_empty() && !names.iter().any(|name| name == other) {
+            names.push(other.to_owned());
+        }
+    }
+    if numbered {
+        let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+        if stem.len() > 2 && !names.iter().any(|name| name == stem) {
+            names.push(stem.to_owned());
+        }
+    }
+    names
+}
+
+fn of_program(name: &str, arguments: &Arguments, whom: &str, seen: &Seen) -> Option<Danger> {
+    PROGRAMS
+        .rows(name)
+        .find_map(|row| of_row(row, name, arguments, whom, seen))
+}
+
+/// Whether a row holds.
+enum Holds {
+    No,
+    /// With what stands there.
+    Yes,
+    /// With what the person may add, such as this.
+    Open(Option<String>),
+}
+
+fn of_row(
+    row: &ProgramRow,
+    name: &str,
+    arguments: &Arguments,
+    whom: &str,
+    seen: &Seen,
+) -> Option<Danger> {
+    let kind = row.kind;
+    match kind {
+        Kind::Wraps if arguments.left != Left::All => return of_wrapped(arguments, whom, seen),
+        Kind::Sed if arguments.left == Left::Nothing && sed::is_plain(arguments.words()) => {
+            return None;
+        }
+        Kind::Interpreter | Kind::Loads if is_roots_script(arguments, seen) => return None,
+        _ => {}
+    }
+    let message = match holds(row, name, arguments) {
+        Holds::No => return None,
+        Holds::Yes => kind.of_program(whom, ""),
+        Holds::Open(_) if arguments.left == Left::All => {
+            kind.of_program(whom, ", with any arguments at all")
+        }
+        Holds::Open(example) => {
+            let example = example.map(|word| format!(", {word} among them"));
+            format!(
+                "a wildcard stands for any text, further arguments and ../ included{}: {}",
+                example.unwrap_or_default(),
+                kind.of_program(whom, "")
+            )
+        }
+    };
+    let instead = match (kind, arguments.left) {
+        (Kind::Reads | Kind::Runs, Left::Wild) => WILD,
+        (_, Left::Wild) if message.starts_with("a wildcard") => WILD,
+        _ => kind.instead(),
+    };
+    Some(Danger {
+        kind,
+        message,
+        instead,
+    })
+}
+
+fn holds(row: &ProgramRow, name: &str, arguments: &Arguments) -> Holds {
+    let left = arguments.left != Left::Nothing;
+    let verb = arguments.verb(PROGRAMS.values(name));
+    let verb_known = verb.is_some_and(|verb| !verb.contains(['*', '?', '[']));
+    let is_verb = |list: &[String]| list.iter().any(|one| one == verb.unwrap_or("-"));
+    let mut open = None;
+    if row.without.0.iter().any(|word| arguments.has(word)) {
+        return Holds::No;
+    }
+    if let Some(verbs) = &row.verbs
+        && !(is_verb(&verbs.0) && (verb_known || !left))
+    {
+        if verb_known || !left {
+            return Holds::No;
+        }
+        open = Some(verbs.0.iter().find(|verb| *verb != "-").cloned());
+    }
+    if !row.except.0.is_empty() {
+        if is_verb(&row.except.0) && (verb_known || !left) {
+            return Holds::No;
+        }
+        if !verb_known && left {
+            open = Some(None);
+        }
+    }
+    if let Some(with) = &row.with
+        && !with.0.iter().any(|word| arguments.has(word))
+    {
+        if !left {
+            return Holds::No;
+        }
+        open = Some(with.0.first().cloned());
+    }
+    if row.fixed == Some(Fixed::Quiet) {
+        if !left {
+            return Holds::No;
+        }
+        open = open.or(Some(None));
+    }
+    open.map_or(Holds::Yes, Holds::Open)
+}
+
+/// What a program comes to that starts the one its arguments name: what that one comes to.
+fn of_wrapped(arguments: &Arguments, whom: &str, seen: &Seen) -> Option<Danger> {
+    let words = arguments.words().iter().enumerate();
+    let inner = words
+        .filter(|(_, word)| !word.starts_with('-'))
+        .find_map(|(index, word)| {
+            names_of(word, seen)
+                .iter()
+                .find_map(|name| of_program(name, &arguments.after(index), whom, seen))
+        });
+    let climbs = arguments.words().iter().any(|word| word.contains("../"));
+    inner.or_else(|| {
+        (arguments.left == Left::Wild || climbs).then(|| Danger {
+            kind: Kind::Runs,
+            message: format!(
+                "a wildcard stands for any text, further arguments and ../ included: {}",
+                Kind::Runs.of_program(whom, "")
+            ),
+            instead: WILD,
+        })
+    })
+}
+
+/// Whether what is interpreted is a file that was looked at and that root alone can change, with
+/// every argument spelled out: such a script is as narrow as what it does.
+fn is_roots_script(arguments: &Arguments, seen: &Seen) -> bool {
+    let script = arguments.words().iter().find(|word| word.starts_with('/'));
+    let first = arguments.words().first();
+    let roots = |path: &String| matches!(seen.files.get(path), Some(SeenFile::Roots { .. }));
+    let plain = first == script || (first.is_some_and(|word| word == "-jar"));
+    arguments.left == Left::Nothing && plain && script.is_some_and(roots)
+}
+
+/// What to do about a wildcard.
+const WILD: &str = "spell the arguments out, one rule for each case";
+
+/// No arguments named means any; a wildcard matches spaces and slashes too.
+fn left_open(arguments: &Arguments, whom: &str) -> Option<Danger> {
+    let (message, instead) = match arguments.left {
+        Left::Nothing => return None,
+        Left::All => (
+            format!("with any arguments at all, as {whom}"),
+            Kind::Open.instead(),
+        ),
+        Left::Wild => (
+            "a wildcard stands for any text, further arguments and ../ included".to_owned(),
+            WILD,
+        ),
+    };
+    Some(Danger {
+        kind: Kind::Open,
+        message,
+        instead,
+    })
+}
+
+/// Files that the arguments name, of a program that reads or writes what they name.
+fn of_operands(names: &[String], arguments: &Arguments, whom: &str, seen: &Seen) -> Vec<Danger> {
+    let kinds: Vec<Kind> = names
+        .iter()
+        .flat_map(|name| PROGRAMS.rows(name))
+        // Where a row holds by an option, the option says what is done with files.
+        .filter(|row| row.fixed.is_some() || row.kind == Kind::Sed)
+        .map(|row| row.kind)
+        .collect();
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let writes = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::Writes | Kind::Owners | Kind::Mounts | Kind::Devices | Kind::Sed | Kind::Packages
+        )
+    };
+    let writes = kinds.iter().any(writes);
+    let reads = writes || kinds.contains(&Kind::Reads);
+    let mut found = Vec::new();
+    for word in arguments.words() {
+        let path = path_in(word);
+        if let Some(danger) = path.and_then(|path| place::of_operand(path, seen, whom)) {
+            found.push(danger);
+        } else if let Some(path) = path
+            && let Some(danger) = files::of_operand(path, whom, writes, reads)
+        {
+            found.push(danger);
+        }
+    }
+    found.truncate(1);
+    found
+}
+
+/// The path in a word: `/etc/x`, `--file=/etc/x`, `of=/etc/x`, `-o/etc/x`, `./x`, `../x`.
+fn path_in(word: &str) -> Option<&str> {
+    if word.starts_with(['/', '.']) {
+        return word.contains('/').then_some(word);
+    }
+    if word.contains("://") {
+        return None;
+    }
+    if let Some((_, value)) = word.split_once('=') {
+        return value.starts_with('/').then_some(value);
+    }
+    let short = word.strip_prefix('-')?;
+    let value = short.get(1..)?;
+    value.starts_with('/').then_some(value)
+}

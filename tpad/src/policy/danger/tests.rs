@@ -1,0 +1,354 @@
+//! Each row of the tables is seen to hold, and not to where it should not.
+
+use super::table::{FILES, GROUPS, PROGRAMS, SERVICES};
+use super::*;
+
+fn rule(run: &[&str], edit: &[&str]) -> SudoRule {
+    SudoRule {
+        run_as: "root".into(),
+        run_as_group: None,
+        run: run.iter().map(ToString::to_string).collect(),
+        edit: edit.iter().map(ToString::to_string).collect(),
+        password: true,
+    }
+}
+
+fn gives(sudo: Vec<SudoRule>) -> Gives {
+    Gives {
+        login: true,
+        record: false,
+        break_glass: false,
+        on_end: crate::policy::OnEnd::Kill,
+        sudo,
+    }
+}
+
+fn found(sudo: SudoRule) -> Vec<Finding> {
+    of_gives("x", &gives(vec![sudo]), &Seen::default())
+}
+
+fn of(command: &str) -> Vec<String> {
+    let found = found(rule(&[command], &[]));
+    found.into_iter().map(|finding| finding.message).collect()
+}
+
+fn warned(command: &str) -> bool {
+    !of(command).is_empty()
+}
+
+#[test]
+fn every_row_about_programs_holds_where_it_should_and_not_where_it_should_not() {
+    let rows = PROGRAMS.all();
+    let programs: usize = rows.iter().map(|row| row.programs.0.len()).sum();
+    assert!(programs > 1_000, "{programs}");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let conditional = row.verbs.is_some()
+            || !row.except.0.is_empty()
+            || row.with.is_some()
+            || !row.without.0.is_empty()
+            || row.fixed.is_some()
+            || matches!(row.kind, Kind::Wraps | Kind::Sed);
+        let first = row.programs.0.first();
+        if conditional && (row.bad.is_none() || row.good.is_none()) {
+            wrong.push(format!("{first:?}: a condition without examples"));
+        }
+        for program in &row.programs.0 {
+            let command = format!("/usr/bin/{program} {}", row.bad.as_deref().unwrap_or("x"));
+            if !warned(command.trim()) {
+                wrong.push(format!("quiet: {command}"));
+            }
+        }
+        if let (Some(good), Some(program)) = (&row.good, first) {
+            let good = if good.is_empty() { "\"\"" } else { good };
+            let command = format!("/usr/bin/{program} {good}");
+            wrong.extend(
+                of(&command)
+                    .iter()
+                    .map(|found| format!("{command}: {found}")),
+            );
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_and_group_of_the_tables_is_told() {
+    for row in &FILES.row {
+        for file in &row.files.0 {
+            let file = file.replace('*', "x");
+            let file = if file.ends_with('/') {
+                format!("{file}x")
+            } else {
+                file
+            };
+            let file = if file.starts_with('/') {
+                file
+            } else {
+                format!("/{file}")
+            };
+            if row.read {
+                assert!(warned(&format!("/bin/cat {file}")), "{file}");
+            } else {
+                assert!(!found(rule(&[], &[&file])).is_empty(), "{file}");
+                assert!(warned(&format!("/usr/bin/tee {file}")), "{file}");
+            }
+        }
+    }
+    for file in [
+        "/etc/hosts",
+        "/etc/motd",
+        "/srv/app/app.conf",
+        "/etc/app/app.conf",
+    ] {
+        assert_eq!(found(rule(&[], &[file])), [], "{file}");
+    }
+    for row in &GROUPS.row {
+        for group in &row.groups.0 {
+            let mut with_group = rule(&["/usr/bin/id \"\""], &[]);
+            with_group.run_as = "shopdb".into();
+            assert_eq!(found(with_group.clone()), []);
+            with_group.run_as_group = Some(group.clone());
+            assert_eq!(found(with_group).len(), 1, "{group}");
+        }
+    }
+}
+
+#[test]
+fn a_services_configuration_with_the_restart_in_the_same_role_is_told_as_a_pair() {
+    for row in &SERVICES.row {
+        for (file, unit) in row.files.0.iter().zip(row.units.0.iter().cycle()) {
+            let file = file.replace('*', "x");
+            let file = if file.ends_with('/') {
+                format!("{file}x")
+            } else {
+                file
+            };
+            let unit = unit.replace('*', "");
+            let restart = format!("/usr/bin/systemctl restart {unit}");
+            let both = found(rule(&[&restart], &[&file]));
+            assert!(
+                both.iter()
+                    .any(|one| one.message.contains("together this amounts to")),
+                "{file} {unit}: {both:?}"
+            );
+            let alone = found(rule(&["/usr/bin/systemctl restart other-x"], &[&file]));
+            assert!(
+                alone[0].message.contains("when it next starts"),
+                "{file}: {alone:?}"
+            );
+        }
+    }
+    let other = found(rule(
+        &["/usr/bin/systemctl reload nginx"],
+        &["/srv/app/app.conf"],
+    ));
+    assert_eq!(other, []);
+}
+
+#[test]
+fn what_looks_narrow_and_is_root_is_told() {
+    for command in [
+        "/bin/bash",
+        "/usr/bin/bash-static -c x",
+        "/usr/bin/python3.11 /opt/x.py",
+        "/usr/bin/perl5.36.0 -e x",
+        "/usr/bin/php8.2 x",
+        "/usr/bin/lua5.4 x",
+        "/usr/bin/gcc-12 x",
+        "/usr/bin/vim.basic /etc/motd",
+        "/usr/bin/less /var/log/syslog",
+        "/usr/bin/zless /var/log/syslog",
+        "/usr/bin/dmesg -H",
+        "/usr/bin/systemctl",
+        "/usr/bin/systemctl *",
+        "/usr/bin/systemctl list-unit-files",
+        "/usr/bin/systemctl -t service",
+        "/usr/bin/systemctl help",
+        "/usr/bin/systemctl status nginx",
+        "/usr/bin/systemctl reenable nginx",
+        "/usr/bin/systemctl preset nginx",
+        "/usr/bin/systemctl add-wants a b",
+        "/usr/bin/systemctl bind nginx /a /b",
+        "/usr/bin/systemctl start debug-shell",
+        "/usr/bin/systemctl start debug-shell.service",
+        "/usr/bin/systemctl isolate rescue.target",
+        "/usr/bin/systemctl -H root@x status",
+        "/usr/bin/journalctl -u nginx",
+        "/usr/bin/chmod u+s /usr/local/bin/x",
+        "/usr/bin/chmod 4755 /srv/x",
+        "/usr/bin/chown root /home/alice/x",
+        "/usr/bin/chown alice /etc/shadow",
+        "/usr/bin/cp /home/alice/x /srv/x",
+        "/usr/bin/cp /srv/x /etc/sudoers.d/x",
+        "/usr/bin/mount /home/alice/image /mnt",
+        "/usr/bin/cat /tmp/x",
+        "/usr/bin/cat ../../etc/shadow",
+        "/usr/bin/docker-compose up",
+        "/usr/local/bin/k3s kubectl get pods",
+        "/usr/bin/terraform apply",
+        "/usr/bin/ansible-playbook /srv/site.yml",
+        "/usr/bin/salt-call state.apply",
+        "/usr/bin/consul exec id",
+        "/usr/sbin/rabbitmqctl eval x",
+        "/usr/bin/nodejs /srv/x.js",
+        "/usr/bin/java -jar /srv/x.jar",
+        "/usr/bin/run-parts /srv/x",
+        "/usr/bin/flock /run/x /bin/bash",
+        "/usr/bin/env bash",
+        "/usr/bin/nice -n 5 /usr/bin/vim /srv/x",
+        "/usr/bin/tail -f /var/log/*",
+        "/usr/bin/tcpdump -i eth0 *",
+        "/usr/bin/sed -i s/a/b/e /etc/x",
+        "/usr/bin/sed -i s/a/b/ /etc/passwd",
+        "/usr/bin/dpkg -l",
+        "/usr/bin/crontab -u carol -e",
+        "/home/deploy/release \"\"",
+        "/usr/sbin/sysctl -w kernel.core_pattern=x",
+        "/usr/bin/find /srv -exec x",
+    ] {
+        assert!(warned(command), "{command}");
+    }
+}
+
+#[test]
+fn narrow_rules_are_quiet() {
+    for command in [
+        "/usr/bin/systemctl restart nginx",
+        "/usr/bin/systemctl reload nginx",
+        "/usr/bin/systemctl is-active nginx",
+        "/usr/bin/systemctl status --no-pager nginx",
+        "/usr/bin/systemctl daemon-reload",
+        "/usr/bin/journalctl --no-pager -u nginx",
+        "/usr/bin/journalctl --no-pager -u nginx -n 100",
+        "/usr/sbin/nginx -t",
+        "/usr/bin/id \"\"",
+        "/usr/bin/chown www-data /var/www/x",
+        "/usr/bin/psql -d shop -c \"select 1\"",
+        "/usr/bin/apt list",
+        "/usr/bin/apt list --upgradable",
+        "/usr/bin/docker ps",
+        "/usr/bin/docker ps -a",
+        "/usr/bin/docker logs shop",
+        "/usr/bin/crontab -l",
+        "/usr/bin/crontab -l -u shop",
+        "/usr/bin/sed -i s/a/b/ /etc/x",
+        "/usr/bin/timeout 5 /usr/bin/id",
+        "/usr/bin/tail -n 100 /var/log/nginx/error.log",
+        "/usr/bin/kubectl get pods",
+        "/usr/sbin/reboot \"\"",
+        "/usr/bin/kill -HUP 1234",
+        "/usr/bin/dmesg -T",
+        "/usr/sbin/service nginx restart",
+        "/usr/bin/ip addr show",
+        "/usr/bin/mount /mnt/backup",
+        "/usr/bin/chmod 640 /etc/nginx/x.conf",
+        "/usr/bin/du -sh /var/log",
+        "/usr/bin/df -h",
+        "/usr/bin/ss -ltn",
+    ] {
+        assert_eq!(of(command), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn a_wildcard_is_told_with_what_may_stand_in_its_place() {
+    let found = of("/usr/bin/systemctl restart nginx*");
+    assert!(
+        found.len() == 1 && found[0].contains("a wildcard stands for any text"),
+        "{found:?}"
+    );
+    let found = of("/usr/local/bin/x *");
+    assert!(
+        found.len() == 1 && found[0].contains("../ included"),
+        "{found:?}"
+    );
+    assert_eq!(
+        of("/usr/local/bin/x")[0],
+        "with any arguments at all, as root"
+    );
+}
+
+#[test]
+fn what_is_behind_a_link_and_who_can_write_it_is_judged_by_what_was_seen() {
+    let mut seen = Seen::default();
+    let real = "/usr/bin/bash".to_owned();
+    seen.files
+        .insert("/usr/local/bin/x".into(), SeenFile::Roots { real });
+    let judged = |command: &str, seen: &Seen| {
+        let found = of_gives("x", &gives(vec![rule(&[command], &[])]), seen);
+        found.into_iter().map(|one| one.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(judged("/usr/local/bin/x \"\"", &seen), ["shell"]);
+    let real = "/opt/x.py".to_owned();
+    seen.files.insert(real.clone(), SeenFile::Roots { real });
+    assert_eq!(judged("/usr/bin/python3.11 /opt/x.py", &seen), [""; 0]);
+    assert_eq!(
+        judged("/usr/bin/python3.11 /opt/x.py *", &seen),
+        ["interpreter"]
+    );
+    let place = "/opt".to_owned();
+    seen.files.insert(
+        "/opt/x.py".into(),
+        SeenFile::Loose {
+            place: place.clone(),
+        },
+    );
+    assert_eq!(
+        judged("/usr/bin/python3.11 /opt/x.py", &seen),
+        ["interpreter"]
+    );
+    seen.files
+        .insert("/opt/run".into(), SeenFile::Loose { place });
+    assert_eq!(judged("/opt/run \"\"", &seen), ["writable-place"]);
+    seen.files.insert("/opt/gone".into(), SeenFile::Missing);
+    assert_eq!(judged("/opt/gone \"\"", &seen), ["host"]);
+    let real = "/usr/bin/busybox".to_owned();
+    seen.files
+        .insert("/bin/ls".into(), SeenFile::Roots { real });
+    assert_eq!(judged("/bin/ls -l", &seen), [""; 0]);
+}
+
+#[test]
+fn who_runs_commands_as_an_approver_decides() {
+    let mut seen = Seen::default();
+    let carol = Account {
+        decides: vec!["web-ops".into()],
+        ..Account::default()
+    };
+    seen.accounts.insert("carol".into(), carol);
+    let mut as_carol = rule(&["/usr/bin/id \"\""], &[]);
+    as_carol.run_as = "carol".into();
+    let found = of_gives("x", &gives(vec![as_carol]), &seen);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].message.contains("carol, who decides on web-ops"),
+        "{found:?}"
+    );
+    for command in ["/usr/bin/crontab -u carol -l", "/usr/bin/su carol -c id"] {
+        let found = of_gives("x", &gives(vec![rule(&[command], &[])]), &seen);
+        assert!(found.iter().any(|one| one.kind == "decides"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_typed_command_is_judged_as_it_stands() {
+    let of = |words: &[&str]| {
+        let argv: Vec<String> = words.iter().map(ToString::to_string).collect();
+        of_argv(&argv, "root", &Seen::default())
+    };
+    assert_eq!(of(&["/usr/bin/systemctl", "restart", "nginx*"]), []);
+    assert_eq!(of(&["/usr/bin/id"]), []);
+    assert_eq!(of(&["/usr/bin/vim", "/etc/motd"])[0].kind, "editor");
+    let copy = "copy t to program 'id'";
+    assert_eq!(of(&["/usr/bin/psql", "-c", copy])[0].kind, "shell-escape");
+    assert_eq!(of(&["/usr/bin/tee", "/etc/sudoers.d/x"])[0].kind, "rights");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_judging_panic(text in "[ -~]{0,60}", name in "[a-z*?\\[]{0,8}") {
+        let _ = of(&format!("/usr/bin/{name} {text}"));
+        let _ = found(rule(&[], &[&text]));
+    }
+}
