@@ -188,4 +188,26 @@ on_both_debians! {
         let opened = host.told("session-opened", &id)?;
         ensure!(opened.contains("service=login"), "{opened}");
     }
+
+    fn the_shipped_drop_in_lets_sshd_ask_and_leaves_everybody_else_as_they_were(host) {
+        host.root("sed -i '/^@include common-auth/a auth optional pam_tpa.so ask' /etc/pam.d/sshd").ok()?;
+        // A service that has a key and no password.
+        host.root("useradd -m deploy && install -d -o deploy /home/deploy/.ssh && \
+                   install -o deploy /root/.ssh/authorized_keys /home/deploy/.ssh/ && \
+                   cp /root/keys/root /root/keys/deploy").ok()?;
+        host.root("grep '^KbdInteractiveAuthentication no' /etc/ssh/sshd_config").ok()?;
+        host.root("cp /usr/share/doc/tpa/examples/sshd-10-tpa-ask.conf /etc/ssh/sshd_config.d/10-tpa-ask.conf && \
+                   sshd -t && systemctl restart ssh").ok()?;
+        for user in ["root", "bob", "frank", "deploy"] {
+            host.ssh(user, "true").ok()?;
+        }
+        let ssh = SSH.replace("keyboard-interactive", "publickey,keyboard-interactive")
+            .replace("-o PubkeyAuthentication=no ", "");
+        let mut login = host.terminal(&ssh)?;
+        let id = answer(&mut login)?;
+        approve(host, &id)?;
+        login.sees("tpa: grant ")?;
+        login.types("exit")?;
+        login.ends()?;
+    }
 }
