@@ -23,6 +23,7 @@ mod drift;
 mod end;
 mod extend;
 mod glass;
+mod guides;
 mod hostile;
 mod identity;
 mod lifecycle;
