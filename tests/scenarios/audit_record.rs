@@ -51,12 +51,32 @@ fn where_sudo_cannot_record_the_role_is_refused_in_words() -> Result<()> {
         refused
             .code_is(2)?
             .says("web-ops has to be recorded, which this host's sudo-rs cannot do")?;
-        // A grant from before loses its rule: nothing runs unrecorded.
+        // A grant from before loses its rule: nothing runs unrecorded, and it is shown as that.
         host.root("systemctl reload tpad").ok()?;
+        host.root(&format!("tpactl show {before}"))
+            .says("its sudo rules are not in force: sudo-rs has no input/output log")?;
+        host.root("tpactl check")
+            .code_is(1)?
+            .says("web-ops.toml: has to be recorded")?;
         host.root(&format!("test ! -e /run/tpa/sudoers.d/{before}"))
             .ok()?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un")
             .fails()?;
+        // What sudo-rs takes for something else is refused as well, before anybody decides.
+        let role = "/etc/tpa/roles.d/web-ops.toml";
+        let plain = WEB_OPS.replace("edit     = [\"/etc/nginx/nginx.conf\"]\n", "");
+        let expression = plain.replace("sleep 4711", "sleep ^[0-9]+$");
+        for (text, what) in [
+            (WEB_OPS, "lets people edit /etc/nginx/nginx.conf (sudoedit)"),
+            (&expression, "has a wildcard or a regular expression"),
+        ] {
+            host.write(role, text)?;
+            host.root("tpactl check").code_is(1)?.says(what)?;
+            host.root("systemctl reload tpad").ok()?;
+            host.console("alice", &ask).code_is(2)?.says(what)?;
+        }
+        host.write(role, &plain)?;
+        host.root("tpactl check").ok()?;
         Ok(())
     })
 }

@@ -149,6 +149,21 @@ on_both_debians! {
             host.write(role, &WEB_OPS.replace("/usr/bin/sleep 4711", command))?;
             host.root("tpactl check").says(danger)?.says(narrower)?.says("warning: role web-ops")?.ok()?;
         }
+
+        // Who approves reads the same, and so does who looks later.
+        host.write(role, &WEB_OPS.replace("/usr/bin/sleep 4711", "/usr/bin/vi /etc/hosts"))?;
+        host.root("tpactl check --strict --quiet").code_is(1)?.says("an editor opens any file")?;
+        host.root(&format!("cp {role} /tmp/draft; tpactl check /tmp/draft")).says("an editor opens")?.ok()?;
+        host.root("systemctl reload tpad").ok()?;
+        let id = request(host, "alice", "web-ops", "30m")?;
+        let mut asked = carols(host, &format!("tpactl approve {id}"))?;
+        asked.sees("an editor opens any file and starts shells")?;
+        asked.presses("n\r")?;
+        asked.ends()?;
+        host.console("carol", &format!("tpactl show {id}")).says("an editor opens any file")?.ok()?;
+        let shown = host.console("carol", &format!("tpactl show {id} --json")).json()?;
+        let kinds = shown.list("warnings")?.iter().filter_map(|one| one["kind"].as_str());
+        ensure!(kinds.clone().any(|kind| kind == "editor"), "{}", shown.0);
     }
 
     fn the_prompt_says_how_long_access_lasts(host) {

@@ -22,6 +22,20 @@ pub struct Approval {
     pub comment: Option<String>,
 }
 
+/// Something that a role gives beyond what it seems to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Warning {
+    /// The command or file as the role writes it; empty when the role as a whole is meant.
+    pub rule: String,
+    /// In which way, as a word that stays: `shell`, `pager`, `writes`.
+    pub kind: String,
+    /// What it really gives.
+    pub message: String,
+    /// The narrower way.
+    pub next: String,
+}
+
 /// A request, and the grant it became.
 #[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "a{sv}")]
@@ -81,6 +95,11 @@ pub struct Request {
     pub remaining_s: Option<u64>,
     /// What the role gives, one line a rule, as people read it.
     pub gives: Vec<String>,
+    /// What of that amounts to more than it seems to.
+    pub warnings: Option<Vec<Warning>>,
+    /// Why this host's sudo did not take the grant's rules, when it did not: then it gives none of
+    /// its commands.
+    pub rules_rejected: Option<String>,
     /// Whether the caller of the method may decide this request now.
     pub reviewable: Option<bool>,
 }
@@ -183,6 +202,8 @@ pub struct Role {
     pub use_within_s: Option<u64>,
     /// What it gives, one line a rule.
     pub gives: Vec<String>,
+    /// What of that amounts to more than it seems to.
+    pub warnings: Option<Vec<Warning>>,
 }
 
 /// A login or a sudo command under a grant.

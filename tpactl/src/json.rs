@@ -127,6 +127,8 @@ pub struct Request<'a> {
     approvers: &'a [String],
     lapses_at: Option<Time>,
     gives: &'a [String],
+    warnings: Vec<Warning<'a>>,
+    rules_rejected: Option<&'a str>,
     role_gone: bool,
     reviewable: Option<bool>,
 }
@@ -137,6 +139,27 @@ struct Approval<'a> {
     uid: u32,
     at: Time,
     comment: Option<&'a str>,
+}
+
+/// What a role gives beyond what it seems to.
+#[derive(Serialize)]
+struct Warning<'a> {
+    rule: &'a str,
+    kind: &'a str,
+    message: &'a str,
+    next: &'a str,
+}
+
+fn warnings(found: Option<&Vec<access::Warning>>) -> Vec<Warning<'_>> {
+    let found = found.into_iter().flatten();
+    found
+        .map(|one| Warning {
+            rule: &one.rule,
+            kind: &one.kind,
+            message: &one.message,
+            next: &one.next,
+        })
+        .collect()
 }
 
 impl View for access::Request {
@@ -177,6 +200,8 @@ impl View for access::Request {
             approvers: &self.approvers,
             lapses_at: self.lapses_at.map(Time),
             gives: &self.gives,
+            warnings: warnings(self.warnings.as_ref()),
+            rules_rejected: self.rules_rejected.as_deref(),
             role_gone: self.role_gone.unwrap_or(false),
             reviewable: self.reviewable,
         }
@@ -234,6 +259,7 @@ pub struct Role<'a> {
     record: bool,
     use_within_s: Option<u64>,
     gives: &'a [String],
+    warnings: Vec<Warning<'a>>,
 }
 
 impl View for access::Role {
@@ -258,6 +284,7 @@ impl View for access::Role {
             record: self.record,
             use_within_s: self.use_within_s,
             gives: &self.gives,
+            warnings: warnings(self.warnings.as_ref()),
         }
     }
 }

@@ -14,7 +14,7 @@ use tpad::bus::{client, serve};
 use tpad::engine::{self, Engine};
 use tpad::host::{Host, paths::Paths, reap};
 use tpad::notify;
-use tpad::policy::explain::check_command;
+use tpad::policy::explain::{Check, check_command};
 use tpad::policy::load::Source;
 use tpad::watchdog;
 use zruntime::SharedRuntime;
@@ -51,14 +51,20 @@ enum Command {
     },
     /// Check the configuration and explain it
     Check {
-        /// Folder with tpad.toml and roles.d
-        folder: Option<PathBuf>,
+        /// Folder with tpad.toml and roles.d, or one such file
+        place: Option<PathBuf>,
         /// Explain it for this person
         #[arg(long)]
         user: Option<String>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
+        /// Fail on warnings too
+        #[arg(long)]
+        strict: bool,
+        /// Say nothing of what is good
+        #[arg(long)]
+        quiet: bool,
     },
 }
 
@@ -71,8 +77,20 @@ fn main() -> ExitCode {
         .with_max_level(tracing::Level::INFO)
         .init();
     let outcome = match Arguments::parse().command {
-        Command::Check { folder, user, json } => {
-            return check_command(folder.as_deref(), json, user.as_deref());
+        Command::Check {
+            place,
+            user,
+            json,
+            strict,
+            quiet,
+        } => {
+            return check_command(&Check {
+                place: place.as_deref(),
+                user: user.as_deref(),
+                json,
+                strict,
+                quiet,
+            });
         }
         Command::Daemon => daemon(),
         Command::Reload => reload(),

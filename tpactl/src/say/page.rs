@@ -2,7 +2,7 @@
 
 use tpa_bus::access::{Approval, Request, Session};
 
-use super::request::{outcome, review_due};
+use super::request::{outcome, review_due, warnings};
 use super::table::Table;
 use super::time::{relative, short};
 use super::{clean, id, names};
@@ -77,6 +77,7 @@ pub fn request(request: &Request, clock: &Clock) -> Vec<String> {
         field("ended", ended),
         field("review", review),
         field("gives", request.gives.iter().map(|rule| clean(rule))),
+        field("warning", warnings(request.warnings.as_ref())),
         field("sessions", sessions),
     ]
     .concat()

@@ -1,6 +1,6 @@
 //! A request in one sentence, and many in a table.
 
-use tpa_bus::access::Request;
+use tpa_bus::access::{Request, Warning};
 
 use super::table::Table;
 use super::time::{absolute, distance, left, relative, short};
@@ -55,7 +55,11 @@ pub fn outcome(request: &Request, clock: &Clock) -> String {
         "denied" | "withdrawn" | "revoked" | "ended" => "was ",
         _ => "is ",
     };
-    format!("{name} {verb}{state}{rest}")
+    let rejected = request.rules_rejected.as_ref().map(|why| {
+        let why = format!("its sudo rules are not in force: {}", clean(why));
+        format!("; {}", style::warning(&why))
+    });
+    format!("{name} {verb}{state}{rest}{}", rejected.unwrap_or_default())
 }
 
 /// ` by dave 5m ago (14:26 CET, 13:26Z): the incident is over`, as far as it is known. Who ended a
@@ -110,6 +114,9 @@ fn decision(request: &Request, clock: &Clock) -> String {
 /// The state, and whether a review is due.
 pub fn state(request: &Request) -> String {
     let state = clean(&request.state);
+    if request.rules_rejected.is_some() {
+        return format!("{state}, no sudo rules");
+    }
     if review_due(request) {
         format!("{state}, review")
     } else {
@@ -161,6 +168,17 @@ fn time(request: &Request, clock: &Clock) -> String {
     to_come.unwrap_or_else(|| distance(gone, clock))
 }
 
+/// What a role gives beyond what it seems to, one sentence each.
+pub fn warnings(found: Option<&Vec<Warning>>) -> impl Iterator<Item = String> {
+    found.into_iter().flatten().map(|one| {
+        let rule = match one.rule.as_str() {
+            "" => String::new(),
+            rule => format!(": \"{}\"", clean(rule)),
+        };
+        style::warning(&format!("{}{rule}", clean(&one.message)))
+    })
+}
+
 /// What an approver is asked to say yes to.
 pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec<String> {
     let length = short(shorter.unwrap_or(request.duration_s));
@@ -206,6 +224,7 @@ pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec
             .iter()
             .map(|rule| format!("  gives   {}", clean(rule))),
     );
+    lines.extend(warnings(request.warnings.as_ref()).map(|one| format!("  warning {one}")));
     lines
 }
 
@@ -305,6 +324,32 @@ mod tests {
         assert_eq!(state(&request), "active, review");
         request.reviewed_by = Some("carol".into());
         assert_eq!(state(&request), "active");
+    }
+
+    #[test]
+    fn an_approver_reads_what_amounts_to_more_than_it_seems_to() {
+        let mut request = sample::pending();
+        request.warnings = Some(vec![Warning {
+            rule: "/usr/bin/vim /etc/motd".into(),
+            kind: "editor".into(),
+            message: "an editor starts shells\u{1b}[2J".into(),
+            next: "name the files under edit".into(),
+        }]);
+        let lines = plain(&to_approve(&request, None, &fixed()).join("\n"));
+        let warning = "  warning an editor starts shells\\u{1b}[2J: \"/usr/bin/vim /etc/motd\"";
+        assert!(lines.contains(warning), "{lines}");
+    }
+
+    #[test]
+    fn a_grant_whose_rules_were_not_taken_is_not_shown_as_if_it_gave_them() {
+        let mut request = sample::active();
+        request.rules_rejected = Some("visudo refuses it".into());
+        assert_eq!(state(&request), "active, no sudo rules");
+        let said = plain(&outcome(&request, &fixed()));
+        assert!(
+            said.ends_with("its sudo rules are not in force: visudo refuses it"),
+            "{said}"
+        );
     }
 
     #[test]

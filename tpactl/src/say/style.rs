@@ -16,3 +16,8 @@ pub fn state(state: &str, text: &str) -> String {
     };
     format!("\x1b[{colour}m{text}\x1b[0m")
 }
+
+/// What somebody must not overlook.
+pub fn warning(text: &str) -> String {
+    format!("\x1b[33m{text}\x1b[0m")
+}

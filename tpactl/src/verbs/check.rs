@@ -15,18 +15,25 @@ const EXAMPLES: &str = "\
 Examples:
   tpactl check && systemctl reload tpad
   tpactl check --user alice
-  tpactl check ./etc-tpa --json";
+  tpactl check ./etc-tpa --json
+  tpactl check --strict --quiet web-ops.toml";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder with tpad.toml and roles.d; /etc/tpa when not given
-    #[arg(value_hint = clap::ValueHint::DirPath)]
+    /// Folder with tpad.toml and roles.d, or one such file; /etc/tpa when not given
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
     dir: Option<PathBuf>,
     /// Explain what it means to this person
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// Fail on warnings too
+    #[arg(long)]
+    strict: bool,
+    /// Say nothing of what is good
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     format: Json,
 }
@@ -37,6 +44,12 @@ pub fn run(args: &Args) -> Result<Exit, Fail> {
     command.arg("check");
     if args.format.json {
         command.arg("--json");
+    }
+    if args.strict {
+        command.arg("--strict");
+    }
+    if args.quiet {
+        command.arg("--quiet");
     }
     if let Some(user) = &args.user {
         // In one word, so that no name is taken for an option.

@@ -10,7 +10,7 @@ use crate::audit::line;
 use crate::clock::Now;
 use crate::engine::Engine;
 use crate::ledger::{Approval, Caller, Closed, Request, Session, Stage, may_decide_now};
-use crate::policy::{AuditFormat, Policy, Role};
+use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
 
 pub(super) fn request(
@@ -53,11 +53,26 @@ pub(super) fn request(
             .map(session)
             .collect(),
         gives: gives.describe(),
+        warnings: Some(warnings(&policy, &request.role, gives)),
+        rules_rejected: engine.rules_rejected(request.id),
         reviewable: Some(may_decide_now(&policy, request, caller)),
         ..wire::Request::default()
     };
     stage(&mut out, request, now);
     out
+}
+
+fn warnings(policy: &Policy, role: &str, gives: &Gives) -> Vec<wire::Warning> {
+    let found = danger::of_gives(role, gives, &policy.seen);
+    found
+        .into_iter()
+        .map(|finding| wire::Warning {
+            rule: finding.rule,
+            kind: finding.kind.to_owned(),
+            message: finding.message,
+            next: finding.instead.to_owned(),
+        })
+        .collect()
 }
 
 fn stage(out: &mut wire::Request, request: &Request, now: &Now) {
@@ -173,6 +188,7 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
         record: role.gives.record,
         use_within_s: role.use_within_s,
         gives: role.gives.describe(),
+        warnings: Some(warnings(policy, &role.name, &role.gives)),
     }
 }
 

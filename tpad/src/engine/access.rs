@@ -8,7 +8,7 @@ use super::{AUDIT_GROUP, Engine, Error, Inner, Result};
 use crate::host::paths::Paths;
 use crate::host::rules::in_rust;
 use crate::ledger::{Asked, Caller, Command, Event, Kind, Refused, Request, Session, decide};
-use crate::policy::Gives;
+use crate::policy::{Gives, lacking};
 use crate::store::{EventQuery, Record, RequestQuery, Walk};
 
 /// How long a reply waits for the host to follow, in seconds. What was decided is recorded
@@ -55,7 +55,7 @@ impl Engine {
     pub fn ask(&self, caller: &Caller, asked: Asked) -> Result<Request> {
         let mut inner = self.lock();
         if let Some(role) = inner.policy.roles.get(&asked.role) {
-            can_record(&asked.role, &role.gives)?;
+            can_give(&asked.role, &role.gives)?;
         }
         let id = fresh_id(&inner)?;
         self.command(&mut inner, caller, &Command::Ask(id, asked), id)
@@ -69,7 +69,11 @@ impl Engine {
         let mut inner = self.lock();
         lay_in(&mut inner, id)?;
         if let (What::Approve { .. }, Some(request)) = (&what, inner.state.requests.get(&id)) {
-            can_record(&request.role, &request.gives)?;
+            let role = inner.policy.roles.get(&request.role);
+            can_give(
+                &request.role,
+                role.map_or(&request.gives, |role| &role.gives),
+            )?;
         }
         let (command, about) = match what {
             What::Approve {
@@ -205,6 +209,11 @@ impl Engine {
         Ok(request.ok_or_else(|| Refused::unknown_id(id.as_str()))?)
     }
 
+    /// Why the rules of a grant are not in force, when sudo did not take them.
+    pub fn rules_rejected(&self, id: Id) -> Option<String> {
+        self.lock().rejected.get(&id).cloned()
+    }
+
     /// The requests that the caller may see, newest first.
     ///
     /// # Errors
@@ -303,20 +312,20 @@ enum Found {
     Hidden(Id),
 }
 
-/// Refuses a role that has to be recorded where the installed sudo cannot: better no access than
-/// access that leaves no record. The rule would not be written either, which people would find out
-/// too late.
-fn can_record(role: &str, gives: &Gives) -> Result<()> {
-    let recorded = gives.record && gives.uses_sudo();
-    if !recorded || !in_rust(&Paths::default().sudo).unwrap_or(false) {
+/// Refuses a role whose rules the installed sudo would not take, or would take for something else:
+/// better no access than access without what it gives, or without its record.
+fn can_give(role: &str, gives: &Gives) -> Result<()> {
+    let Some((what, next)) = lacking(gives) else {
+        return Ok(());
+    };
+    if !in_rust(&Paths::default().sudo).unwrap_or(false) {
         return Ok(());
     }
     Err(Error::Refused(Refused {
         kind: Kind::Invalid,
-        why: format!("{role} has to be recorded, which this host's sudo-rs cannot do"),
+        why: format!("{role} {what}, which this host's sudo-rs cannot do"),
         next: Some(format!(
-            "ask for another role; an administrator can install sudo, or say record = false in \
-             /etc/tpa/roles.d/{role}.toml"
+            "ask for another role; an administrator can {next} in /etc/tpa/roles.d/{role}.toml"
         )),
         record: None,
     }))

@@ -79,6 +79,8 @@ struct Inner {
     followed: u64,
     /// Names of the configuration that the name service does not tell yet.
     awaited: names::Awaited,
+    /// Why sudo did not take the rules of grants, by grant.
+    rejected: BTreeMap<tpa_bus::id::Id, String>,
 }
 
 /// Why a command had no effect.
@@ -144,6 +146,7 @@ impl Engine {
                 generation: 0,
                 followed: 0,
                 awaited,
+                rejected: BTreeMap::new(),
             }),
             clock,
             source,

@@ -153,6 +153,9 @@ impl Engine {
     /// Takes in what the host layer did.
     fn digest(&self, planned: &Plan, reports: Vec<Report>) {
         let mut inner = self.lock();
+        for report in &reports {
+            inner.keep_rejected(report);
+        }
         let events: Vec<_> = reports
             .into_iter()
             .flat_map(|report| events_of(report, &planned.desired.endings, &inner.state))
@@ -178,6 +181,17 @@ impl Engine {
     fn follows(&self, generation: u64) {
         self.lock().followed = generation;
         self.settled.notify(usize::MAX);
+    }
+}
+
+impl Inner {
+    /// Keeps in mind which grants have no rules, for whoever looks at them.
+    fn keep_rejected(&mut self, report: &Report) {
+        match report {
+            Report::RuleRejected { id, why } => drop(self.rejected.insert(*id, why.clone())),
+            Report::RuleWritten { id } | Report::Ended { id, .. } => drop(self.rejected.remove(id)),
+            _ => {}
+        }
     }
 }
 

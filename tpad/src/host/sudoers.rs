@@ -10,7 +10,7 @@ use chrono::DateTime;
 use tpa_bus::text;
 
 use crate::plan::Rule;
-use crate::policy::{SudoRule, unfit_command, unfit_file};
+use crate::policy::{SudoRule, lacking_rules, unfit_command, unfit_file};
 
 /// Which sudo the host has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub enum Unsayable {
     /// What runs under the grant has to be recorded, and cannot be.
     #[error("sudo-rs has no input/output log, and the role wants one (record = true)")]
     Record,
+    /// sudo-rs would refuse it, or take it and match nothing.
+    #[error("the role {0}, which sudo-rs cannot do")]
+    Unknown(String),
     /// The grant gives no command and no file.
     #[error("the rule gives nothing")]
     Nothing,
@@ -55,6 +58,9 @@ pub fn render(rule: &Rule, sudo: Sudo) -> Result<String, Unsayable> {
     }
     if rule.record && sudo == Sudo::Rs {
         return Err(Unsayable::Record);
+    }
+    if let Some((what, _)) = lacking_rules(&rule.sudo).filter(|_| sudo == Sudo::Rs) {
+        return Err(Unsayable::Unknown(what));
     }
     let lines = rule
         .sudo
@@ -235,6 +241,11 @@ mod tests {
         let mut rule = full();
         assert_eq!(render(&rule, Sudo::Rs), Err(Unsayable::Record));
         rule.record = false;
+        assert!(matches!(
+            render(&rule, Sudo::Rs),
+            Err(Unsayable::Unknown(_))
+        ));
+        rule.sudo = vec![part(&["/usr/bin/systemctl restart nginx"], &[])];
         let text = render(&rule, Sudo::Rs).unwrap();
         assert!(!text.contains("NOTAFTER"), "{text}");
     }

@@ -44,17 +44,13 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// The file's top; `None` when the text is not TOML, which is then reported, a problem a line.
+    /// The file's top; `None` when the text is not TOML, which is then reported: one problem.
     pub(super) fn top(&self) -> Option<Section<'_, 't>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        let mut last = None;
-        for error in &errors {
+        // What comes after the first is mostly a consequence of it.
+        if let Some(error) = errors.first() {
             let place = error.span().unwrap_or(WHOLE);
-            let line = self.line(&place);
-            if last != Some(line) {
-                self.report(&place, format!("not TOML: {}", error.message()));
-            }
-            last = Some(line);
+            self.report(&place, format!("not TOML: {}", error.message()));
         }
         errors
             .is_empty()

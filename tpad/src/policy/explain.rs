@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nix::unistd::geteuid;
@@ -11,10 +11,12 @@ use tpa_bus::span::Span;
 
 use super::danger::{self, Finding};
 use super::files::Program;
-use super::load::{Source, load};
+use super::load::{Source, load, load_file};
 use super::people::{Nss, People, Person};
 use super::problem::Problem;
 use super::program;
+use super::sudo_rs::lacking;
+use super::usable;
 use super::{OnEnd, Policy, Role, explain_json};
 
 /// A person of whom to tell what the configuration means to them.
@@ -23,15 +25,27 @@ pub(super) struct Subject<'p> {
     pub(super) person: Person,
 }
 
-/// Loads the configuration in `folder` (`/etc/tpa` when none is given) and prints what is wrong
-/// with it, or what it means; with `user`, what it means to one person. Fails (1) when something
-/// is wrong, and when there is no such user.
+/// What to check, and how to answer.
+#[derive(Debug, Default)]
+pub struct Check<'a> {
+    /// A folder with `tpad.toml` and `roles.d`, or one file of such; `/etc/tpa` when not given.
+    pub place: Option<&'a Path>,
+    /// Of whom to tell what it means to them.
+    pub user: Option<&'a str>,
+    /// Answer in JSON.
+    pub json: bool,
+    /// Warnings fail too.
+    pub strict: bool,
+    /// Say nothing of what is good.
+    pub quiet: bool,
+}
+
+/// Loads a configuration and prints what is wrong with it, or what it means; with `user`, what it
+/// means to one person. Fails (1) when something is wrong, when there is no such user and, with
+/// `strict`, when there are warnings.
 #[must_use]
-pub fn check_command(folder: Option<&Path>, json: bool, user: Option<&str>) -> ExitCode {
-    let source = folder.map_or_else(Source::installed, |folder| {
-        Source::in_folder(folder, geteuid().as_raw())
-    });
-    let subject = match user.map(|name| subject(name, &Nss)).transpose() {
+pub fn check_command(check: &Check<'_>) -> ExitCode {
+    let subject = match check.user.map(|name| subject(name, &Nss)).transpose() {
         Ok(subject) => subject,
         Err(problem) => {
             // Nothing is left to tell when stderr is gone.
@@ -39,18 +53,65 @@ pub fn check_command(folder: Option<&Path>, json: bool, user: Option<&str>) -> E
             return ExitCode::FAILURE;
         }
     };
-    let result = load(&source, &Nss);
-    let text = match (&result, json) {
-        (Ok(policy), false) => summary(&source.folder(), policy, subject.as_ref()),
-        (Err(problems), false) => complaint(problems),
-        (Ok(policy), true) => explain_json::good(policy, subject.as_ref()),
-        (Err(problems), true) => explain_json::bad(problems),
-    };
+    let (place, result) = read(check.place);
+    let text = answer(check, &place, &result, subject.as_ref());
     // A closed pipe ends the command quietly; the exit code says the rest.
     let _ = std::io::stdout().write_all(text.as_bytes());
     match result {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Ok(policy) if !check.strict || all_warnings(&policy).is_empty() => ExitCode::SUCCESS,
+        Ok(_) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The configuration at a place, and which place that is.
+fn read(place: Option<&Path>) -> (PathBuf, Result<Policy, Vec<Problem>>) {
+    let (place, loaded) = match place {
+        Some(file) if file.is_file() => (file.to_owned(), load_file(file, &Nss)),
+        Some(folder) => {
+            let source = Source::in_folder(folder, geteuid().as_raw());
+            (source.folder(), load(&source, &Nss))
+        }
+        None => {
+            let source = Source::installed();
+            (source.folder(), load(&source, &Nss))
+        }
+    };
+    let usable = loaded.and_then(|policy| match not_for_this_sudo(&place, &policy) {
+        problems if problems.is_empty() => Ok(policy),
+        problems => Err(problems),
+    });
+    (place, usable)
+}
+
+/// Roles that this host's sudo would give something else for, or nothing.
+fn not_for_this_sudo(place: &Path, policy: &Policy) -> Vec<Problem> {
+    let roles = policy.roles.values().filter(|_| policy.seen.sudo_rs);
+    roles
+        .filter_map(|role| {
+            let (what, next) = lacking(&role.gives)?;
+            let file = if place.is_dir() {
+                place.join("roles.d").join(format!("{}.toml", role.name))
+            } else {
+                place.to_owned()
+            };
+            let message = format!("{what}, which this host's sudo-rs cannot do");
+            Some(Problem::of_file(&file, message).next(next))
+        })
+        .collect()
+}
+
+fn answer(
+    check: &Check<'_>,
+    place: &Path,
+    result: &Result<Policy, Vec<Problem>>,
+    subject: Option<&Subject<'_>>,
+) -> String {
+    match (result, check.json) {
+        (Ok(policy), true) => explain_json::good(policy, subject),
+        (Err(problems), true) => explain_json::bad(problems),
+        (Ok(policy), false) if check.quiet => told(&all_warnings(policy)),
+        (Ok(policy), false) => summary(place, policy, subject),
+        (Err(problems), false) => complaint(problems),
     }
 }
 
@@ -122,8 +183,7 @@ fn explain_all(out: &mut String, policy: &Policy) {
         explain_role(out, role);
     }
     for warning in all_warnings(policy) {
-        let _ = writeln!(out, "\nwarning: {}", sentence(&warning));
-        let _ = writeln!(out, "  next: {}", warning.instead);
+        let _ = write!(out, "\n{}", told(&[warning]));
     }
 }
 
@@ -255,7 +315,10 @@ pub(super) fn all_warnings(policy: &Policy) -> Vec<Finding> {
         .values()
         .flat_map(|role| danger::of_role(role, &policy.seen));
     let gate = danger::of_gate(policy).into_iter();
-    gate.chain(of_notify(policy)).chain(roles).collect()
+    gate.chain(of_notify(policy))
+        .chain(usable::warnings(policy))
+        .chain(roles)
+        .collect()
 }
 
 /// Nobody is told when there is nothing to run.
@@ -276,6 +339,14 @@ fn of_notify(policy: &Policy) -> Option<Finding> {
         format!("nobody is told of events: {program} {what}"),
         instead,
     ))
+}
+
+fn told(findings: &[Finding]) -> String {
+    let lines = findings.iter().map(|finding| {
+        let (what, next) = (sentence(finding), finding.instead);
+        format!("warning: {what}\n  next: {next}\n")
+    });
+    lines.collect()
 }
 
 fn sentence(finding: &Finding) -> String {

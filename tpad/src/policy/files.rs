@@ -18,7 +18,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use super::problem::Problem;
 
 /// No configuration is longer than this, in bytes.
-const MOST_BYTES: u64 = 1024 * 1024;
+pub(super) const MOST_BYTES: u64 = 1024 * 1024;
 
 /// What there is where a program should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

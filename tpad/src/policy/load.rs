@@ -78,17 +78,7 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     let roles = read_roles(&files, source, people, &mut problems);
     match settings {
         Some(settings) if problems.is_empty() => {
-            let mut policy = Policy {
-                revision: files.revision(),
-                gate: settings.gate,
-                pending_per_user: settings.pending_per_user,
-                warn_before: settings.warn_before,
-                audit_format: settings.audit_format,
-                audit_keep_s: settings.audit_keep_s,
-                notify: settings.notify,
-                roles,
-                seen: Seen::default(),
-            };
+            let mut policy = settings.into_policy(files.revision(), roles);
             policy.seen = Seen {
                 strays: files.strays,
                 ..look(&policy, people)
@@ -97,6 +87,70 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
         }
         _ => Err(problems),
     }
+}
+
+/// Reads and checks one file by itself: settings when it is named `tpad.toml` or has their tables,
+/// else a role. Where it lies and whose it is does not matter: it is a draft, which tools that
+/// check before they put it in place keep where they like.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn load_file(path: &Path, people: &dyn People) -> Result<Policy, Vec<Problem>> {
+    let text = read_draft(path).map_err(|problem| vec![problem])?;
+    let uid_min = login_defs::uid_min(Path::new("/etc"), &[0]).unwrap_or(login_defs::UID_MIN);
+    let name = path.file_name().map(OsStr::to_string_lossy);
+    let name = name.as_deref().unwrap_or_default();
+    let is_settings = name == SETTINGS || (!is_role(&text) && has_settings(&text));
+    let role_name = match role_name(OsStr::new(name)) {
+        Named::Role(name) => name,
+        Named::Unfit | Named::Stray | Named::Other => "role".to_owned(),
+    };
+    let (settings, roles) = if is_settings {
+        (text.as_str(), BTreeMap::new())
+    } else {
+        let role = role::read(&role_name, path, &text, people)?;
+        ("", BTreeMap::from([(role_name, role)]))
+    };
+    let settings = settings::read(path, settings, uid_min, people)?;
+    let mut hash = Sha256::new();
+    hash.update(&text);
+    let mut revision = hex(&hash.finalize());
+    revision.truncate(12);
+    let mut policy = settings.into_policy(revision, roles);
+    policy.seen = look(&policy, people);
+    Ok(policy)
+}
+
+/// Tables that only settings have, and those that only roles have.
+fn has_settings(text: &str) -> bool {
+    has_table(text, &["gate", "limits", "warn", "audit", "notify"])
+}
+
+fn is_role(text: &str) -> bool {
+    has_table(text, &["request", "approve", "gives"])
+}
+
+fn has_table(text: &str, names: &[&str]) -> bool {
+    let keys = text
+        .lines()
+        .map(|line| line.trim_start_matches(['[', ' ', '\t']));
+    let first = keys.filter_map(|line| line.split([']', '.', ' ', '=']).next());
+    first.into_iter().any(|key| names.contains(&key))
+}
+
+fn read_draft(path: &Path) -> Result<String, Problem> {
+    use std::io::Read as _;
+    let failed = |error: std::io::Error| Problem::of_file(path, format!("cannot be read: {error}"));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    let most = super::files::MOST_BYTES;
+    file.take(most + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > most {
+        return Err(Problem::of_file(path, "is longer than 1 MiB"));
+    }
+    Ok(text)
 }
 
 const SETTINGS: &str = "tpad.toml";

@@ -34,7 +34,12 @@ pub(super) fn look(policy: &Policy, people: &dyn People) -> Seen {
     let groups: BTreeSet<&str> = policy
         .roles
         .values()
-        .flat_map(|role| role.approvers.iter().chain(&role.auto))
+        .flat_map(|role| {
+            role.approvers
+                .iter()
+                .chain(&role.auto)
+                .chain(&role.requesters)
+        })
         .filter_map(|who| match who {
             Who::Group(name) => Some(name.as_str()),
             Who::User(_) | Who::Everyone => None,
@@ -64,10 +69,14 @@ fn names(policy: &Policy) -> BTreeSet<String> {
     let of_role = |role: &Role| {
         let runs = role.gives.sudo.iter().map(|rule| rule.run_as.clone());
         let runs = runs.filter(|name| name != "root");
-        let decides = role.approvers.iter().filter_map(|who| match who {
-            Who::User(name) => Some(name.clone()),
-            Who::Group(_) | Who::Everyone => None,
-        });
+        let decides = role
+            .approvers
+            .iter()
+            .chain(&role.auto)
+            .filter_map(|who| match who {
+                Who::User(name) => Some(name.clone()),
+                Who::Group(_) | Who::Everyone => None,
+            });
         runs.chain(decides).collect::<Vec<_>>()
     };
     policy.roles.values().flat_map(of_role).collect()

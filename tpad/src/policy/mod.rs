@@ -18,9 +18,12 @@ mod program;
 mod role;
 mod settings;
 mod sudo;
+mod sudo_rs;
+mod usable;
 mod who;
 
 pub(crate) use command::{unfit_command, unfit_file};
+pub(crate) use sudo_rs::{lacking, lacking_rules};
 
 use std::collections::BTreeMap;
 

@@ -114,6 +114,16 @@ pub(super) fn unfit_name(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Why a text is not fit to be the name of a group, when it is not. Groups of directories have
+/// spaces and brackets in their names; nothing is written into sudo's rules of them.
+pub(super) fn unfit_group(name: &str) -> Option<&'static str> {
+    if name != name.trim() {
+        return Some("a space at its beginning or end");
+    }
+    let plain = name.replace([' ', '(', ')', '[', ']', '{', '}', '&', '\'', ';'], "_");
+    unfit_name(if name.is_empty() { name } else { &plain })
+}
+
 fn is_foreign(c: char) -> bool {
     text::is_unsafe(c) || c.is_whitespace() || "/,:=*?[]\"'();&|<>{}$`".contains(c)
 }
@@ -169,6 +179,25 @@ mod tests {
         }
         assert!(is_sudoers_name("www-data"));
         assert!(!is_sudoers_name("CORP\\alice"));
+    }
+
+    #[test]
+    fn groups_of_directories_have_spaces_and_brackets() {
+        for name in [
+            "linux admins",
+            "Linux Admins (Prod)",
+            "a [b] {c}",
+            "R&D",
+            "it's",
+            "grün",
+        ] {
+            assert_eq!(unfit_group(name), None, "{name:?}");
+        }
+        for name in [
+            "", " a", "a ", "%a b", "a\tb", "a, b", "ALL", "12", "a\u{a0}b", "a/b",
+        ] {
+            assert!(unfit_group(name).is_some(), "{name:?}");
+        }
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! Reads `tpad.toml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Spanned;
-use tpa_bus::offline::{Class, GateFile, IGNORED_SERVICES, LOGIN_SERVICES, SUDO_SERVICES, Who};
+use tpa_bus::offline::{
+    Class, GateFile, IGNORED_SERVICES, LOGIN_SERVICES, NOBODY, SUDO_SERVICES, Who,
+};
 use tpa_bus::text;
 
-use super::AuditFormat;
 use super::command::unfit_path;
-use super::document::{Document, Section};
+use super::danger::Seen;
+use super::document::{Document, Place, Section};
 use super::people::People;
 use super::problem::Problem;
 use super::program;
 use super::who::{self, Everyone};
+use super::{AuditFormat, Policy, Role};
 
 /// Undecided requests one person may have, unless the configuration says otherwise.
 const PENDING_PER_USER: u32 = 5;
@@ -31,6 +35,23 @@ pub(super) struct Settings {
     pub(super) audit_format: AuditFormat,
     pub(super) audit_keep_s: Option<u64>,
     pub(super) notify: Option<String>,
+}
+
+impl Settings {
+    /// A configuration of these and of roles; nothing of the host was looked at yet.
+    pub(super) fn into_policy(self, revision: String, roles: BTreeMap<String, Role>) -> Policy {
+        Policy {
+            revision,
+            gate: self.gate,
+            pending_per_user: self.pending_per_user,
+            warn_before: self.warn_before,
+            audit_format: self.audit_format,
+            audit_keep_s: self.audit_keep_s,
+            notify: self.notify,
+            roles,
+            seen: Seen::default(),
+        }
+    }
 }
 
 /// Reads the file's text. An empty one is that of a host without a configuration: it gates nobody.
@@ -71,9 +92,14 @@ fn longest_first(mut spans: Vec<u64>) -> Vec<u64> {
 
 fn gate(mut section: Section<'_, '_>, uid_min: u32, people: &dyn People) -> GateFile {
     const NO_GATE: Everyone = Everyone::MayNot("with everyone exempt there is no gate");
+    let (login_place, sudo_place) = (section.place_of("login"), section.place_of("sudo"));
     let login = who::list(&mut section, "login", Everyone::May, people).unwrap_or_default();
     let sudo = who::list(&mut section, "sudo", Everyone::May, people);
     let exempt = who::list(&mut section, "exempt", NO_GATE, people).unwrap_or_default();
+    refuse_system_users(&section, &login_place, &login, uid_min, people);
+    if let Some(sudo) = &sudo {
+        refuse_system_users(&section, &sudo_place, sudo, uid_min, people);
+    }
     let sudo = sudo.unwrap_or_else(|| login.clone());
     let (services, ignored) = services(section.section("services"), &login, &sudo);
     GateFile {
@@ -84,6 +110,33 @@ fn gate(mut section: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Gate
         help: help(&mut section),
         login,
         sudo,
+    }
+}
+
+/// The gate never concerns root and system users (those below `UID_MIN`, and nobody): one who is
+/// named would seem to be gated.
+fn refuse_system_users(
+    section: &Section<'_, '_>,
+    place: &Place,
+    list: &[Who],
+    uid_min: u32,
+    people: &dyn People,
+) {
+    for who in list {
+        let Who::User(name) = who else { continue };
+        // Who cannot be told was told of where the name was read.
+        let Ok(Some(person)) = people.person(name) else {
+            continue;
+        };
+        if person.uid < uid_min || person.uid == NOBODY {
+            let uid = person.uid;
+            let message = format!(
+                "{name} has uid {uid}, and the gate never concerns root and system users (below \
+                 {uid_min}, UID_MIN of /etc/login.defs)"
+            );
+            let next = "give the person a uid from UID_MIN on, or lower UID_MIN";
+            section.document().report_next(place, message, next);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use toml::Spanned;
 use tpa_bus::offline::Who;
 
 use super::document::{Document, Section};
-use super::people::{Lookup, People, unfit_name};
+use super::people::{Lookup, People, unfit_group, unfit_name};
 
 /// Whether `*` makes sense in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,11 @@ fn one(
         Some(group) => (group, Who::Group(group.to_owned())),
         None => (text, Who::User(text.to_owned())),
     };
-    if let Some(why) = unfit_name(name) {
+    let unfit = match who {
+        Who::Group(_) => unfit_group(name),
+        Who::User(_) | Who::Everyone => unfit_name(name),
+    };
+    if let Some(why) = unfit {
         let message = format!("not a user or @group ({why})");
         document.report(&entry.span(), message);
         return None;

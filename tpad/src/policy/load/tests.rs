@@ -1,5 +1,6 @@
 mod bad;
 mod manual;
+mod usable;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
