@@ -113,12 +113,12 @@ on_both_debians! {
             "bob may run services without a login",
             "rm /var/lib/systemd/linger/bob",
         )?;
-        let rule = "/usr/share/polkit-1/rules.d/50-tpa.rules";
+        let rule = "/usr/share/polkit-1/rules.d/00-tpa.rules";
         found_and_mended(
             host,
             &format!("mv {rule} /root/"),
-            "50-tpa.rules is missing",
-            &format!("mv /root/50-tpa.rules {rule}"),
+            "00-tpa.rules is missing",
+            &format!("mv /root/00-tpa.rules {rule}"),
         )?;
     }
 

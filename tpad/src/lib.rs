@@ -10,6 +10,7 @@ pub mod audit;
 pub mod bus;
 pub mod clock;
 pub mod engine;
+pub mod gated;
 pub mod hex;
 pub mod host;
 pub mod ledger;

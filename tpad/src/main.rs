@@ -12,6 +12,7 @@ use futures_lite::future::or;
 use tpa_bus::id::Id;
 use tpad::bus::{client, serve};
 use tpad::engine::{self, Engine};
+use tpad::gated::{Subject, World};
 use tpad::host::{Host, paths::Paths, reap};
 use tpad::notify;
 use tpad::policy::explain::{Check, check_command};
@@ -66,6 +67,13 @@ enum Command {
         #[arg(long)]
         quiet: bool,
     },
+    /// Whether somebody needs a grant, for polkit's rule: answers yes or no
+    Gated {
+        /// Their name
+        user: String,
+        /// All groups they are in
+        groups: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -95,6 +103,10 @@ fn main() -> ExitCode {
         Command::Daemon => daemon(),
         Command::Reload => reload(),
         Command::Reap { id, boot, all } => reap(id.as_deref(), boot, all),
+        Command::Gated { user, groups } => {
+            println!("{}", gated(&user, &groups));
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -197,6 +209,20 @@ fn reap(id: Option<&str>, boot: bool, all: bool) -> anyhow::Result<()> {
         tracing::info!("{id}: {reaped:?}");
     }
     Ok(())
+}
+
+/// `yes` or `no`. Where the host's own files do not tell, everybody is gated but root and system
+/// users, as at the gate.
+fn gated(user: &str, groups: &[String]) -> &'static str {
+    let world = World::look().unwrap_or_else(|error| {
+        eprintln!("tpad: everybody counts as gated: {error:#}");
+        World::strict()
+    });
+    if world.gates(Subject { user, groups }) {
+        "yes"
+    } else {
+        "no"
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ const FOLDER: &str = "/var/lib/systemd/linger";
 
 /// What keeps people from turning it on for themselves, where polkit decides (polkit(8)).
 const RULES: &str = "/usr/share/polkit-1/rules.d";
-const RULE: &str = "50-tpa.rules";
+const RULE: &str = "00-tpa.rules";
 
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let rules = host.names(RULES)?;
@@ -15,7 +15,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let allowed = allowed.then(|| {
         Finding::new(
             "linger",
-            format!("{RULES}/{RULE} is missing: people may let services run on without a login"),
+            format!("{RULES}/{RULE} is missing: people may let services run on without a login, and become root by polkit"),
             "install the tpa package anew",
         )
     });
@@ -44,9 +44,9 @@ mod tests {
         assert!(
             examine(&host.host).unwrap()[0]
                 .problem
-                .contains("50-tpa.rules is missing")
+                .contains("00-tpa.rules is missing")
         );
-        host.write("usr/share/polkit-1/rules.d/50-tpa.rules", "");
+        host.write("usr/share/polkit-1/rules.d/00-tpa.rules", "");
         assert_eq!(examine(&host.host).unwrap(), Vec::new());
     }
 
