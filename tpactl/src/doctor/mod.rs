@@ -1,6 +1,7 @@
 //! What leaves a host unprotected, or its people locked out, and how to mend it. Each area is a
 //! file that looks at one thing; all of them only read.
 
+mod accounts;
 mod asking;
 mod daemon;
 mod elsewhere;
@@ -134,6 +135,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         emergency::examine,
         sshd::examine,
         asking::examine,
+        accounts::examine,
         linger::examine,
         recording::examine,
         synchronised::examine,
