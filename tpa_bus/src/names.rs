@@ -19,6 +19,14 @@ pub const RUN_DIR: &str = "/run/tpa";
 /// The gate's socket: D-Bus without the bus daemon, mode 0600.
 pub const GATE_SOCKET: &str = "/run/tpa/gate.sock";
 
+/// The socket of root's commands: D-Bus without the bus daemon, mode 0600. Here `tpad` can prove
+/// which process connected, which the bus tells only from dbus 1.16 on. Before D-Bus begins, `tpad`
+/// sends [`CHALLENGE_LENGTH`] random bytes, and the client sends them back.
+pub const ACCESS_SOCKET: &str = "/run/tpa/access.sock";
+
+/// Length of the challenge on [`ACCESS_SOCKET`], in bytes.
+pub const CHALLENGE_LENGTH: usize = 16;
+
 /// Sudoers drop-ins, one file a grant, named by the grant's id.
 pub const SUDOERS_DIR: &str = "/run/tpa/sudoers.d";
 

@@ -14,6 +14,7 @@ use zbus::proxy::CacheProperties;
 use zruntime::SharedRuntime;
 
 use crate::fail::{Exit, Fail};
+use crate::root_socket;
 
 /// Longest wait for one answer. D-Bus's own usual limit; `tpad` answers in milliseconds.
 const ANSWER: Duration = Duration::from_secs(25);
@@ -23,13 +24,48 @@ const ANSWER: Duration = Duration::from_secs(25);
 pub struct Client {
     /// Its methods, each to be awaited through [`Client::ask`].
     pub access: AccessProxy<'static>,
+    way: Way,
+}
+
+/// How `tpad` is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Over the system bus, or as a test wants it.
+    Bus,
+    /// Over the socket of root's commands, where `tpad` can tell which person root is.
+    Root,
 }
 
 impl Client {
-    /// Connects to the system bus, at its fixed address: the environment has no say in who
-    /// answers.
+    /// Connects to the system bus; as root, to the socket of root's commands where there is one.
+    /// Both are at fixed places: the environment has no say in who answers.
     pub async fn connect() -> Result<Self, Fail> {
+        if let Some(stream) = within(ANSWER, root_socket::connect()).await? {
+            let client = Self::over(Builder::unix_stream(stream).p2p()).await?;
+            return Ok(Self {
+                way: Way::Root,
+                ..client
+            });
+        }
         Self::over(Builder::address(SYSTEM_BUS_ADDRESS)).await
+    }
+
+    /// The same once more, after `tpad` went away and came back: a socket closed with it.
+    pub async fn again(&self) -> Result<Self, Fail> {
+        match self.way {
+            Way::Bus => Ok(self.clone()),
+            Way::Root => Self::connect().await,
+        }
+    }
+
+    /// Where signals come: the bus, which also tells when `tpad` comes and goes.
+    pub async fn signals(&self) -> Result<AccessProxy<'static>, Fail> {
+        match self.way {
+            Way::Bus => Ok(self.access.clone()),
+            Way::Root => Ok(Self::over(Builder::address(SYSTEM_BUS_ADDRESS))
+                .await?
+                .access),
+        }
     }
 
     /// Connects as the builder says. Other addresses than the fixed one are for tests.
@@ -43,7 +79,10 @@ impl Client {
                 .await
         };
         let access = within(ANSWER, access).await?;
-        Ok(Self { access })
+        Ok(Self {
+            access,
+            way: Way::Bus,
+        })
     }
 
     /// Awaits the answer to a call.

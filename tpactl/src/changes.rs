@@ -1,7 +1,7 @@
 //! News from `tpad`: what changed, and that it went away or came back.
 
 use futures_lite::{StreamExt, future};
-use tpa_bus::access::{EventRecordedStream, RequestChangedStream};
+use tpa_bus::access::{AccessProxy, EventRecordedStream, RequestChangedStream};
 use zbus::proxy::OwnerChangedStream;
 
 use crate::bus::{Client, explain, unreachable};
@@ -22,8 +22,8 @@ pub enum News<T> {
 struct Owner(Option<OwnerChangedStream<'static>>);
 
 impl Owner {
-    async fn watch(client: &Client) -> Result<Self, Fail> {
-        let proxy = client.access.inner();
+    async fn watch(client: &Client, signals: &AccessProxy<'static>) -> Result<Self, Fail> {
+        let proxy = signals.inner();
         if !proxy.connection().is_bus() {
             return Ok(Self(None));
         }
@@ -52,9 +52,10 @@ pub struct Requests {
 impl Requests {
     /// Begins to listen.
     pub async fn watch(client: &Client) -> Result<Self, Fail> {
+        let signals = client.signals().await?;
         Ok(Self {
-            owner: Owner::watch(client).await?,
-            signals: client.ask(client.access.receive_request_changed()).await?,
+            owner: Owner::watch(client, &signals).await?,
+            signals: client.ask(signals.receive_request_changed()).await?,
         })
     }
 
@@ -79,9 +80,10 @@ pub struct Events {
 impl Events {
     /// Begins to listen.
     pub async fn watch(client: &Client) -> Result<Self, Fail> {
+        let signals = client.signals().await?;
         Ok(Self {
-            owner: Owner::watch(client).await?,
-            signals: client.ask(client.access.receive_event_recorded()).await?,
+            owner: Owner::watch(client, &signals).await?,
+            signals: client.ask(signals.receive_event_recorded()).await?,
         })
     }
 

@@ -13,6 +13,7 @@ mod json;
 mod logs;
 mod picker;
 mod recordings;
+mod root_socket;
 #[cfg(test)]
 mod sample;
 mod say;

@@ -89,6 +89,7 @@ impl Wait {
         json: bool,
     ) -> Result<Exit, Fail> {
         let mut said = String::new();
+        let mut client = client.clone();
         loop {
             match goal.progress(&request.state) {
                 Progress::Reached => {
@@ -111,7 +112,11 @@ impl Wait {
             }
             let stop = async { Ok(Err(self.limits.reached().await)) };
             let news = async { self.changes.next().await.map(Ok) };
-            match future::or(stop, news).await? {
+            let told = future::or(stop, news).await?;
+            if matches!(told, Ok(News::Back)) {
+                client = client.again().await?;
+            }
+            match told {
                 Ok(News::Changed(id)) if id != request.id => {}
                 Ok(News::Changed(_) | News::Back) => request = client.get(&request.id).await?,
                 Ok(News::Stopped) => context.screen.note(say::request::TPAD_STOPPED),

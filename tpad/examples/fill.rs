@@ -189,6 +189,7 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
         Event::SessionOpened(sudo.clone())
     };
     let approval = Approval {
+        login: None,
         by: carol,
         at: at + 60,
         comment: None,
@@ -220,6 +221,7 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
         at: at + seconds,
         actor: None,
         actor_uid: None,
+        actor_login: None,
         event,
     };
     (0..).zip(events).map(envelope).collect()
@@ -234,6 +236,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         password: true,
     };
     Request {
+        requested_login: None,
         id,
         requested_by: user.clone(),
         user,

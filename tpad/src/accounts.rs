@@ -216,6 +216,16 @@ impl LocalFiles {
         Some(account)
     }
 
+    /// All accounts of this host that have this uid.
+    #[must_use]
+    pub fn all_of(&self, uid: u32) -> Vec<Account> {
+        let lines = self.now.lines().filter_map(user);
+        let names = lines.filter(|(person, _)| person.uid == uid);
+        names
+            .filter_map(|(named, _)| self.account(|person| *person == named))
+            .collect()
+    }
+
     /// Whether an account that was there at `since` is another one now, under the same name and
     /// uid: it is there, and since that second it was not.
     #[must_use]

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod notify;
 pub mod plan;
 pub mod policy;
+pub mod shadow;
 pub mod store;
 pub mod sys;
 pub mod watch;

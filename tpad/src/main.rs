@@ -121,9 +121,9 @@ fn daemon() -> anyhow::Result<()> {
     let runtime = SharedRuntime::current().context("make a runtime")?;
     let engine = Arc::new(Engine::open(Path::new(DATABASE), Source::installed())?);
     runtime.clone().block_on(async {
-        let listener = serve::listen(&runtime)?;
-        let gate = serve::gate(Arc::clone(&engine), runtime.clone(), listener);
-        runtime.spawn("gate", gate).detach();
+        let sockets = serve::listen(&runtime)?;
+        let root = serve::root(Arc::clone(&engine), runtime.clone(), sockets);
+        runtime.spawn("root", root).detach();
         // People who were told that it runs find it on the bus, and the host as it should be.
         let ready = ready_after(2);
         let people = serve::people(Arc::clone(&engine), runtime.clone(), ready.clone());

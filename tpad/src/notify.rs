@@ -200,6 +200,7 @@ mod tests {
                     at: 1_700_000_000,
                     actor: None,
                     actor_uid: None,
+                    actor_login: None,
                     event: Event::DaemonStopped,
                 },
                 fields: vec![("host".to_owned(), "web\n01".to_owned())],

@@ -74,8 +74,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     // Listen first, so that nothing falls between the reading and the listening.
     let mut events = Events::watch(&client).await?;
     filter.after = trail::read(&client, &filter, show).await?;
+    let mut client = client;
     loop {
-        match events.next().await? {
+        let news = events.next().await?;
+        if news == News::Back {
+            client = client.again().await?;
+        }
+        match news {
             News::Changed(seq) if filter.after.is_some_and(|last| seq <= last) => {}
             News::Changed(_) | News::Back => {
                 filter.after = trail::read(&client, &filter, show).await?;

@@ -94,8 +94,13 @@ async fn watch(
     for request in shown.iter().rev() {
         show_line(request, context, json)?;
     }
+    let mut client = client.clone();
     loop {
-        match changes.next().await? {
+        let news = changes.next().await?;
+        if news == News::Back {
+            client = client.again().await?;
+        }
+        match news {
             News::Stopped => context.screen.note(say::request::TPAD_STOPPED),
             News::Changed(_) | News::Back => {
                 let now = client.ask(client.access.list_requests(filter)).await?;

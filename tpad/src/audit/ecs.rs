@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 54] = [
+const FIELDS: [(&str, &str); 56] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -14,6 +14,8 @@ const FIELDS: [(&str, &str); 54] = [
     ("actor", "user.name"),
     ("actor_uid", "user.id"),
     ("actor_euid", "user.effective.id"),
+    ("actor_login", "tpa.actor_login"),
+    ("actor_login_uid", "tpa.actor_login_uid"),
     ("rhost", "source.address"),
     ("tty", "process.tty.name"),
     ("pid", "process.pid"),

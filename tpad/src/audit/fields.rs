@@ -47,6 +47,9 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
             "actor_euid",
             envelope.actor_uid.filter(|uid| *uid != actor.uid),
         );
+        let login = envelope.actor_login.as_ref();
+        fields.maybe("actor_login", login.map(|person| &person.name));
+        fields.maybe("actor_login_uid", login.map(|person| person.uid));
     }
     fields.add("code", code);
     fields.add("outcome", outcome(&envelope.event));
@@ -241,6 +244,7 @@ mod tests {
                 name: "carol".into(),
             }),
             actor_uid: Some(0),
+            actor_login: None,
             event: Event::RequestCreated(Box::new(request(1, "alice"))),
         };
         let mut state = State::default();

@@ -135,6 +135,7 @@ mod tests {
                     at: 0,
                     actor: None,
                     actor_uid: None,
+                    actor_login: None,
                     event: Event::DaemonStopped,
                 },
                 fields: vec![

@@ -12,11 +12,13 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
+use super::caller::named;
 use super::doors::Doors;
+use super::process::Held;
 use super::view;
 use crate::accounts::Account;
 use crate::engine::{Engine, Error, What};
-use crate::ledger::{Asked, Caller, Kind, Refused, Request, Stage, may_decide_now};
+use crate::ledger::{Asked, Caller, Identity, Kind, Refused, Request, Stage};
 use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
 
@@ -41,6 +43,17 @@ pub struct Access {
     pub runtime: SharedRuntime,
     /// Who may come in.
     pub doors: Doors,
+    /// How calls come.
+    pub line: Line,
+}
+
+/// How calls come.
+#[derive(Debug, Clone)]
+pub enum Line {
+    /// On the system bus, whose driver tells who is calling.
+    Bus,
+    /// On the socket that only root can open, from this process.
+    Socket(Held),
 }
 
 impl Access {
@@ -108,9 +121,12 @@ impl Access {
         let user = match request
             .user
             .clone()
-            .filter(|name| *name != caller.person.name)
+            .filter(|name| *name != caller.person().name)
         {
-            Some(name) => Some(self.account(&name).await?),
+            Some(name) => {
+                let files = self.engine.accounts.files();
+                Some(named(self.account(&name).await?, &files))
+            }
             None => None,
         };
         let asked = asked(&caller, user, request);
@@ -126,7 +142,10 @@ impl Access {
     ) -> Result<Vec<wire::Request>, Refusal> {
         let caller = self.doors.admit(connection, &header).await?;
         let query = RequestQuery {
-            of: filter.mine.filter(|mine| *mine).map(|_| caller.person.uid),
+            of: filter
+                .mine
+                .filter(|mine| *mine)
+                .map(|_| caller.person().uid),
             user: filter.user,
             role: filter.role,
             since: filter.since,
@@ -138,8 +157,7 @@ impl Access {
         };
         let mut found = self.engine.requests(&caller, &query)?;
         if filter.reviewable == Some(true) {
-            let policy = self.engine.policy();
-            found.retain(|request| may_decide_now(&policy, request, &caller));
+            found = self.engine.retain_reviewable(&caller, found)?;
         }
         let now = self.engine.now().map_err(Error::from)?;
         Ok(view::requests(&self.engine, &caller, &found, &now))
@@ -225,7 +243,7 @@ impl Access {
     ) -> Result<Vec<wire::Request>, Refusal> {
         let caller = self.doors.admit(connection, &header).await?;
         let ids = if id.is_empty() {
-            let mine = self.grants_of(&caller, caller.person.uid)?;
+            let mine = self.grants_of(&caller, caller.person().uid)?;
             mine.iter().map(|request| request.id).collect()
         } else {
             vec![self.engine.resolve(&caller, id)?]
@@ -281,7 +299,7 @@ impl Access {
     ) -> Result<Vec<wire::Request>, Refusal> {
         let caller = self.doors.admit(connection, &header).await?;
         let uid = if user.is_empty() {
-            caller.person.uid
+            caller.person().uid
         } else {
             self.account(user).await?.person.uid
         };
@@ -464,7 +482,7 @@ impl Access {
             }
         }
         // Whoever ends their own login ends this very call: they hear of it while they can.
-        let own_login = matches!(what, What::End) && self.engine.is_gated(&caller.person);
+        let own_login = matches!(what, What::End) && self.engine.is_gated(caller.person());
         if !own_login {
             self.engine.settle(&self.runtime).await;
         }
@@ -494,14 +512,10 @@ pub(super) fn roles_for(engine: &Engine, caller: &Caller) -> Vec<wire::Role> {
 }
 
 /// What a new request says: for the caller, or for somebody else.
-pub(super) fn asked(caller: &Caller, user: Option<Account>, request: wire::NewRequest) -> Asked {
-    let (user, user_groups) = match user {
-        Some(account) => (account.person, account.groups),
-        None => (caller.person.clone(), caller.groups.clone()),
-    };
+pub(super) fn asked(caller: &Caller, user: Option<Identity>, request: wire::NewRequest) -> Asked {
+    let user = user.unwrap_or_else(|| caller.identity.clone());
     Asked {
         user,
-        user_groups,
         role: request.role,
         reason: request.reason,
         ticket: request.ticket,

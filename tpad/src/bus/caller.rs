@@ -1,10 +1,11 @@
-//! Who is calling: what the bus driver and the kernel say, and nothing else.
+//! Who is calling: what the bus driver and the kernel tell of it is gathered here, and
+//! [`crate::ledger::caller()`] says whose call it then is.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use anyhow::{Context as _, anyhow};
 use tpa_bus::error::Refusal;
 use tpa_bus::names;
 use zbus::Connection;
@@ -12,34 +13,66 @@ use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::BusName;
 
-use super::access::Access;
-use crate::accounts::Account;
-use crate::ledger::Caller;
-use crate::sys;
+use super::access::{Access, Line};
+use super::process;
+use crate::accounts::{Account, LocalFiles};
+use crate::engine::{Engine, Error};
+use crate::ledger::{Caller, Identity, Peer, Process, caller};
+use crate::{shadow, sys};
 
 /// How long the name service may take over who is calling.
 const NAMES: Duration = Duration::from_secs(3);
 
-/// `(uid_t) -1`: no login uid, and no uid either.
-const NOBODY_AT_ALL: u32 = u32::MAX;
+/// shadow(5)
+const SHADOW: &str = "/etc/shadow";
+
+const DAY_S: i64 = 86_400;
 
 /// The caller of a method. Anything unclear, a caller who has left above all, is a refusal.
 pub async fn identify(connection: &Connection, header: &Header<'_>) -> Result<Caller, Refusal> {
-    look(connection, header).await.map_err(|error| {
+    let unclear = |error: anyhow::Error| {
         // Anybody can bring this about, as often as they like.
         tracing::debug!("cannot tell who is calling: {error:#}");
         Refusal::NotPermitted(format!(
             "cannot tell who you are: {error:#}\nnext: try again; if it stays, tell an admin"
         ))
-    })
+    };
+    let server = connection.object_server();
+    let access = server.interface::<_, Access>(names::OBJECT_PATH).await;
+    let access = access.map_err(|error| unclear(error.into()))?;
+    let access = access.get().await.clone();
+    let peer = match &access.line {
+        Line::Bus => on_bus(connection, header).await.map_err(unclear)?,
+        Line::Socket(process) => Peer {
+            uid: 0,
+            process: process.look(Path::new("/proc")),
+        },
+    };
+    let known = known(&access, &peer).await;
+    let look_up = |uid| {
+        let found = known.iter().find(|(looked_up, _)| *looked_up == uid);
+        found.map_or_else(|| Ok(None), |(_, identity)| identity.clone())
+    };
+    caller(peer, look_up).map_err(|refused| Error::Refused(refused).into())
 }
 
-async fn look(connection: &Connection, header: &Header<'_>) -> anyhow::Result<Caller> {
+/// Whether the connection of a method on the system bus is root's, which needs no process.
+pub async fn is_root(connection: &Connection, header: &Header<'_>) -> bool {
+    let Some(sender) = header.sender() else {
+        return false;
+    };
+    let Ok(driver) = DBusProxy::new(connection).await else {
+        return false;
+    };
+    let name = BusName::from(sender.to_owned());
+    driver.get_connection_unix_user(name).await.ok() == Some(0)
+}
+
+async fn on_bus(connection: &Connection, header: &Header<'_>) -> anyhow::Result<Peer> {
     let sender = header.sender().context("the call has no sender")?;
     let driver = DBusProxy::new(connection).await?;
-    let name = || BusName::from(sender.to_owned());
     let credentials = driver
-        .get_connection_credentials(name())
+        .get_connection_credentials(BusName::from(sender.to_owned()))
         .await
         .context("the caller has left the bus")?;
     let uid = credentials
@@ -49,72 +82,66 @@ async fn look(connection: &Connection, header: &Header<'_>) -> anyhow::Result<Ca
         .process_id()
         .context("the bus does not tell the caller's process")?;
     let pid = i32::try_from(pid).context("the bus tells an impossible process")?;
-    let process = if let Some(descriptor) = credentials.into_process_fd() {
-        OwnedFd::from(descriptor)
-    } else {
-        // Before dbus 1.16 there is only the pid, which may be somebody else's by now: hold on
-        // to the process, then ask whether the connection still is that pid's.
-        let process = sys::pidfd_open(pid).context("the caller has gone")?;
-        let again = driver.get_connection_unix_process_id(name()).await;
-        if i32::try_from(again.context("the caller has left the bus")?) != Ok(pid) {
-            bail!("the caller's process changed");
+    let proc = Path::new("/proc");
+    let process = match credentials.into_process_fd() {
+        Some(descriptor) => {
+            let descriptor = OwnedFd::from(descriptor);
+            process::look(proc, pid, &descriptor).map_or(Process::Gone, Process::Held)
         }
-        process
+        // Before dbus 1.16 there is only the number of whoever connected, and no asking the driver
+        // again tells more: it remembers that number for ever.
+        None => sys::pidfd_open(pid)
+            .ok()
+            .and_then(|descriptor| process::look(proc, pid, &descriptor))
+            .map_or(Process::Gone, Process::Numbered),
     };
-    let login_uid = login_uid(pid)?;
-    still_there(&process)?;
-    person(connection, uid, login_uid).await
+    Ok(Peer { uid, process })
 }
 
-/// The audit login uid of a process, when it has one (`pam_loginuid(8)`, proc(5)).
-fn login_uid(pid: i32) -> anyhow::Result<Option<u32>> {
-    let path = format!("/proc/{pid}/loginuid");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-    let uid: u32 = text
-        .trim()
-        .parse()
-        .with_context(|| format!("{path} holds no uid"))?;
-    Ok((uid != NOBODY_AT_ALL).then_some(uid))
+type Known = Vec<(u32, Result<Option<Identity>, String>)>;
+
+/// What is known of everybody who may be behind the call.
+async fn known(access: &Access, peer: &Peer) -> Known {
+    let login = match peer.process {
+        Process::Held(traits) | Process::Numbered(traits) => traits.login,
+        Process::Gone => None,
+    };
+    let engine = &access.engine;
+    let today = engine.now().map_or(i64::MAX, |now| now.wall_s) / DAY_S;
+    let files = engine.accounts.files();
+    let mut known = Known::new();
+    for uid in [Some(peer.uid), login].into_iter().flatten() {
+        if known.iter().all(|(done, _)| *done != uid) {
+            let account = account(engine, access, uid).await;
+            let identity = account.map(|found| found.map(|found| of(found, &files, today)));
+            known.push((uid, identity.map_err(|why| format!("{why:#}"))));
+        }
+    }
+    known
 }
 
 /// The account of a uid. Where the name service does not tell in time it has no groups but those of
 /// this host, which takes something away and gives nothing.
-async fn account(connection: &Connection, uid: u32) -> anyhow::Result<Option<Account>> {
-    let server = connection.object_server();
-    let access = server.interface::<_, Access>(names::OBJECT_PATH).await?;
-    let (accounts, runtime) = {
-        let access = access.get().await;
-        (access.engine.accounts.clone(), access.runtime.clone())
-    };
-    let account = accounts.by_uid(&runtime, uid, NAMES).await;
-    account.map_err(|why| anyhow!("look up uid {uid}: {why}"))
+async fn account(engine: &Engine, access: &Access, uid: u32) -> anyhow::Result<Option<Account>> {
+    let account = engine.accounts.by_uid(&access.runtime, uid, NAMES).await;
+    account.map_err(|why| anyhow!("{why}"))
 }
 
-/// What was read under a pid was this process's only if it has not ended since.
-fn still_there(process: &OwnedFd) -> anyhow::Result<()> {
-    let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut ended, PollTimeout::ZERO).context("look at the caller's process")? != 0 {
-        bail!("the caller has gone");
-    }
-    Ok(())
+/// The person of an account: with all names of this host that are theirs, too.
+fn of(account: Account, files: &LocalFiles, today: i64) -> Identity {
+    let mut identity = named(account, files);
+    identity.standing = shadow::standing(Path::new(SHADOW), &identity.names, today);
+    identity
 }
 
-/// The human: the login uid's, else the uid's.
-async fn person(
-    connection: &Connection,
-    uid: u32,
-    login_uid: Option<u32>,
-) -> anyhow::Result<Caller> {
-    let human = login_uid.unwrap_or(uid);
-    if uid == NOBODY_AT_ALL || human == NOBODY_AT_ALL {
-        bail!("uid -1 is nobody");
+/// The person of an account: with all names of this host that are theirs, and the groups of each.
+pub(super) fn named(account: Account, files: &LocalFiles) -> Identity {
+    let mut identity = Identity::of(account.person, account.groups);
+    for other in files.all_of(identity.person.uid) {
+        if !identity.names.contains(&other.person.name) {
+            identity.names.push(other.person.name);
+            identity.groups.extend(other.groups);
+        }
     }
-    let account = account(connection, human)
-        .await?
-        .with_context(|| format!("uid {human} has no account"))?;
-    Ok(Caller {
-        person: account.person,
-        groups: account.groups,
-        uid,
-    })
+    identity
 }

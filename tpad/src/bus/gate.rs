@@ -14,12 +14,12 @@ use zbus::message::Header;
 use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
-use super::caller::identify;
+use super::caller::{is_root, named};
 use super::{access, view, words};
 use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
 use crate::host::process;
-use crate::ledger::{Caller, Person, Place, Why};
+use crate::ledger::{Caller, Identity, Person, Place, Proof, Why};
 use crate::policy::Gives;
 
 /// How long the answer to someone who starts a grant by using it waits for its rules: well within
@@ -166,11 +166,7 @@ impl Gate {
     ) -> Result<wire::Request, Refusal> {
         self.root_only(connection, &header).await?;
         let id = Id::parse(id).map_err(|error| Refusal::UnknownId(error.to_string()))?;
-        let caller = Caller {
-            person: Person::root(),
-            groups: Vec::new(),
-            uid: 0,
-        };
+        let caller = at_gate(Identity::of(Person::root(), Vec::new()));
         // Who hangs up waits no more: what is pending for hours must not keep their connections.
         let hung_up = async {
             connection.closed().await;
@@ -195,7 +191,7 @@ impl Gate {
 impl Gate {
     /// The socket lets nobody but root connect; on the bus the driver says who it is.
     async fn root_only(&self, connection: &Connection, header: &Header<'_>) -> Result<(), Refusal> {
-        if self.way == Way::Socket || identify(connection, header).await?.is_root() {
+        if self.way == Way::Socket || is_root(connection, header).await {
             return Ok(());
         }
         Err(Refusal::NotPermitted(
@@ -222,11 +218,7 @@ impl Gate {
             .map_err(|why| Refusal::Failed(format!("cannot look up uid {}: {why}", query.uid)))?
             .filter(|account| account.person.name == query.user)
             .ok_or_else(|| Refusal::Invalid(format!("uid {} is not this user's", query.uid)))?;
-        Ok(Caller {
-            uid: account.person.uid,
-            person: account.person,
-            groups: account.groups,
-        })
+        Ok(at_gate(named(account, &accounts.files())))
     }
 
     fn show(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
@@ -279,11 +271,7 @@ impl Gate {
         let accounts = &self.engine.accounts;
         let told = accounts.by_uid(&self.runtime, user.uid, HINT).await;
         let account = told.ok()??;
-        let caller = Caller {
-            person: account.person,
-            groups: account.groups,
-            uid: user.uid,
-        };
+        let caller = at_gate(named(account, &accounts.files()));
         let roles = access::roles_for(&self.engine, &caller);
         let had = why
             .about()
@@ -291,6 +279,16 @@ impl Gate {
             .map(|r| r.role);
         let last = had.filter(|had| roles.iter().any(|role| role.name == *had));
         last.or_else(|| roles.into_iter().next().map(|role| role.name))
+    }
+}
+
+/// Somebody whom PAM has authenticated at the gate.
+fn at_gate(identity: Identity) -> Caller {
+    Caller {
+        uid: identity.person.uid,
+        identity,
+        login: None,
+        proof: Proof::Gate,
     }
 }
 

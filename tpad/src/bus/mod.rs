@@ -10,6 +10,7 @@ pub mod caller;
 pub mod client;
 pub mod doors;
 pub mod gate;
+pub mod process;
 pub mod serve;
 mod view;
 mod words;
@@ -86,6 +87,7 @@ mod tests {
             doors: doors::Doors::default(),
             engine: Arc::clone(&engine),
             runtime: runtime.clone(),
+            line: access::Line::Bus,
         };
         let gate = gate::Gate {
             engine,

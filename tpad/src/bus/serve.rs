@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_lite::future::or;
+use futures_lite::future::{or, zip};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tpa_bus::names;
-use zbus::object_server::SignalEmitter;
+use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, Guid, connection};
 use zruntime::net::unix::UnixListener;
 use zruntime::{Shared, SharedRuntime};
 
-use super::access::Access;
+use super::access::{Access, Line};
 use super::doors::Doors;
 use super::gate::{Gate, Way};
+use super::process;
 use crate::engine::Engine;
 use crate::store::Record;
 
@@ -28,16 +29,31 @@ const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long to wait before looking for the system bus again. Only while there is none.
 const BUS_AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens the gate's socket, in place of one that a daemon before has left.
+/// The two sockets that only root can open.
+#[derive(Debug)]
+pub struct Sockets {
+    /// For the gate.
+    gate: UnixListener<Shared>,
+    /// For root's commands.
+    access: UnixListener<Shared>,
+}
+
+/// Opens the sockets, in place of those that a daemon before has left.
 ///
 /// # Errors
-/// When it cannot be opened: then there is no gate.
-pub fn listen(runtime: &SharedRuntime) -> anyhow::Result<UnixListener<Shared>> {
-    let path = names::GATE_SOCKET;
-    // The folder is root's alone, so nobody can connect between the two calls below.
+/// When one cannot be opened: then there is no gate, or nobody can be told behind root.
+pub fn listen(runtime: &SharedRuntime) -> anyhow::Result<Sockets> {
+    // The folder is root's alone, so nobody can connect between the two calls in `open`.
     let folder = Permissions::from_mode(0o700);
     std::fs::set_permissions(names::RUN_DIR, folder)
         .with_context(|| format!("close {} to others", names::RUN_DIR))?;
+    Ok(Sockets {
+        gate: open(runtime, names::GATE_SOCKET)?,
+        access: open(runtime, names::ACCESS_SOCKET)?,
+    })
+}
+
+fn open(runtime: &SharedRuntime, path: &str) -> anyhow::Result<UnixListener<Shared>> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("remove the old {path}"));
@@ -51,48 +67,104 @@ pub fn listen(runtime: &SharedRuntime) -> anyhow::Result<UnixListener<Shared>> {
     Ok(listener)
 }
 
-/// Answers the gate, each connection beside the others, so that a slow one holds up nobody.
-pub async fn gate(engine: Arc<Engine>, runtime: SharedRuntime, listener: UnixListener<Shared>) {
+/// Answers root's sockets, each connection beside the others, so that a slow one holds up nobody.
+pub async fn root(engine: Arc<Engine>, runtime: SharedRuntime, sockets: Sockets) {
+    let gate = {
+        let (engine, runtime) = (Arc::clone(&engine), runtime.clone());
+        let gate = Gate {
+            engine,
+            runtime: runtime.clone(),
+            way: Way::Socket,
+        };
+        accept(runtime, sockets.gate, names::GATE_SOCKET, move |stream| {
+            answer_gate(gate.clone(), stream)
+        })
+    };
+    let access = {
+        let runtime = runtime.clone();
+        accept(
+            runtime.clone(),
+            sockets.access,
+            names::ACCESS_SOCKET,
+            move |stream| answer_root(Arc::clone(&engine), runtime.clone(), stream),
+        )
+    };
+    zip(gate, access).await;
+}
+
+async fn accept<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
+    runtime: SharedRuntime,
+    listener: UnixListener<Shared>,
+    path: &'static str,
+    answer: impl Fn(UnixStream) -> F,
+) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream.into_std(),
             Err(error) => {
                 // Out of descriptors: those in use come back.
-                tracing::error!("cannot accept on {}: {error}", names::GATE_SOCKET);
+                tracing::error!("cannot accept on {path}: {error}");
                 runtime.sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let gate = Gate {
-            engine: Arc::clone(&engine),
-            runtime: runtime.clone(),
-            way: Way::Socket,
-        };
+        let answer = answer(stream);
         let peer = async move {
-            if let Err(error) = answer(gate, stream).await {
-                tracing::warn!("a peer on {}: {error:#}", names::GATE_SOCKET);
+            if let Err(error) = answer.await {
+                tracing::warn!("a peer on {path}: {error:#}");
             }
         };
-        runtime.spawn("gate", peer).detach();
+        runtime.spawn("root", peer).detach();
     }
 }
 
-async fn answer(gate: Gate, stream: UnixStream) -> anyhow::Result<()> {
+async fn answer_gate(gate: Gate, stream: UnixStream) -> anyhow::Result<()> {
     let peer = getsockopt(&stream, PeerCredentials).context("ask who it is")?;
     anyhow::ensure!(peer.uid() == 0, "uid {} is not root", peer.uid());
     let runtime = gate.runtime.clone();
+    serve(&runtime, gate, stream).await
+}
+
+/// Serves root's commands to a process that is known to have connected, so that the person behind
+/// root's uid can be told.
+async fn answer_root(
+    engine: Arc<Engine>,
+    runtime: SharedRuntime,
+    stream: UnixStream,
+) -> anyhow::Result<()> {
+    let proven = runtime.timeout(HANDSHAKE, process::prove(&runtime, stream));
+    let (stream, process) = proven.await.map_err(|_| too_slow())??;
+    let access = Access {
+        engine,
+        runtime: runtime.clone(),
+        doors: Doors::default(),
+        line: Line::Socket(process),
+    };
+    serve(&runtime, access, stream).await
+}
+
+/// Speaks D-Bus with a peer until it hangs up.
+async fn serve(
+    runtime: &SharedRuntime,
+    interface: impl Interface,
+    stream: UnixStream,
+) -> anyhow::Result<()> {
     let handshake = connection::Builder::unix_stream(stream)
         .server(Guid::generate())
         .p2p()
-        .serve_at(names::OBJECT_PATH, gate)
+        .serve_at(names::OBJECT_PATH, interface)
         .build();
     let connection = runtime
         .timeout(HANDSHAKE, handshake)
         .await
-        .map_err(|_| anyhow::anyhow!("no handshake within {}s", HANDSHAKE.as_secs()))?
+        .map_err(|_| too_slow())?
         .context("handshake")?;
     connection.closed().await;
     Ok(())
+}
+
+fn too_slow() -> anyhow::Error {
+    anyhow::anyhow!("no handshake within {}s", HANDSHAKE.as_secs())
 }
 
 /// Serves people on the system bus, and goes on when the bus comes back after it was gone. `tried`
@@ -127,6 +199,7 @@ async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Resul
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
         doors: Doors::default(),
+        line: Line::Bus,
     };
     let gate = Gate {
         engine: Arc::clone(engine),

@@ -9,7 +9,7 @@ use tpa_bus::offline::NOBODY;
 use crate::audit::line;
 use crate::clock::Now;
 use crate::engine::Engine;
-use crate::ledger::{Approval, Caller, Closed, Request, Session, Stage, may_decide_now};
+use crate::ledger::{Approval, Caller, Closed, Request, Session, Stage};
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
 
@@ -55,7 +55,7 @@ pub(super) fn request(
         gives: gives.describe(),
         warnings: Some(warnings(&policy, &request.role, gives)),
         rules_rejected: engine.rules_rejected(request.id),
-        reviewable: Some(may_decide_now(&policy, request, caller)),
+        reviewable: Some(engine.is_reviewable(caller, request, now)),
         ..wire::Request::default()
     };
     stage(&mut out, request, now);
@@ -169,8 +169,6 @@ fn logind_session(pid: u32) -> Option<String> {
 }
 
 pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role {
-    let groups = &caller.groups;
-    let person = &caller.person;
     wire::Role {
         name: role.name.clone(),
         description: role.description.clone(),
@@ -182,7 +180,7 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
         ticket_pattern: role.ticket_pattern.clone(),
         approvers: approvers(role),
         needed: role.needed,
-        auto: policy.means(&role.auto, &person.name, person.uid, groups),
+        auto: caller.identity.is_meant(policy, &role.auto),
         break_glass: role.gives.break_glass,
         login: role.gives.login,
         record: role.gives.record,
@@ -194,10 +192,8 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
 
 /// Whether the person may ask for the role.
 pub(super) fn may_ask(policy: &Policy, caller: &Caller, role: &Role) -> bool {
-    let person = &caller.person;
-    person.uid != 0
-        && person.uid != NOBODY
-        && policy.means(&role.requesters, &person.name, person.uid, &caller.groups)
+    let uid = caller.person().uid;
+    uid != 0 && uid != NOBODY && caller.identity.is_meant(policy, &role.requesters)
 }
 
 pub(super) fn event(record: &Record, format: AuditFormat) -> wire::Event {

@@ -5,9 +5,12 @@ use tpa_bus::id::{Id, normalize};
 use zruntime::SharedRuntime;
 
 use super::{AUDIT_GROUP, Engine, Error, Inner, Result};
+use crate::clock::Now;
 use crate::host::paths::Paths;
 use crate::host::rules::in_rust;
-use crate::ledger::{Asked, Caller, Command, Event, Kind, Refused, Request, Session, decide};
+use crate::ledger::{
+    Asked, Caller, Command, Event, Kind, Refused, Request, Session, decide, may_decide_now,
+};
 use crate::policy::{Gives, lacking};
 use crate::store::{EventQuery, Record, RequestQuery, Walk};
 
@@ -224,10 +227,30 @@ impl Engine {
         let mut query = query.clone();
         if query.of.is_none() && !decides_or_audits(&inner, caller) {
             // They see nothing else: the database need not be read through for it.
-            query.of = Some(caller.person.uid);
+            query.of = Some(caller.person().uid);
         }
         let mut found = inner.store.requests(&query).map_err(anyhow::Error::new)?;
         found.retain(|request| may_see(&inner, caller, request));
+        Ok(found)
+    }
+
+    /// Whether this caller may decide this request as it stands.
+    pub fn is_reviewable(&self, caller: &Caller, request: &Request, now: &Now) -> bool {
+        let inner = self.lock();
+        may_decide_now(&inner.state, &inner.policy, request, caller, now)
+    }
+
+    /// Those of the requests that this caller may decide as they stand.
+    ///
+    /// # Errors
+    /// When there is no clock.
+    pub fn retain_reviewable(
+        &self,
+        caller: &Caller,
+        mut found: Vec<Request>,
+    ) -> Result<Vec<Request>> {
+        let now = self.now()?;
+        found.retain(|request| self.is_reviewable(caller, request, &now));
         Ok(found)
     }
 
@@ -236,7 +259,7 @@ impl Engine {
         let inner = self.lock();
         let visible = |session: &&Session| {
             may_audit(caller)
-                || caller.is(session.user.uid)
+                || caller.acts_for(session.user.uid)
                 || inner
                     .state
                     .requests
@@ -367,11 +390,12 @@ fn may_see(inner: &Inner, caller: &Caller, request: &Request) -> bool {
             .get(&request.role)
             .is_some_and(|role| caller.is_listed(&role.approvers))
     };
-    may_audit(caller) || request.is_of(caller.person.uid) || request.has_yes_of(caller) || decides()
+    let own = request.is_of(caller.person().uid);
+    may_audit(caller) || own || request.has_yes_by_all(caller) || decides()
 }
 
 fn may_audit(caller: &Caller) -> bool {
-    caller.is_root() || caller.groups.iter().any(|group| group == AUDIT_GROUP)
+    caller.is_root() || caller.is_in(AUDIT_GROUP)
 }
 
 fn audit_only(caller: &Caller) -> Result<()> {

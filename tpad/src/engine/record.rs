@@ -62,8 +62,9 @@ impl Engine {
         for event in events {
             let envelope = Envelope {
                 at: now.wall_s,
-                actor: caller.map(|caller| caller.person.clone()),
+                actor: caller.map(|caller| caller.person().clone()),
                 actor_uid: caller.map(|caller| caller.uid),
+                actor_login: caller.and_then(Caller::login_person),
                 event,
             };
             next.apply(&envelope);

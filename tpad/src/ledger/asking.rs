@@ -36,14 +36,15 @@ pub(super) fn ask(
             .next("see what there is: tpactl roles")
     })?;
     may_ask(policy, role, caller, asked)?;
-    within_limits(state, policy, caller, &asked.user, now)?;
+    within_limits(state, policy, caller, &asked.user.person, now)?;
     check_reason(role, &asked.reason)?;
     check_ticket(role, asked.ticket.as_deref())?;
     let (duration_s, at) = span_of(role, asked, now)?;
     let request = Request {
         id,
-        user: asked.user.clone(),
-        requested_by: caller.person.clone(),
+        user: asked.user.person.clone(),
+        requested_by: caller.person().clone(),
+        requested_login: caller.login_person(),
         requested_at: now.wall_s,
         role: role.name.clone(),
         reason: asked.reason.clone(),
@@ -61,7 +62,7 @@ pub(super) fn ask(
         removal: Removal::None,
         refusals: BTreeMap::new(),
     };
-    let by_itself = approves_itself(role, caller, &asked.user);
+    let by_itself = approves_itself(role, caller, &asked.user.person);
     filed(state, role, &request, by_itself, now)
 }
 
@@ -81,7 +82,7 @@ pub(super) fn extend(
         Refused::not_permitted(format!("the role {} no longer exists", target.role))
             .next("ask for another role: tpactl roles")
     })?;
-    if !caller.is(target.user.uid) && !caller.is_listed(&role.approvers) {
+    if !caller.acts_for(target.user.uid) && !caller.is_listed(&role.approvers) {
         return Err(Refused::not_permitted(format!("{grant} is not your grant"))
             .next("its holder or an approver of its role can ask for more time"));
     }
@@ -99,7 +100,8 @@ pub(super) fn extend(
     check_extension(role, target, seconds)?;
     let request = Request {
         id,
-        requested_by: caller.person.clone(),
+        requested_by: caller.person().clone(),
+        requested_login: caller.login_person(),
         requested_at: now.wall_s,
         reason: reason.to_owned(),
         duration_s: seconds,
@@ -142,20 +144,18 @@ fn filed(
 
 /// Whether the role says yes by itself: to a person whom it names, asking for themselves.
 fn approves_itself(role: &Role, caller: &Caller, user: &Person) -> bool {
-    caller.person == *user && caller.is_listed(&role.auto)
+    caller.person().uid == user.uid && caller.is_listed(&role.auto)
 }
 
 fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Result<(), Refused> {
-    let Asked {
-        user, user_groups, ..
-    } = asked;
+    let user = &asked.user.person;
     if user.uid == 0 || user.uid == u32::MAX {
         return Err(
             Refused::invalid(format!("{} needs no grant", one_line(&user.name, 40)))
                 .next("name the person who is to have access: --user NAME"),
         );
     }
-    let for_self = caller.person.uid == user.uid;
+    let for_self = caller.person().uid == user.uid;
     if !for_self && !caller.is_listed(&role.approvers) {
         return Err(Refused::not_permitted(format!(
             "you may not ask for {} on behalf of {}",
@@ -163,8 +163,7 @@ fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Resu
         ))
         .next(format!("only its approvers may: {}", listed(role))));
     }
-    let user_listed = policy.means(&role.requesters, &user.name, user.uid, user_groups);
-    if !user_listed {
+    if !asked.user.is_meant(policy, &role.requesters) {
         let whom = if for_self {
             "you".to_owned()
         } else {
@@ -186,7 +185,7 @@ fn within_limits(
     now: &Now,
 ) -> Result<(), Refused> {
     let most = usize::try_from(policy.pending_per_user).unwrap_or(usize::MAX);
-    for person in [&caller.person, user] {
+    for person in [caller.person(), user] {
         let pending = |request: &&Request| request.is_pending() && request.is_of(person.uid);
         if state.requests.values().filter(pending).count() >= most {
             return Err(Refused::new(
@@ -198,7 +197,7 @@ fn within_limits(
     }
     let hour_ago = now.wall_s.saturating_sub(HOUR_S);
     let recent = |request: &&Request| {
-        request.requested_by.uid == caller.person.uid && request.requested_at > hour_ago
+        request.requested_by.uid == caller.person().uid && request.requested_at > hour_ago
     };
     let most = most.saturating_mul(HOURLY);
     if state.requests.values().filter(recent).count() >= most {
@@ -206,7 +205,7 @@ fn within_limits(
             Kind::Limit,
             format!(
                 "{} has filed {most} requests within the hour",
-                caller.person.name
+                caller.person().name
             ),
         )
         .next("wait, or have an admin raise limits.pending_per_user"));

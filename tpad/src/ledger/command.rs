@@ -2,7 +2,7 @@
 
 use tpa_bus::id::Id;
 
-use super::{Caller, Event, Person, Refused, State, asking, deciding, ending};
+use super::{Caller, Event, Identity, Proof, Refused, State, asking, deciding, ending};
 use crate::clock::Now;
 use crate::policy::Policy;
 
@@ -62,10 +62,8 @@ pub enum Command {
 /// What a new request says.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// For whom, as NSS has them now.
-    pub user: Person,
-    /// The groups they are in.
-    pub user_groups: Vec<String>,
+    /// For whom, as the host knows them now.
+    pub user: Identity,
     /// Role.
     pub role: String,
     /// Why.
@@ -91,6 +89,7 @@ pub fn decide(
     command: &Command,
     now: &Now,
 ) -> Result<Vec<Event>, Refused> {
+    is_known(caller, command)?;
     match command {
         Command::Ask(id, asked) => asking::ask(state, policy, caller, *id, asked, now),
         Command::Extend {
@@ -111,7 +110,7 @@ pub fn decide(
             (*duration_s, comment.as_deref()),
             now,
         ),
-        Command::Deny { id, reason } => deciding::deny(state, policy, caller, *id, reason),
+        Command::Deny { id, reason } => deciding::deny(state, policy, caller, *id, reason, now),
         Command::Review { id, comment } => {
             deciding::review(state, policy, caller, *id, comment, now)
         }
@@ -119,4 +118,28 @@ pub fn decide(
         Command::End(id) => ending::end(state, caller, *id),
         Command::Revoke { id, reason } => ending::revoke(state, policy, caller, *id, reason),
     }
+}
+
+/// Refuses what takes a person where the call may be another's: a decision always, and anything but
+/// taking access away where root's uid says nothing of who it is.
+fn is_known(caller: &Caller, command: &Command) -> Result<(), Refused> {
+    if caller.proof != Proof::Unproven {
+        return Ok(());
+    }
+    let allowed = match command {
+        Command::Revoke { .. } => caller.is_root(),
+        Command::Ask(..) | Command::Extend { .. } | Command::Withdraw(_) | Command::End(_) => {
+            !caller.is_root()
+        }
+        Command::Approve { .. } | Command::Deny { .. } | Command::Review { .. } => false,
+    };
+    if allowed {
+        return Ok(());
+    }
+    let refused = Refused::not_permitted("cannot tell whose login this call comes from");
+    Err(refused.next(if caller.is_root() {
+        "use tpactl itself as root, which shows it; or do it as yourself, without sudo"
+    } else {
+        "call again from a process that stays until it is answered, as tpactl does"
+    }))
 }

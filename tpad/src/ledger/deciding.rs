@@ -5,9 +5,13 @@ use tpa_bus::span::Span;
 
 use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::request::{Approval, Closed, Deadline, Request, Stage};
-use super::{Caller, Event, Refused, State};
+use super::{Caller, Event, Proof, Refused, Standing, State};
 use crate::clock::Now;
 use crate::policy::{Policy, Role};
+
+/// For how long after the end of a grant its holder is taken to be able to act as those whom it
+/// gave, in seconds: a day.
+const ACTED_AS_S: i64 = 86_400;
 
 pub(super) fn approve(
     state: &State,
@@ -19,7 +23,7 @@ pub(super) fn approve(
 ) -> Result<Vec<Event>, Refused> {
     let request = known(state, id)?;
     let role = role_of(policy, request)?;
-    may_decide(role, request, caller, "approve")?;
+    may_decide(state, role, request, caller, "approve", now)?;
     still_pending(request).map_err(|refused| late(refused, request, caller, "approve"))?;
     if request.lapses_at <= now.wall_s {
         return Err(late(
@@ -81,9 +85,17 @@ pub(super) fn deny(
     caller: &Caller,
     id: Id,
     reason: &str,
+    now: &Now,
 ) -> Result<Vec<Event>, Refused> {
     let request = known(state, id)?;
-    may_decide(role_of(policy, request)?, request, caller, "deny")?;
+    may_decide(
+        state,
+        role_of(policy, request)?,
+        request,
+        caller,
+        "deny",
+        now,
+    )?;
     still_pending(request).map_err(|refused| late(refused, request, caller, "deny"))?;
     check_text("reason", reason, 1, TEXT_MAX)?;
     Ok(vec![Event::Closed {
@@ -109,7 +121,7 @@ pub(super) fn review(
         );
     }
     match policy.roles.get(&request.role) {
-        Some(role) => may_decide(role, request, caller, "review")?,
+        Some(role) => may_decide(state, role, request, caller, "review", now)?,
         // Nobody is on the list of a role that is gone, and the review is still owed.
         None if caller.is_root() && !is_own(request, caller) => {}
         None => {
@@ -235,32 +247,99 @@ fn too_late(request: &Request, why: &str) -> Refused {
     ))
 }
 
-/// Only a person on the role's list decides, and never about themselves: neither the human nor
-/// the uid they act with may be the requester's or that of whom the request is for.
+/// Only a person on the role's list decides, and never about themselves: nobody who may be behind
+/// the call may have asked, or be the one it is for, or be somebody whom that one can act as.
 fn may_decide(
+    state: &State,
     role: &Role,
     request: &Request,
     caller: &Caller,
     decision: &str,
+    now: &Now,
 ) -> Result<(), Refused> {
-    let own = is_own(request, caller);
-    let why = if own {
-        format!("you cannot {decision} your own request ({})", request.id)
+    let (why, word) = if is_own(request, caller) {
+        let why = format!("you cannot {decision} your own request ({})", request.id);
+        (why, "self")
     } else if !caller.is_listed(&role.approvers) {
-        format!(
+        let why = format!(
             "you may not {decision} requests for {} ({})",
             role.name, request.id
-        )
+        );
+        (why, "not-allowed")
+    } else if let Some(grant) = acts_as(state, request, caller, now) {
+        let why = format!(
+            "you cannot {decision} {}: under {} {} can act as you",
+            request.id, grant.id, grant.user.name
+        );
+        (why, "acts-as")
     } else {
-        return Ok(());
+        return in_good_standing(request, caller, decision);
     };
     let refused = Refused::not_permitted(why).next(format!("ask one of {}", listed(role)));
-    let word = if own { "self" } else { "not-allowed" };
     Err(refused.recorded(request, caller, decision, word))
 }
 
 fn is_own(request: &Request, caller: &Caller) -> bool {
-    caller.is(request.user.uid) || caller.is(request.requested_by.uid)
+    let of = [
+        Some(&request.user),
+        Some(&request.requested_by),
+        request.requested_login.as_ref(),
+    ];
+    of.into_iter()
+        .flatten()
+        .any(|person| caller.may_be(person.uid))
+}
+
+/// The grant by which whoever asked, or the one it is for, runs commands as somebody behind this
+/// call. Such a command's call looks like that somebody's in every way, and what it left behind (a
+/// job of cron's, a key) may speak for as long again after the grant's end.
+fn acts_as<'a>(
+    state: &'a State,
+    request: &Request,
+    caller: &Caller,
+    now: &Now,
+) -> Option<&'a Request> {
+    let of = |other: &&Request| request.is_of(other.user.uid);
+    let on = |other: &&Request| match other.stage {
+        Stage::Active { .. } => true,
+        Stage::Closed {
+            since: Some(_), at, ..
+        } => at > now.wall_s.saturating_sub(ACTED_AS_S),
+        _ => false,
+    };
+    let mut theirs = state.requests.values().filter(of).filter(on);
+    theirs.find(|other| {
+        let mut rules = other.gives.sudo.iter();
+        rules.any(|rule| {
+            let mut who = caller.identities();
+            who.any(|who| who.names.contains(&rule.run_as))
+        })
+    })
+}
+
+/// Whoever may not use their account decides nothing, whatever of theirs still runs.
+pub(super) fn in_good_standing(
+    request: &Request,
+    caller: &Caller,
+    decision: &str,
+) -> Result<(), Refused> {
+    for who in caller.identities() {
+        let name = &who.person.name;
+        let (why, word) = match &who.standing {
+            Standing::Good => continue,
+            Standing::Locked => (format!("the account {name} is locked"), "locked"),
+            Standing::Expired => (format!("the account {name} has expired"), "expired"),
+            Standing::Unknown(why) => (
+                format!("cannot tell whether the account {name} is locked: {why}"),
+                "unknown-account",
+            ),
+        };
+        let refused = Refused::not_permitted(format!("{why}, so it decides nothing")).next(
+            format!("an admin can see to it: passwd --status {name}, chage --list {name}"),
+        );
+        return Err(refused.recorded(request, caller, decision, word));
+    }
+    Ok(())
 }
 
 fn late(refused: Refused, request: &Request, caller: &Caller, decision: &str) -> Refused {
@@ -269,18 +348,27 @@ fn late(refused: Refused, request: &Request, caller: &Caller, decision: &str) ->
 
 /// Whether this caller may decide this request as it stands: for lists of what waits for them.
 #[must_use]
-pub fn may_decide_now(policy: &Policy, request: &Request, caller: &Caller) -> bool {
+pub fn may_decide_now(
+    state: &State,
+    policy: &Policy,
+    request: &Request,
+    caller: &Caller,
+    now: &Now,
+) -> bool {
     let Some(role) = policy.roles.get(&request.role) else {
         return false;
     };
     let open = request.is_pending() || request.awaits_review();
-    open && !request.has_yes_of(caller) && may_decide(role, request, caller, "approve").is_ok()
+    let known = caller.proof != Proof::Unproven;
+    let may = || may_decide(state, role, request, caller, "approve", now).is_ok();
+    open && known && !request.has_yes_of(caller) && may()
 }
 
 /// A yes by this caller at this time.
 fn yes(caller: &Caller, now: &Now, comment: Option<&str>) -> Approval {
     Approval {
-        by: caller.person.clone(),
+        by: caller.person().clone(),
+        login: caller.login_person(),
         at: now.wall_s,
         comment: comment.filter(|text| !text.is_empty()).map(str::to_owned),
     }

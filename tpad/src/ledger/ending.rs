@@ -3,14 +3,14 @@
 use tpa_bus::id::Id;
 
 use super::checks::{TEXT_MAX, check_text};
-use super::deciding::known;
+use super::deciding::{in_good_standing, known};
 use super::request::{Closed, Request, Stage};
 use super::{Caller, Event, Refused, Session, State};
 use crate::policy::Policy;
 
 pub(super) fn withdraw(state: &State, caller: &Caller, id: Id) -> Result<Vec<Event>, Refused> {
     let request = known(state, id)?;
-    if !caller.is(request.requested_by.uid) && !caller.is(request.user.uid) {
+    if !caller.acts_for(request.requested_by.uid) && !caller.acts_for(request.user.uid) {
         return Err(Refused::not_permitted(format!("{id} is not your request"))
             .next("an approver can deny it: tpactl deny ID --reason …"));
     }
@@ -31,7 +31,7 @@ pub(super) fn withdraw(state: &State, caller: &Caller, id: Id) -> Result<Vec<Eve
 
 pub(super) fn end(state: &State, caller: &Caller, id: Id) -> Result<Vec<Event>, Refused> {
     let request = known(state, id)?;
-    if caller.person.uid != request.user.uid {
+    if caller.person().uid != request.user.uid {
         return Err(
             Refused::not_permitted(format!("{id} is not your grant")).next(format!(
                 "an approver of its role can: tpactl revoke {id} --reason …"
@@ -64,12 +64,16 @@ pub(super) fn revoke(
     let approver = match policy.roles.get(&request.role) {
         Some(role) => caller.is_listed(&role.approvers),
         // The role is gone: those who said yes can still say that it is enough.
-        None => request.has_yes_of(caller),
+        None => request.has_yes_by_all(caller),
     };
-    if !caller.is_root() && !approver && caller.person.uid != request.user.uid {
-        let refused = Refused::not_permitted(format!("you may not revoke {id}"))
-            .next(format!("an approver of {} or root can", request.role));
-        return Err(refused.recorded(request, caller, "revoke", "not-allowed"));
+    if !caller.is_root() && caller.person().uid != request.user.uid {
+        if approver {
+            in_good_standing(request, caller, "revoke")?;
+        } else {
+            let refused = Refused::not_permitted(format!("you may not revoke {id}"))
+                .next(format!("an approver of {} or root can", request.role));
+            return Err(refused.recorded(request, caller, "revoke", "not-allowed"));
+        }
     }
     check_text("reason", reason, 1, TEXT_MAX)?;
     match request.stage {

@@ -16,6 +16,9 @@ pub struct Envelope {
     pub actor: Option<Person>,
     /// Effective uid of the process that the person caused it with.
     pub actor_uid: Option<u32>,
+    /// Whose login they caused it from, where it was another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_login: Option<Person>,
     /// What happened.
     pub event: Event,
 }

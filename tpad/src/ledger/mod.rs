@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod asking;
+mod caller;
 mod checks;
 mod command;
 mod deciding;
@@ -24,14 +25,17 @@ mod state;
 mod stories;
 mod sudo;
 mod time;
+#[cfg(test)]
+mod voices;
 
+pub use caller::{Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
 pub use ending::moved;
 pub use event::{Envelope, Event, Place, Priority};
 pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, judge};
 pub use lost::{Fate, Seen, fate};
-pub use person::{Caller, Person};
+pub use person::{Caller, Identity, Person, Proof, Standing};
 pub use refused::{Kind, Refused};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use state::{Session, State};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tpa_bus::offline::Who;
 
+use crate::policy::Policy;
+
 /// Someone with an account. There is no default: a person who was not looked up does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Person {
@@ -23,39 +25,157 @@ impl Person {
     }
 }
 
-/// Who is calling: the human behind the call and the uid that the process runs with.
+/// Somebody with an account, as the host knows them at this moment. A uid is one person, whatever
+/// the number of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who.
+    pub person: Person,
+    /// All names that this host's files give to the uid; the person's own among them.
+    pub names: Vec<String>,
+    /// Names of the groups that any of these names is in.
+    pub groups: Vec<String>,
+    /// Whether the account may be used.
+    pub standing: Standing,
+}
+
+impl Identity {
+    /// Somebody with one name and an account in good order.
+    #[must_use]
+    pub fn of(person: Person, groups: Vec<String>) -> Self {
+        Self {
+            names: vec![person.name.clone()],
+            person,
+            groups,
+            standing: Standing::Good,
+        }
+    }
+
+    /// A uid that nobody on this host has: on no list, in no group.
+    #[must_use]
+    pub fn unknown(uid: u32) -> Self {
+        Self {
+            person: Person {
+                uid,
+                name: format!("uid {uid}"),
+            },
+            names: Vec::new(),
+            groups: Vec::new(),
+            standing: Standing::Good,
+        }
+    }
+
+    /// Whether a list of those who may ask names them; see [`Policy::means`].
+    #[must_use]
+    pub fn is_meant(&self, policy: &Policy, list: &[Who]) -> bool {
+        let mut names = self.names.iter();
+        names.any(|name| policy.means(list, name, self.person.uid, &self.groups))
+    }
+
+    /// Whether a list of those who decide names them. `*` means nobody here: no configuration may
+    /// say that everyone decides.
+    fn is_listed(&self, list: &[Who]) -> bool {
+        list.iter().filter(|who| **who != Who::Everyone).any(|who| {
+            self.names
+                .iter()
+                .any(|name| who.includes(name, &self.groups))
+        })
+    }
+}
+
+/// Whether an account may be used, as shadow(5) says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Standing {
+    /// Nothing says that it may not.
+    Good,
+    /// Its password was locked (`usermod -L`, `passwd -l`).
+    Locked,
+    /// It has expired (`usermod -e`), or its password has for longer than it may.
+    Expired,
+    /// shadow(5) cannot be read, and why.
+    Unknown(String),
+}
+
+/// How it was told who is calling. Each further way to say something gets its own word here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Proof {
+    /// The kernel's uid of the connection is the person's.
+    Uid,
+    /// The connection is root's, of a process that is known to have made it: the person is its
+    /// login uid's, and root where it has none.
+    Login,
+    /// PAM has just authenticated the person.
+    Gate,
+    /// The process that made the connection cannot be told, so that nobody knows whose login it
+    /// comes from. Root's rights are there all the same; a person behind them is not.
+    Unproven,
+}
+
+/// Who is calling: the person, and what may take away from what they can do.
 ///
-/// The human is the audit login uid's, which survives `sudo` and `su` (`pam_loginuid(8)`); where
-/// there is none, the uid's. A decision is the human's, but neither identity may be one that the
-/// decision excludes: alice in a root shell is alice, and alice as carol is not carol.
+/// Made by [`super::caller()`] alone: see there for the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The human.
-    pub person: Person,
-    /// Names of the groups that the human is in, asked of NSS for this call.
-    pub groups: Vec<String>,
-    /// Effective uid of the calling process, from the bus driver.
+    /// The person whose doing it is.
+    pub identity: Identity,
+    /// The uid of the connection, as the kernel has it.
     pub uid: u32,
+    /// Whose login the call comes from, where that is neither root's nor the person's: a decision
+    /// must be allowed to both, and is the own affair of both.
+    pub login: Option<Box<Identity>>,
+    /// How it was told.
+    pub proof: Proof,
 }
 
 impl Caller {
+    /// The person whose doing it is.
+    #[must_use]
+    pub fn person(&self) -> &Person {
+        &self.identity.person
+    }
+
+    /// Whose login it is, where that is another's.
+    #[must_use]
+    pub fn login_person(&self) -> Option<Person> {
+        self.login.as_ref().map(|login| login.person.clone())
+    }
+
     /// Whether the call comes with root's rights, whoever the human is.
     #[must_use]
     pub fn is_root(&self) -> bool {
         self.uid == 0
     }
 
-    /// Whether this uid is the human's or the calling process's.
+    /// Whether this uid is anybody's who may be behind the call: the person's, the calling
+    /// process's, or that of its login.
     #[must_use]
-    pub fn is(&self, uid: u32) -> bool {
-        self.person.uid == uid || self.uid == uid
+    pub fn may_be(&self, uid: u32) -> bool {
+        self.acts_for(uid) || self.identities().any(|who| who.person.uid == uid)
     }
 
-    /// Whether the human is on a list of those who decide. `*` means nobody here: no
-    /// configuration may say that everyone decides.
+    /// Whether what belongs to this uid is the caller's own to use: by the uid, never by a login.
+    #[must_use]
+    pub fn acts_for(&self, uid: u32) -> bool {
+        self.person().uid == uid || self.uid == uid
+    }
+
+    /// Whether a list of those who decide names everybody behind the call.
     #[must_use]
     pub fn is_listed(&self, list: &[Who]) -> bool {
-        list.iter()
-            .any(|who| *who != Who::Everyone && who.includes(&self.person.name, &self.groups))
+        self.identities().all(|who| who.is_listed(list))
+    }
+
+    /// Whether everybody behind the call is in this group.
+    #[must_use]
+    pub fn is_in(&self, group: &str) -> bool {
+        self.identities()
+            .all(|who| who.groups.iter().any(|name| name == group))
+    }
+
+    /// The person, and whose login it is where that is another's.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        std::iter::once(&self.identity).chain(self.login.as_deref())
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
     Request {
         id: Id::from_random([0, 0, 0, 0, n]),
         requested_by: user.clone(),
+        requested_login: None,
         user,
         requested_at: 1_000_000,
         role: "one".into(),
@@ -233,8 +234,9 @@ impl World {
                 .cloned();
             self.state.apply(&Envelope {
                 at: now.wall_s,
-                actor: caller.map(|c| c.person.clone()),
+                actor: caller.map(|c| c.person().clone()),
                 actor_uid: caller.map(|c| c.uid),
+                actor_login: caller.and_then(Caller::login_person),
                 event,
             });
             if let Some(before) = before {
@@ -312,9 +314,10 @@ impl World {
         let (now, _) = ratchet(&self.state, &self.now);
         let person_uid = person(who).uid;
         let caller = Caller {
-            person: person(who),
-            groups: groups(who),
+            identity: Identity::of(person(who), groups(who)),
             uid: if root { 0 } else { person_uid },
+            login: None,
+            proof: if root { Proof::Login } else { Proof::Uid },
         };
         let fresh = Id::from_random([0, 0, 0, 0, u8::try_from(self.ids.len()).unwrap_or(255)]);
         let nth = |nth: usize| {
@@ -334,8 +337,7 @@ impl World {
             } => Command::Ask(
                 fresh,
                 Asked {
-                    user: person(user),
-                    user_groups: groups(user),
+                    user: Identity::of(person(user), groups(user)),
                     role: ROLES[role].to_owned(),
                     reason: reason(),
                     ticket: None,

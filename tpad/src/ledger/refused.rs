@@ -78,7 +78,7 @@ impl Refused {
         decision: &str,
         why: &str,
     ) -> Self {
-        let tried = request.refusals.get(&caller.person.uid).copied();
+        let tried = request.refusals.get(&caller.person().uid).copied();
         if tried.unwrap_or(0) < ATTEMPTS {
             self.record = Some(Box::new(Event::DecisionRefused {
                 id: request.id,

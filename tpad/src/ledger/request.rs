@@ -18,6 +18,9 @@ pub struct Request {
     pub user: Person,
     /// Who asked.
     pub requested_by: Person,
+    /// Whose login they asked from, where it was another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_login: Option<Person>,
     /// When, in seconds since 1970.
     pub requested_at: i64,
     /// The role's name.
@@ -57,6 +60,9 @@ pub struct Request {
 pub struct Approval {
     /// Who.
     pub by: Person,
+    /// Whose login they said it from, where it was another's: that person has said it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Person>,
     /// When.
     pub at: i64,
     /// What they said about it.
@@ -288,11 +294,23 @@ impl Request {
         )
     }
 
-    /// Whether the caller has said yes already.
+    /// Whether anybody who may be behind the call has said yes already.
     #[must_use]
     pub fn has_yes_of(&self, caller: &Caller) -> bool {
         let mut yeses = self.approvals.iter();
-        yeses.any(|approval| caller.is(approval.by.uid))
+        yeses.any(|yes| {
+            [Some(&yes.by), yes.login.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|p| caller.may_be(p.uid))
+        })
+    }
+
+    /// Whether everybody behind the call has said yes.
+    #[must_use]
+    pub fn has_yes_by_all(&self, caller: &Caller) -> bool {
+        let said = |uid| self.approvals.iter().any(|yes| yes.by.uid == uid);
+        caller.identities().all(|who| said(who.person.uid))
     }
 
     /// Whether the person asked for it, or it is for them.

@@ -32,9 +32,10 @@ impl Ledger {
 
     fn caller(who: usize) -> Caller {
         Caller {
-            person: person(who),
-            groups: groups(who),
+            identity: Identity::of(person(who), groups(who)),
             uid: person(who).uid,
+            login: None,
+            proof: Proof::Uid,
         }
     }
 
@@ -44,6 +45,7 @@ impl Ledger {
                 at: self.now.wall_s,
                 actor: who.map(person),
                 actor_uid: who.map(|who| person(who).uid),
+                actor_login: None,
                 event,
             });
         }
@@ -77,8 +79,7 @@ impl Ledger {
     fn asks(&mut self, who: usize, role: &str) -> Result<Id, Refused> {
         let id = self.fresh();
         let asked = Asked {
-            user: person(who),
-            user_groups: groups(who),
+            user: Identity::of(person(who), groups(who)),
             role: role.to_owned(),
             reason: "because".to_owned(),
             ticket: None,
@@ -217,7 +218,7 @@ fn an_approver_who_leaves_keeps_the_yes_given_and_gives_no_other() {
         "carol is in both groups, and one person"
     );
     let left = Caller {
-        groups: groups(ALICE),
+        identity: Identity::of(person(CAROL), groups(ALICE)),
         ..Ledger::caller(CAROL)
     };
     let command = Command::Approve {

@@ -10,6 +10,7 @@ fn created(n: u8) -> Entry {
             name: "alice".into(),
         }),
         actor_uid: Some(1001),
+        actor_login: None,
         event: Event::RequestCreated(Box::new(request(n, "alice"))),
     };
     let fields = vec![("event".to_owned(), "request-created".to_owned())];

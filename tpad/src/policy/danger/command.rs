@@ -40,14 +40,13 @@ fn of_command(path: &str, arguments: &Arguments, whom: &str, seen: &Seen) -> Vec
 
 /// Names that go on to be another program by how they are called: what stands behind a link to
 /// them is not told by their own name.
-const MANY_IN_ONE: [&str; 7] = [
+const MANY_IN_ONE: [&str; 6] = [
     "busybox",
     "toybox",
     "coreutils",
     "systemctl",
     "sudo",
-    "kmod",
-    "lvm",
+    "multicall",
 ];
 
 /// The names to look for: the one that is called, then that of the file it really is.

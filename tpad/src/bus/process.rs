@@ -1,0 +1,206 @@
+//! The process behind a connection: what it is, and a proof that it made the connection.
+
+use std::fs;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, UnixCredentials, getsockopt, recvmsg, setsockopt,
+    sockopt::{PassCred, PeerCredentials},
+};
+use tpa_bus::names::CHALLENGE_LENGTH;
+use zruntime::{AsyncIo, SharedRuntime};
+
+use crate::ledger::{Process, Traits};
+use crate::sys;
+
+/// `(uid_t) -1`: no login uid.
+const NO_LOGIN: u32 = u32::MAX;
+
+/// A process that is known to have made a connection, held for as long as that lives.
+#[derive(Debug, Clone)]
+pub struct Held(Arc<(i32, OwnedFd)>);
+
+impl Held {
+    /// What it is at this moment.
+    pub fn look(&self, proc: &Path) -> Process {
+        let (pid, descriptor) = self.0.as_ref();
+        look(proc, *pid, descriptor).map_or(Process::Gone, Process::Held)
+    }
+}
+
+/// What proc(5) tells of the process that the descriptor holds; `None` when it has ended. What was
+/// read under its number was its own only if it has not ended since.
+pub fn look(proc: &Path, pid: i32, descriptor: &OwnedFd) -> Option<Traits> {
+    let dir = proc.join(pid.to_string());
+    let read = |name: &str| fs::read(dir.join(name)).ok();
+    let status = read("status")?;
+    // Missing where the kernel has no audit.
+    let login = read("loginuid");
+    let traits = traits(
+        &String::from_utf8_lossy(&status),
+        &String::from_utf8_lossy(&login.unwrap_or_default()),
+    );
+    is_there(descriptor).then_some(traits).flatten()
+}
+
+fn traits(status: &str, login: &str) -> Option<Traits> {
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let mut uids = uids.split_ascii_whitespace().map(str::parse);
+    let mut uid = || uids.next()?.ok();
+    let uids = [uid()?, uid()?, uid()?, uid()?];
+    let login = match login.trim() {
+        "" => None,
+        text => Some(text.parse().ok()?).filter(|uid| *uid != NO_LOGIN),
+    };
+    Some(Traits { uids, login })
+}
+
+fn is_there(process: &OwnedFd) -> bool {
+    let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut ended, PollTimeout::ZERO) == Ok(0)
+}
+
+/// Proves which process is on the other end of a connection of root's that was just accepted.
+///
+/// The kernel's number of whoever connected (`SO_PEERCRED`) may be another's by now. So whoever has
+/// that number is held first, and then has to answer a challenge: the kernel tells from whom the
+/// answer came (`SCM_CREDENTIALS`), and while the held process lives nobody else has its number.
+/// This needs no descriptor of the peer's from the kernel, which came with Linux 6.5.
+///
+/// # Errors
+/// When it is not root's, or there is no proof.
+pub async fn prove(
+    runtime: &SharedRuntime,
+    stream: UnixStream,
+) -> anyhow::Result<(UnixStream, Held)> {
+    let peer = getsockopt(&stream, PeerCredentials).context("ask who it is")?;
+    ensure!(peer.uid() == 0, "uid {} is not root", peer.uid());
+    let descriptor = sys::pidfd_open(peer.pid()).context("whoever connected has gone")?;
+    setsockopt(&stream, PassCred, &true).context("have answers signed")?;
+    let mut challenge = [0; CHALLENGE_LENGTH];
+    getrandom::fill(&mut challenge).map_err(io::Error::other)?;
+    let stream = AsyncIo::new(runtime, stream)?;
+    let sent = stream
+        .write_with(|mut stream| io::Write::write(&mut stream, &challenge))
+        .await?;
+    ensure!(sent == CHALLENGE_LENGTH, "the challenge was not taken");
+    let mut answer = Vec::new();
+    while answer.len() < CHALLENGE_LENGTH {
+        let most = CHALLENGE_LENGTH.saturating_sub(answer.len());
+        let (bytes, sender) = stream.read_with(|stream| receive(stream, most)).await?;
+        ensure!(!bytes.is_empty(), "closed without an answer");
+        let sender = sender.context("an answer of nobody's")?;
+        ensure!(
+            sender.pid() == peer.pid() && sender.uid() == 0,
+            "process {} connected, process {} answered",
+            peer.pid(),
+            sender.pid()
+        );
+        answer.extend(bytes);
+    }
+    ensure!(answer == challenge, "a wrong answer");
+    ensure!(is_there(&descriptor), "whoever connected has gone");
+    let stream = stream.into_inner();
+    setsockopt(&stream, PassCred, &false).context("have answers unsigned again")?;
+    Ok((stream, Held(Arc::new((peer.pid(), descriptor)))))
+}
+
+/// Some bytes, and the process that sent them.
+fn receive(stream: &UnixStream, most: usize) -> io::Result<(Vec<u8>, Option<UnixCredentials>)> {
+    let mut bytes = vec![0; most];
+    let mut space = nix::cmsg_space!(UnixCredentials);
+    let (length, sender) = {
+        let mut slices = [IoSliceMut::new(&mut bytes)];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(stream.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
+        let sender = message.cmsgs()?.find_map(|control| match control {
+            ControlMessageOwned::ScmCredentials(sender) => Some(sender),
+            _ => None,
+        });
+        (message.bytes, sender)
+    };
+    bytes.truncate(length);
+    Ok((bytes, sender))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn uids_and_the_login_uid_are_read() {
+        let status = "Name:\tUid: 7\nUid:\t1001\t0\t2\t3\n";
+        let read = |login| traits(status, login);
+        let uids = [1001, 0, 2, 3];
+        let with = |login| Some(Traits { uids, login });
+        assert_eq!(read("1002\n"), with(Some(1002)));
+        assert_eq!(read("4294967295\n"), with(None));
+        assert_eq!(read(""), with(None));
+        assert_eq!(read("x"), None);
+    }
+
+    fn is_root() -> bool {
+        nix::unistd::geteuid().is_root()
+    }
+
+    #[test]
+    fn whoever_answers_the_challenge_is_the_one_that_connected() {
+        let runtime = SharedRuntime::new().unwrap();
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let answering = std::thread::spawn(move || {
+            let mut challenge = [0; CHALLENGE_LENGTH];
+            there.read_exact(&mut challenge).unwrap();
+            there.write_all(&challenge).unwrap();
+        });
+        let proven = runtime.block_on(prove(&runtime, here));
+        answering.join().unwrap();
+        if !is_root() {
+            assert!(proven.unwrap_err().to_string().contains("is not root"));
+            return;
+        }
+        let (_stream, held) = proven.unwrap();
+        assert!(matches!(held.look(Path::new("/proc")), Process::Held(_)));
+    }
+
+    #[test]
+    fn another_process_cannot_answer_for_the_one_that_connected() {
+        if !is_root() {
+            return;
+        }
+        let runtime = SharedRuntime::new().unwrap();
+        let (here, there) = UnixStream::pair().unwrap();
+        let there: OwnedFd = there.into();
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "dd bs=1 count=16 <&0 >&1 2>/dev/null"])
+            .stdin(there.try_clone().unwrap())
+            .stdout(there)
+            .spawn()
+            .unwrap();
+        let refused = runtime.block_on(prove(&runtime, here)).unwrap_err();
+        child.wait().unwrap();
+        assert!(refused.to_string().contains("answered"), "{refused:#}");
+    }
+
+    #[test]
+    fn an_answer_that_was_sent_before_the_challenge_is_none() {
+        if !is_root() {
+            return;
+        }
+        let runtime = SharedRuntime::new().unwrap();
+        let (here, mut there) = UnixStream::pair().unwrap();
+        there.write_all(&[0; CHALLENGE_LENGTH]).unwrap();
+        let refused = runtime.block_on(prove(&runtime, here)).unwrap_err();
+        // Who sent it was noted only where that was asked for by then.
+        let told = ["wrong answer", "process 0 answered"];
+        let refused = refused.to_string();
+        assert!(told.iter().any(|why| refused.contains(why)), "{refused}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Who is behind a call: the rule, without a bus or a kernel to ask.
+//!
+//! **The kernel's uid of the connection decides. The audit login uid can only take away, and speaks
+//! for root alone.** A login uid is no proof of anybody: a process that has none may write any into
+//! its own, and a daemon keeps that of whoever once started it. So a uid that is not root's is the
+//! person, and a login uid beside it is one more person who must be allowed to decide. Behind root's
+//! uid, which people share, the login uid names the person; but only that of the process which made
+//! the connection. A number of a process proves nothing: whoever connected may have handed the
+//! connection on and ended, and the number may be somebody else's by now.
+
+use super::{Caller, Identity, Person, Proof, Refused};
+
+/// `(uid_t) -1`: no uid.
+const NO_UID: u32 = u32::MAX;
+
+/// What the kernel and the bus tell of whoever is calling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The uid of the connection.
+    pub uid: u32,
+    /// The process behind it.
+    pub process: Process,
+}
+
+/// The process behind a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Known to be the one that made the connection: it was held by a descriptor of the kernel's
+    /// while this was read, and it is still there.
+    Held(Traits),
+    /// All that is known is the number of the process that made the connection. This is whoever has
+    /// it now.
+    Numbered(Traits),
+    /// It has ended.
+    Gone,
+}
+
+/// What proc(5) tells of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// Real, effective, saved and file system uid.
+    pub uids: [u32; 4],
+    /// The audit login uid, where it has one.
+    pub login: Option<u32>,
+}
+
+impl Traits {
+    fn is_all(&self, uid: u32) -> bool {
+        self.uids.iter().all(|each| *each == uid)
+    }
+}
+
+/// Who is calling. `look_up` finds the account of a uid; an error is why it cannot be told.
+///
+/// # Errors
+/// A refusal, where nobody can be told to be calling at all.
+pub fn caller(
+    peer: Peer,
+    look_up: impl Fn(u32) -> Result<Option<Identity>, String>,
+) -> Result<Caller, Refused> {
+    if peer.uid == NO_UID {
+        return Err(nobody("uid -1 is nobody"));
+    }
+    if peer.process == Process::Gone {
+        return Err(nobody("the process that connected has ended"));
+    }
+    if peer.uid == 0 {
+        return Ok(behind_root(peer.process, look_up));
+    }
+    let identity = look_up(peer.uid)
+        .map_err(|why| nobody(&format!("cannot look up uid {}: {why}", peer.uid)))?
+        .ok_or_else(|| nobody(&format!("uid {} has no account", peer.uid)))?;
+    let (login, proof) = match peer.process {
+        Process::Held(traits) => (traits.login, Proof::Uid),
+        Process::Numbered(traits) if traits.is_all(peer.uid) => (traits.login, Proof::Uid),
+        // It is not the caller's, so that nobody knows whose login the call comes from.
+        Process::Numbered(_) | Process::Gone => (None, Proof::Unproven),
+    };
+    let another = login.filter(|login| *login != peer.uid);
+    let login = another.map(|uid| Box::new(known_or_not(look_up(uid), uid)));
+    Ok(Caller {
+        identity,
+        uid: peer.uid,
+        login,
+        proof,
+    })
+}
+
+fn behind_root(
+    process: Process,
+    look_up: impl Fn(u32) -> Result<Option<Identity>, String>,
+) -> Caller {
+    let root = |login, proof| Caller {
+        identity: known_root(look_up(0)),
+        uid: 0,
+        login,
+        proof,
+    };
+    let login = match process {
+        Process::Held(traits) if traits.is_all(0) => traits.login.unwrap_or(0),
+        Process::Held(_) | Process::Numbered(_) | Process::Gone => {
+            return root(None, Proof::Unproven);
+        }
+    };
+    if login == 0 {
+        return root(None, Proof::Login);
+    }
+    match look_up(login) {
+        Ok(Some(identity)) => Caller {
+            identity,
+            uid: 0,
+            login: None,
+            proof: Proof::Login,
+        },
+        unknown => root(
+            Some(Box::new(known_or_not(unknown, login))),
+            Proof::Unproven,
+        ),
+    }
+}
+
+/// Root is there whatever the name service says.
+fn known_root(found: Result<Option<Identity>, String>) -> Identity {
+    match found {
+        Ok(Some(identity)) => identity,
+        _ => Identity::of(Person::root(), Vec::new()),
+    }
+}
+
+/// Whoever cannot be looked up is on no list, which takes away and gives nothing.
+fn known_or_not(found: Result<Option<Identity>, String>, uid: u32) -> Identity {
+    match found {
+        Ok(Some(identity)) => identity,
+        _ => Identity::unknown(uid),
+    }
+}
+
+fn nobody(why: &str) -> Refused {
+    Refused::not_permitted(format!("cannot tell who you are: {why}"))
+        .next("try again; if it stays, tell an admin")
+}
