@@ -1,17 +1,21 @@
 //! What a hostile person does to the system bus, and how long the gate takes meanwhile. Run in a
 //! host: `abuse flood SECONDS CONNECTIONS`, `huge`, `garbage`, `many`, `hold CONNECTIONS`,
-//! `gone ROUNDS` as anybody, `gate CALLS` and `left CALLS PID UID` as root.
+//! `gone ROUNDS`, `hand-over` as anybody, `gate CALLS` and `left CALLS PID UID` as root.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{IoSlice, IoSliceMut, Read as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use nix::unistd::{Pid, Uid, seteuid};
 use tpa_tests::clock;
-use tpa_tests::wire::{Answer, Call, Value, Wire, dictionary};
+use tpa_tests::wire::{Answer, Call, Value, Wire, dictionary, text};
 
 const OURS: Call<'static> = Call {
     destination: Some("org.tpa1"),
@@ -32,6 +36,8 @@ fn main() -> Result<()> {
         ["garbage"] => garbage(),
         ["many"] => many(),
         ["hold", connections] => hold(connections.parse()?),
+        ["hand-over"] => hand_over(),
+        ["connect-and-go"] => connect_and_go(),
         ["gone", rounds] => gone(rounds.parse()?),
         ["left", calls, pid, uid] => left(calls.parse()?, pid.parse()?, uid.parse()?),
         ["gate", calls] => gate(calls.parse()?),
@@ -163,6 +169,59 @@ fn gone(rounds: usize) -> Result<()> {
         })?;
     }
     println!("gone {rounds} times");
+    Ok(())
+}
+
+/// Has a child connect, hand the connection over and end. Prints the child's pid, waits for a line,
+/// which is an id, and approves it over that connection.
+fn hand_over() -> Result<()> {
+    let (here, there) = UnixStream::pair()?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("connect-and-go")
+        .stdin(OwnedFd::from(there))
+        .spawn()?;
+    let mut byte = [0];
+    let mut slices = [IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!([RawFd; 1]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(here.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
+    let handed = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmRights(descriptors) => descriptors.first().copied(),
+        _ => None,
+    });
+    child.wait()?;
+    println!("{}", child.id());
+    let mut id = String::new();
+    std::io::stdin().read_line(&mut id)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    let stream = unsafe { UnixStream::from_raw_fd(handed.context("nothing was handed over")?) };
+    let mut wire = Wire::from_stream(stream);
+    let mut body = text(id.trim());
+    body.resize(body.len().next_multiple_of(4), 0);
+    body.extend(0_u32.to_le_bytes());
+    body.resize(body.len().next_multiple_of(8), 0);
+    wire.send(&Call {
+        member: "Approve",
+        signature: "sa{sv}",
+        body: &body,
+        ..OURS
+    })?;
+    println!("{}", shown(wire.answer()?));
+    Ok(())
+}
+
+/// Connects to the bus, hands the connection to whoever is at the other end of standard input, and
+/// ends.
+fn connect_and_go() -> Result<()> {
+    let stream = Wire::on_bus()?.into_stream();
+    let descriptors = [stream.as_raw_fd()];
+    sendmsg::<()>(
+        0,
+        &[IoSlice::new(b"!")],
+        &[ControlMessage::ScmRights(&descriptors)],
+        MsgFlags::empty(),
+        None,
+    )?;
     Ok(())
 }
 

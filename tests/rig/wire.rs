@@ -75,6 +75,20 @@ impl Wire {
         Ok(wire)
     }
 
+    /// The socket, to be handed on.
+    #[must_use]
+    pub fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
+    /// A connection that somebody else has authenticated.
+    #[must_use]
+    pub fn from_stream(stream: UnixStream) -> Self {
+        // Whatever the other one sent had a smaller number.
+        let serial = 1_000;
+        Self { stream, serial }
+    }
+
     /// Has the bus answer something. It answers one call after the other, so what was sent before
     /// has been passed on.
     pub fn is_passed_on(&mut self) -> Result<()> {

@@ -39,4 +39,5 @@ mod tools;
 mod transplant;
 mod union;
 mod upgrade;
+mod whose_voice;
 mod workflow;

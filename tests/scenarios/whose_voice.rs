@@ -1,0 +1,161 @@
+//! Who is calling: the kernel's uid of the connection decides, and a login uid can only take away
+//! and speaks for root alone. Each story is told by people without any rights.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use tpa_tests::grant::{grant, name, request, role, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::people::WEB_OPS;
+use tpa_tests::scenario::play;
+
+/// No account, no login: what a process of a system service does that says it is somebody else.
+fn says_it_is(whom: &str, line: &str) -> String {
+    format!("echo $(id -u {whom}) >/proc/self/loginuid; {line}")
+}
+
+/// Nobody has approved it.
+fn is_untouched(host: &Host, id: &str) -> Result<()> {
+    let request = shown(host, id)?;
+    request.has("state", "pending")?;
+    ensure!(request.list("approvals")?.is_empty(), "{}", request.0);
+    Ok(())
+}
+
+/// Files a request that takes two approvers.
+fn two(host: &Host) -> Result<String> {
+    let line = "tpactl request db-admin --ticket OPS-1 --reason 'slow queries' --no-wait --json";
+    Ok(host.console("alice", line).json()?.text("id")?.to_owned())
+}
+
+on_both_debians! {
+    with play;
+
+    fn a_service_that_writes_itself_a_login_uid_is_nobody_but_itself(host) {
+        let id = two(host)?;
+        let mine = grant(host, "alice", "web-ops", "1h")?;
+        for service in ["www-data", "postgres"] {
+            let run = |line: &str| host.root(&format!("systemd-run -q -P -p User={service} sh -c '{line}'"));
+            // It can: this is what was believed.
+            let uid = host.root("id -u carol");
+            run(&says_it_is("carol", "cat /proc/self/loginuid")).says(uid.ok()?)?;
+            for who in ["carol", "erin"] {
+                run(&says_it_is(who, &format!("tpactl approve {id} --yes"))).code_is(4)?;
+                run(&says_it_is(who, &format!("tpactl deny {id} --reason no --yes"))).code_is(4)?;
+                run(&says_it_is(who, &format!("tpactl revoke {mine} --reason no --yes"))).code_is(4)?;
+                run(&says_it_is(who, &format!("tpactl show {id}"))).code_is(4)?;
+            }
+            run(&says_it_is("alice", &format!("tpactl withdraw {id} --yes"))).code_is(4)?;
+            run(&says_it_is("alice", &format!("tpactl end {mine} --yes"))).code_is(4)?;
+            run(&says_it_is("alice", "tpactl request web-ops --reason \"the shop is down\" --no-wait")).code_is(4)?;
+            run(&says_it_is("root", "tpactl log")).code_is(4)?;
+        }
+        is_untouched(host, &id)?;
+        shown(host, &mine)?.has("state", "active")?;
+    }
+
+    fn a_process_that_an_approver_once_started_does_not_speak_for_them(host) {
+        let id = request(host, "alice", "web-ops", "1h")?;
+        host.write("/etc/sudoers.d/local", "carol ALL=(postgres) NOPASSWD: ALL\n")?;
+        host.root("mkfifo -m 0666 /run/orders").ok()?;
+        let served = "sudo -n -u postgres setsid sh -c 'sh </run/orders >/tmp/said 2>&1' >/dev/null 2>&1 </dev/null &";
+        host.ssh("carol", served).ok()?;
+        let order = format!("cat /proc/self/loginuid; tpactl approve {id} --yes; echo code $?");
+        host.console("bob", &format!("echo '{order}' >/run/orders")).ok()?;
+        host.comes_true("grep -q ^code /tmp/said")?;
+        let uid = host.root("id -u carol");
+        host.root("cat /tmp/said").says(uid.ok()?)?.says("code 4")?;
+        is_untouched(host, &id)?;
+    }
+
+    fn a_connection_handed_on_is_not_of_whoever_has_the_number_by_now(host) {
+        let id = request(host, "alice", "web-ops", "1h")?;
+        host.copy_in(Path::new(env!("CARGO_BIN_EXE_abuse")), "/usr/bin/abuse")?;
+        host.root("chmod 0755 /usr/bin/abuse && mkfifo -m 0666 /run/go && mkdir /run/proc && mount -t proc proc /run/proc").ok()?;
+        let mut thief = host.start("setpriv --reuid=bob --regid=bob --init-groups abuse hand-over </run/go")?;
+        let opened = host.root("sleep 99 >/run/go 2>&1 </dev/null & echo $!");
+        let holder = opened.ok()?.trim().to_owned();
+        let pid: u32 = thief.line_with("")?.trim().parse()?;
+        // carol's own process gets that number: by her login uid and by her uids it is hers.
+        let hers = format!(
+            "echo {} >/run/proc/sys/kernel/ns_last_pid; \
+             sh -c 'echo $(id -u carol) >/proc/self/loginuid; exec setpriv --reuid=carol --regid=carol --init-groups sleep 98' >/dev/null 2>&1 </dev/null & echo $!",
+            pid - 1
+        );
+        let begun = host.root(&hers);
+        ensure!(begun.ok()?.trim() == pid.to_string(), "{begun}");
+        host.comes_true(&format!("[ \"$(cat /proc/{pid}/loginuid)\" = \"$(id -u carol)\" ]"))?;
+        host.root(&format!("echo {id} >/run/go; kill {holder}")).ok()?;
+        let said = thief.finish()?;
+        said.says("org.tpa1.Error.NotPermitted")?.ok()?;
+        is_untouched(host, &id)?;
+    }
+
+    fn an_approver_decides_by_ssh_by_sudo_and_root_at_the_console(host) {
+        host.write("/etc/sudoers.d/local", "carol ALL=(root) NOPASSWD: ALL\nbob ALL=(carol) NOPASSWD: ALL\n")?;
+        let first = request(host, "alice", "web-ops", "1h")?;
+        host.ssh("carol", &format!("tpactl approve {first} --yes")).ok()?;
+        let second = request(host, "alice", "web-ops", "1h")?;
+        host.ssh("carol", &format!("sudo -n tpactl approve {second} --yes")).ok()?;
+        let line = host.told("approval-recorded", &second)?;
+        ensure!(line.contains(" actor=carol ") && line.contains(" actor_euid=0 "), "{line}");
+        host.root(&format!("tpactl revoke {second} --reason 'seen enough' --yes")).ok()?;
+        let line = host.told("grant-revoked", &second)?;
+        ensure!(line.contains(" actor=root "), "{line}");
+        // Her own login uid names her behind root; what she may see is hers as well.
+        host.ssh("carol", "sudo -n tpactl ls --reviewable").ok()?;
+        // Somebody else's login only takes away, and the trail names both.
+        let third = request(host, "alice", "web-ops", "1h")?;
+        host.ssh("bob", &format!("sudo -n -u carol tpactl approve {third} --yes")).code_is(4)?;
+        let line = host.told("decision-refused", &third)?;
+        ensure!(line.contains(" actor=carol ") && line.contains(" actor_login=bob "), "{line}");
+        is_untouched(host, &third)?;
+        // A root that nothing tells of decides nothing; what it may as root goes on.
+        let call = "busctl --system call org.tpa1 /org/tpa1 org.tpa1.Access";
+        host.ssh("carol", &format!("sudo -n {call} ListRequests 'a{{sv}}' 0")).ok()?;
+        host.ssh("carol", "sudo -n systemctl stop dbus.socket dbus.service; sudo -n tpactl ls; sudo -n systemctl start dbus.socket dbus.service").says(&name(&first)?)?;
+    }
+
+    fn a_locked_or_expired_account_decides_nothing(host) {
+        let id = request(host, "alice", "web-ops", "1h")?;
+        let approve = format!("tpactl approve {id} --yes");
+        host.root("usermod -L -e 1 carol").ok()?;
+        host.console("carol", &approve).code_is(4)?.says("has expired")?;
+        host.root("usermod -e '' carol").ok()?;
+        host.console("carol", &approve).code_is(4)?.says("is locked")?;
+        let line = host.told("decision-refused", &id)?;
+        ensure!(line.contains(" why=expired ") || line.contains(" why=locked "), "{line}");
+        is_untouched(host, &id)?;
+        // Who comes in by key alone was never locked.
+        host.root("usermod -p '*' carol").ok()?;
+        host.console("carol", &approve).ok()?;
+    }
+
+    fn two_names_with_one_uid_are_one_person(host) {
+        host.root("groupadd alias1 && useradd -o -u $(id -u alice) -g alias1 -G oncall alias1").ok()?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        let approve = format!("tpactl approve {id} --yes");
+        host.console("alias1", &approve).code_is(4)?.says("your own request")?;
+        host.console("alice", &approve).code_is(4)?.says("your own request")?;
+        is_untouched(host, &id)?;
+        // By either name she is on the list of those who decide about others.
+        let other = request(host, "mallory", "web-ops", "1h")?;
+        host.console("alice", &format!("tpactl deny {other} --reason 'not today' --yes")).ok()?;
+        host.root("tpactl doctor").says("alias1")?;
+    }
+
+    fn what_runs_as_an_approver_under_a_grant_decides_nothing_of_its_holders(host) {
+        let text = WEB_OPS.replace("\"postgres\"", "\"carol\"").replace("/usr/bin/id -un", "/usr/bin/tpactl *");
+        role(host, "as-carol", &text)?;
+        let held = request(host, "alice", "as-carol", "1h")?;
+        host.ssh("dave", &format!("tpactl approve {held} --yes")).ok()?;
+        host.console("alice", &format!("tpactl wait {held} --for active --timeout 10s")).ok()?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", &format!("sudo -n -u carol /usr/bin/tpactl approve {id} --yes")).code_is(4)?.says("your own request")?;
+        // Not by a way that leaves no trace of her login either.
+        host.console("carol", &format!("tpactl approve {id} --yes")).code_is(4)?.says("can act as you")?;
+        is_untouched(host, &id)?;
+        host.ssh("dave", &format!("tpactl approve {id} --yes")).ok()?;
+    }
+}
