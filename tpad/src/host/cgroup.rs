@@ -25,11 +25,13 @@ impl Cgroup {
         path.is_dir().then_some(Self { path })
     }
 
-    /// All groups of this name, wherever they are.
+    /// All groups of this name in the part of the tree that root alone may change. What is
+    /// delegated to a person is not entered: a name proves nothing there, and they can make as
+    /// many folders as they like, to keep whoever looks into each of them busy.
     #[must_use]
     pub fn find(root: &Path, name: &str) -> Vec<Self> {
         let mut found = Vec::new();
-        for path in children(root) {
+        for path in children(root).into_iter().filter(|path| is_roots(path)) {
             if path.file_name().is_some_and(|own| own == name) {
                 found.push(Self { path });
             } else {
@@ -40,9 +42,13 @@ impl Cgroup {
     }
 
     /// The processes in it. Those that have ended and were not waited for are not among them.
+    /// Below a group without processes nothing is looked at, however many folders there are.
     #[must_use]
     pub fn pids(&self) -> BTreeSet<i32> {
         let mut pids = BTreeSet::new();
+        if !self.is_populated() {
+            return pids;
+        }
         // A group of threads refuses the first file; its processes stand in the group above.
         if let Ok(text) = fs::read_to_string(self.path.join("cgroup.procs")) {
             // A process outside our own namespace reads as 0.
@@ -117,6 +123,14 @@ impl Cgroup {
     }
 }
 
+/// Whether root alone makes groups in it and moves processes there: delegating gives away the
+/// folder or its files (cgroups(7), "Cgroups v2 delegation"). The module goes by the same.
+fn is_roots(path: &Path) -> bool {
+    [path, &path.join("cgroup.procs")].iter().all(|path| {
+        fs::symlink_metadata(path).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
+    })
+}
+
 /// The groups right below. None when the folder is gone, as it may be at any time.
 fn children(path: &Path) -> Vec<PathBuf> {
     let Ok(device) = fs::symlink_metadata(path).map(|metadata| metadata.dev()) else {
@@ -189,6 +203,36 @@ mod tests {
         }
         real.0.remove();
         assert!(!real.0.path.exists());
+    }
+
+    #[test]
+    fn what_is_delegated_to_a_person_is_not_entered() {
+        let root = nix::unistd::geteuid().is_root();
+        let dir = tempfile::tempdir().unwrap();
+        let group = |below: &str| {
+            let path = dir.path().join(below);
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("cgroup.procs"), "").unwrap();
+            path
+        };
+        for own in ["slice", "slice/user", "slice/files"] {
+            group(own);
+            group(&format!("{own}/tpa-7H2KM4QX"));
+        }
+        let found = || Cgroup::find(dir.path(), "tpa-7H2KM4QX").len();
+        assert_eq!(found(), if root { 3 } else { 0 });
+        if root {
+            use std::os::unix::fs::chown;
+            chown(dir.path().join("slice/user"), Some(1001), None).unwrap();
+            assert_eq!(found(), 2);
+            chown(
+                dir.path().join("slice/files/cgroup.procs"),
+                Some(1001),
+                None,
+            )
+            .unwrap();
+            assert_eq!(found(), 1);
+        }
     }
 
     #[test]
