@@ -1,5 +1,7 @@
 //! Who may come in.
 
+use std::cmp::Reverse;
+
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
@@ -24,7 +26,8 @@ pub struct AtGate {
 pub enum Judgement {
     /// Let in, on this grant; the events are its start on first use, where that is what this is.
     In {
-        /// The grant that lasts longest, under sudo of those that give what is to be run.
+        /// For a login the grant that lasts longest; for sudo, of those that may give what is to be
+        /// run, the one that ends first.
         grant: Id,
         /// Its end.
         deadline: Deadline,
@@ -93,7 +96,14 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
         .filter(|request| gives(request, at.class))
         .filter_map(|request| Some((request, request.deadline()?)))
         .filter(|(_, deadline)| !deadline.is_over(now))
-        .max_by_key(|(request, deadline)| (fit(request), deadline.remaining_ms(now)));
+        .max_by_key(|(request, deadline)| {
+            let left = deadline.remaining_ms(now);
+            let (last, first) = match at.class {
+                Class::Login => (Some(left), None),
+                Class::Sudo => (None, Some(Reverse(left))),
+            };
+            (fit(request), last, first)
+        });
     let unused = theirs()
         .filter(|request| gives(request, at.class) && usable(request, now))
         .max_by_key(|request| fit(request));

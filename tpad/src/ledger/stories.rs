@@ -295,6 +295,38 @@ fn a_grant_that_waits_for_its_first_use_is_begun_when_nothing_else_gives_what_is
 }
 
 #[test]
+fn of_the_grants_that_give_a_command_the_one_that_ends_first_holds_it_and_the_last_holds_the_login()
+{
+    let mut ledger = Ledger::new();
+    let first = ledger.granted("one");
+    ledger.pass(60);
+    let last = ledger.granted("one");
+    let run = |text: &str| vec![text.to_owned()];
+    let mut gives = |id: Id, text: &str| {
+        ledger.state.requests.get_mut(&id).unwrap().gives.sudo[0].run = run(text);
+    };
+    gives(first, "/bin/bash");
+    gives(last, "/usr/bin/sleep 5");
+    let run_as = ledger.state.requests[&first].gives.sudo[0].run_as.clone();
+    let holds = |class: Class, line: &str| {
+        let sudo = (class == Class::Sudo).then(|| SudoCall {
+            target: Some(run_as.clone()),
+            words: line.split(' ').map(str::to_owned).collect(),
+        });
+        let user = person(ALICE);
+        match judge(&ledger.state, &AtGate { user, class, sudo }, &ledger.now) {
+            Judgement::In { grant, .. } => grant,
+            Judgement::Out(why) => panic!("{why:?}"),
+        }
+    };
+    for line in ["bash", "/usr/bin/bash", "bash sleep 5", "-p sleep bash"] {
+        assert_eq!(holds(Class::Sudo, line), first, "{line}");
+    }
+    assert_eq!(holds(Class::Sudo, "-n /bin/sleep 5"), last);
+    assert_eq!(holds(Class::Login, ""), last);
+}
+
+#[test]
 fn a_login_goes_on_under_the_grant_that_is_left() {
     let mut ledger = Ledger::new();
     let first = ledger.granted("one");

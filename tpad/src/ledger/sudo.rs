@@ -1,9 +1,9 @@
 //! Which of several grants a sudo command runs under.
 //!
 //! sudo itself decides by its rules what may run. Here it is only told apart whose end is also the
-//! command's, when a person holds several grants: ending one takes what the others do not give.
-
-use std::cmp::Reverse;
+//! command's, when a person holds several grants: of those that may be what lets it run, the one
+//! that ends first. So whoever can make a call read like a rule of a longer grant gains nothing by
+//! it: the grant that does give it is among them.
 
 use crate::policy::{Gives, SudoRule};
 
@@ -21,11 +21,10 @@ pub struct SudoCall {
 pub enum Fit {
     /// It gives nothing as that person.
     None,
-    /// It gives something as that person; what, cannot be told.
+    /// It gives something as that person, and not this.
     Target,
-    /// A rule of it reads like the call, from so many words on: what comes first was called, what
-    /// comes later may be an argument.
-    Command(Reverse<usize>),
+    /// A rule of it may be what lets the call through.
+    Command,
 }
 
 impl SudoCall {
@@ -37,39 +36,73 @@ impl SudoCall {
             target.is_none_or(|target| rule.run_as == "ALL" || rule.run_as == *target)
         };
         let fits = gives.sudo.iter().filter(as_target).map(|rule| {
-            let runs = rule.run.iter().filter_map(|run| self.runs(run));
-            let edits = rule.edit.iter().filter_map(|file| self.place_of(file));
-            let first = runs.chain(edits).min();
-            first.map_or(Fit::Target, |at| Fit::Command(Reverse(at)))
+            let runs = || rule.run.iter().any(|run| self.may_run(run));
+            let edits = || {
+                rule.edit
+                    .iter()
+                    .any(|file| self.names(file).next().is_some())
+            };
+            if self.may_be_a_shell() || runs() || edits() {
+                Fit::Command
+            } else {
+                Fit::Target
+            }
         });
         fits.max().unwrap_or(Fit::None)
     }
 
-    /// From which word on the call reads like this command of a rule (sudoers(5)). From its first
-    /// wildcard on, everything does.
-    fn runs(&self, command: &str) -> Option<usize> {
-        let mut parts = command.split_ascii_whitespace();
-        let path = parts.next()?;
-        let arguments: Vec<&str> = parts.collect();
-        if path == "ALL" {
-            return Some(self.words.len());
-        }
-        let plain = |part: &&&str| !part.contains(['*', '?', '[', '\\', '^', '"']);
-        let exact: Vec<&str> = arguments.iter().take_while(plain).copied().collect();
-        let open = arguments.is_empty() || exact.len() < arguments.len();
-        let at = self.place_of(path)?;
-        let called = self.words.get(at.saturating_add(1)..)?;
-        let same = called.len() >= exact.len() && called.iter().zip(&exact).all(|(a, b)| a == b);
-        (same && (open || called.len() == exact.len())).then_some(at)
+    /// Whether `-s` or `-i` may be among the options: then it runs a shell, which no word names.
+    fn may_be_a_shell(&self) -> bool {
+        self.words.iter().any(|word| match word.strip_prefix('-') {
+            Some(long) if long.starts_with('-') => long.starts_with("-s") || long.starts_with("-l"),
+            Some(short) => short.contains(['s', 'i']),
+            None => false,
+        })
     }
 
-    /// Where this file is named, by its path or its name alone.
-    fn place_of(&self, path: &str) -> Option<usize> {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        self.words
+    /// Whether the call may be to this command of a rule (sudoers(5)): from its first wildcard on,
+    /// everything may.
+    fn may_run(&self, command: &str) -> bool {
+        let mut parts = command.split_ascii_whitespace();
+        let Some(path) = parts.next() else {
+            return false;
+        };
+        let arguments: Vec<&str> = parts.collect();
+        let exact: Vec<&str> = arguments
             .iter()
-            .position(|word| word == path || word == name)
+            .take_while(|part| !is_open(part))
+            .copied()
+            .collect();
+        let open = arguments.is_empty() || exact.len() < arguments.len();
+        path == "ALL"
+            || is_open(path)
+            || self.names(path).any(|at| {
+                // sudo compares the arguments as one text.
+                let rest = self.words.iter().skip(at.saturating_add(1));
+                let called: Vec<&str> = rest.flat_map(|word| word.split_whitespace()).collect();
+                called.starts_with(&exact) && (open || called.len() == exact.len())
+            })
     }
+
+    /// Where this file may be named. sudo takes two paths for one when they lead to one file
+    /// (`/bin/bash` and `/usr/bin/bash`), but only where the last part is the same; which file a
+    /// path leads to is not looked up, so the last part alone counts.
+    fn names(&self, path: &str) -> impl Iterator<Item = usize> {
+        let last = last_part(path);
+        let any = is_open(path);
+        let named = move |word: &str| any || last_part(word) == last;
+        let places = self.words.iter().enumerate();
+        places.filter_map(move |(at, word)| named(word).then_some(at))
+    }
+}
+
+/// Whether it is a pattern, or a whole folder.
+fn is_open(part: &str) -> bool {
+    part.contains(['*', '?', '[', '\\', '^', '"']) || part.ends_with('/')
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -96,15 +129,14 @@ mod tests {
         }
     }
 
-    fn at(place: usize) -> Fit {
-        Fit::Command(Reverse(place))
-    }
-
     #[test]
     fn a_call_fits_the_rule_that_reads_like_it() {
         let sleep = gives("root", &["/usr/bin/sleep 4711"], &[]);
-        assert_eq!(call("root", "-n /usr/bin/sleep 4711").fit(&sleep), at(1));
-        assert_eq!(call("root", "sleep 4711").fit(&sleep), at(0));
+        assert_eq!(
+            call("root", "-n /usr/bin/sleep 4711").fit(&sleep),
+            Fit::Command
+        );
+        assert_eq!(call("root", "sleep 4711").fit(&sleep), Fit::Command);
         assert_eq!(call("root", "sleep 4712").fit(&sleep), Fit::Target);
         assert_eq!(call("root", "sleep 4711 1").fit(&sleep), Fit::Target);
         assert_eq!(call("postgres", "sleep 4711").fit(&sleep), Fit::None);
@@ -113,23 +145,54 @@ mod tests {
     #[test]
     fn rules_without_arguments_and_with_wildcards_are_open() {
         let any = gives("root", &["/usr/bin/id"], &[]);
-        assert_eq!(call("root", "id -u").fit(&any), at(0));
+        assert_eq!(call("root", "id -u").fit(&any), Fit::Command);
         let log = gives("root", &["/usr/bin/journalctl -u nginx *"], &[]);
-        assert_eq!(call("root", "journalctl -u nginx -f").fit(&log), at(0));
+        assert_eq!(
+            call("root", "journalctl -u nginx -f").fit(&log),
+            Fit::Command
+        );
         assert_eq!(call("root", "journalctl -u cron").fit(&log), Fit::Target);
     }
 
     #[test]
     fn files_to_edit_are_named() {
         let edit = gives("root", &[], &["/etc/nginx/nginx.conf"]);
-        assert_eq!(call("root", "-e /etc/nginx/nginx.conf").fit(&edit), at(1));
+        assert_eq!(
+            call("root", "-e /etc/nginx/nginx.conf").fit(&edit),
+            Fit::Command
+        );
     }
 
     #[test]
-    fn what_is_called_goes_before_what_is_an_argument() {
-        let find = gives("root", &["/usr/bin/find"], &[]);
-        let sleep = gives("root", &["/usr/bin/sleep 5"], &[]);
-        let called = call("root", "find / sleep 5");
-        assert!(called.fit(&find) > called.fit(&sleep));
+    fn a_rule_fits_by_whichever_path_leads_to_its_file() {
+        let bash = gives("root", &["/bin/bash"], &[]);
+        for line in ["/usr/bin/bash", "bash", "/proc/self/root/bin/bash -c x"] {
+            assert_eq!(call("root", line).fit(&bash), Fit::Command, "{line}");
+        }
+        assert_eq!(call("root", "/usr/bin/dash").fit(&bash), Fit::Target);
+        let edit = gives("root", &[], &["/etc/nginx/nginx.conf"]);
+        let other_way = call("root", "-e /etc/nginx/../nginx/nginx.conf");
+        assert_eq!(other_way.fit(&edit), Fit::Command);
+    }
+
+    #[test]
+    fn what_gives_a_call_fits_it_whatever_else_the_call_is_made_to_read_like() {
+        let bash = gives("root", &["/bin/bash"], &[]);
+        let exact = gives("root", &["/bin/bash -c id"], &[]);
+        let folder = gives("root", &["/usr/bin/"], &[]);
+        let all = gives("root", &["ALL"], &[]);
+        for line in ["-p sleep -- /usr/bin/bash -c id", "-p bash bash -c id"] {
+            for gives in [&bash, &exact, &folder, &all] {
+                assert_eq!(call("root", line).fit(gives), Fit::Command, "{line}");
+            }
+        }
+        for line in ["-s sleep 5", "-i", "-ns", "--shell", "--login"] {
+            assert_eq!(call("root", line).fit(&bash), Fit::Command, "{line}");
+        }
+        let one_text = SudoCall {
+            words: vec!["bash".to_owned(), "-c id".to_owned()],
+            target: None,
+        };
+        assert_eq!(one_text.fit(&exact), Fit::Command);
     }
 }
