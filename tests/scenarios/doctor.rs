@@ -208,6 +208,39 @@ on_both_debians! {
         clean(host)?;
     }
 
+    fn ways_to_root_and_past_the_gate_that_are_no_grant_are_found(host) {
+        let table = [
+            ("gpasswd -a alice shadow", "alice is in group shadow", "gpasswd -d alice shadow"),
+            (
+                "echo 'carol ALL=(ALL) ALL' >/etc/sudoers.d/users",
+                "/etc/sudoers.d/users is read after /etc/sudoers.d/tpa",
+                "mv /etc/sudoers.d/users /etc/sudoers.d/0-users",
+            ),
+            ("mv /etc/sudoers.d/tpa /root/", "/etc/sudoers.d/tpa does not include", "mv /root/tpa /etc/sudoers.d/"),
+            ("echo 'Defaults:%engineers !pam_acct_mgmt' >/etc/sudoers.d/more", "without asking for a grant", "rm /etc/sudoers.d/more"),
+            ("echo 'Defaults !pam_session' >/etc/sudoers.d/more", "is not held, and outlives it", "rm /etc/sudoers.d/more"),
+            ("echo 'Defaults requiretty' >/etc/sudoers.d/more", "whoever has no terminal", "rm /etc/sudoers.d/more"),
+            (
+                "cp /etc/nsswitch.conf /root/; echo 'sudoers: files sss' >>/etc/nsswitch.conf",
+                "rules of a directory",
+                "cp /root/nsswitch.conf /etc/",
+            ),
+            (
+                "echo 'UsePAM no' >/etc/ssh/sshd_config.d/0.conf",
+                "sshd does not ask PAM for everybody (UsePAM no in /etc/ssh/sshd_config)",
+                "rm /etc/ssh/sshd_config.d/0.conf",
+            ),
+            (
+                "{ echo 'UsePAM no'; echo 'Port 2222'; echo 'PidFile /run/second.pid'; } >/etc/ssh/second; /usr/sbin/sshd -f /etc/ssh/second; until [ -s /run/second.pid ]; do :; done",
+                "(UsePAM no in /etc/ssh/second)",
+                "kill $(cat /run/second.pid); while [ -e /run/second.pid ]; do :; done",
+            ),
+        ];
+        for (harm, problem, mend) in table {
+            found_and_mended(host, harm, problem, mend)?;
+        }
+    }
+
     fn an_ordinary_user_is_told_to_run_it_as_root(host) {
         host.console("bob", "tpactl doctor").code_is(1)?.says("run it as root: sudo tpactl doctor")?;
     }

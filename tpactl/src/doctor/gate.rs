@@ -27,17 +27,26 @@ pub fn read(host: &Host) -> Result<GateFile, Finding> {
 
 /// Everyone of `/etc/passwd` who needs a grant for something.
 pub fn gated(gate: &GateFile, host: &Host) -> Result<Vec<String>, Finding> {
+    let people = gated_with_groups(gate, host)?;
+    Ok(people.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The same, each with the names of all groups of `/etc/group` they are in.
+pub fn gated_with_groups(
+    gate: &GateFile,
+    host: &Host,
+) -> Result<Vec<(String, Vec<String>)>, Finding> {
     let groups = host.read("/etc/group")?.unwrap_or_default();
     let users = host.read("/etc/passwd")?.unwrap_or_default();
-    let mut names = Vec::new();
+    let mut people = Vec::new();
     for (name, uid, gid) in users.lines().filter_map(user) {
         let groups = groups_of(name, gid, &groups);
         let gated = |class| gate.concern(class, name, uid, &groups) == Concern::Gated;
         if gated(Class::Login) || gated(Class::Sudo) {
-            names.push(name.to_owned());
+            people.push((name.to_owned(), groups));
         }
     }
-    Ok(names)
+    Ok(people)
 }
 
 /// Whether nobody is meant. A group of another source than the files cannot be counted here, so

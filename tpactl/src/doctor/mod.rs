@@ -6,16 +6,20 @@ mod asking;
 mod daemon;
 mod elsewhere;
 mod emergency;
+mod fail2ban;
 mod gate;
 mod linger;
 mod log;
 mod pam;
 mod recording;
+mod root_groups;
+mod rules;
 mod services;
 mod sshd;
 mod stack;
 mod sudoers;
 mod synchronised;
+mod use_pam;
 
 #[cfg(test)]
 pub mod fake;
@@ -131,9 +135,13 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         services::examine,
         daemon::examine,
         sudoers::examine,
+        rules::examine,
         elsewhere::examine,
+        root_groups::examine,
         emergency::examine,
         sshd::examine,
+        use_pam::examine,
+        fail2ban::examine,
         asking::examine,
         accounts::examine,
         linger::examine,
