@@ -71,6 +71,13 @@ pub fn is_empty(who: &Who, host: &Host) -> Result<bool, Finding> {
     Ok(members.is_empty() && !primary)
 }
 
+/// Whether a group stands in `/etc/group`.
+pub fn is_local(name: &str, host: &Host) -> Result<bool, Finding> {
+    let groups = host.read("/etc/group")?.unwrap_or_default();
+    let mut names = groups.lines().filter_map(group);
+    Ok(names.any(|(group, ..)| group == name))
+}
+
 fn groups_of(name: &str, gid: &str, groups: &str) -> Vec<String> {
     let all = groups.lines().filter_map(group);
     let mine =

@@ -8,6 +8,7 @@ mod elsewhere;
 mod emergency;
 mod fail2ban;
 mod gate;
+mod groups;
 mod linger;
 mod log;
 mod pam;
@@ -139,6 +140,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         elsewhere::examine,
         root_groups::examine,
         emergency::examine,
+        groups::examine,
         sshd::examine,
         use_pam::examine,
         fail2ban::examine,
