@@ -18,6 +18,7 @@ pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod shadow;
+pub mod single;
 pub mod store;
 pub mod sys;
 pub mod watch;

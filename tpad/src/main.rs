@@ -17,12 +17,16 @@ use tpad::host::{Host, paths::Paths, reap};
 use tpad::notify;
 use tpad::policy::explain::{Check, check_command};
 use tpad::policy::load::Source;
+use tpad::single::Single;
 use tpad::watchdog;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
 
 /// The database.
 const DATABASE: &str = "/var/lib/tpa/tpa.db";
+
+/// Locked by the tpad that runs.
+const LOCK: &str = "/run/tpa/tpad.lock";
 
 /// Temporary production access: the daemon.
 #[derive(Debug, Parser)]
@@ -118,6 +122,7 @@ fn main() -> ExitCode {
 }
 
 fn daemon() -> anyhow::Result<()> {
+    let _single = Single::take(Path::new(LOCK))?;
     let runtime = SharedRuntime::current().context("make a runtime")?;
     let engine = Arc::new(Engine::open(Path::new(DATABASE), Source::installed())?);
     runtime.clone().block_on(async {

@@ -293,10 +293,20 @@ impl Engine {
     /// Walks the next piece of the audit chain. A break is recorded, once.
     ///
     /// # Errors
-    /// When the caller may not, or the database cannot be read.
+    /// When the caller may not, nothing was ever recorded there, or the database cannot be read.
     pub fn verify(&self, caller: &Caller, after: u64) -> Result<Walk> {
         audit_only(caller)?;
         let mut inner = self.lock();
+        // Not a break: nobody but the caller says that there ever was such an event.
+        let head = inner.store.head().seq;
+        if after > head {
+            return Err(Error::Refused(Refused {
+                kind: Kind::Invalid,
+                why: format!("there is no event {after}: the last is {head}"),
+                next: Some("walk from the beginning: tpactl verify".to_owned()),
+                record: None,
+            }));
+        }
         let walk = inner.store.walk(after, PIECE).map_err(anyhow::Error::new)?;
         if let Some((seq, problem)) = walk.broken.clone()
             && inner.broken.replace(seq) != Some(seq)
