@@ -1,5 +1,5 @@
 //! What a hostile person does to the system bus, and how long the gate takes meanwhile. Run in a
-//! host: `abuse flood SECONDS CONNECTIONS`, `huge`, `garbage`, `many`, `hold CONNECTIONS`,
+//! host: `abuse flood SECONDS CONNECTIONS`, `flood-with MEMBER SECONDS CONNECTIONS`, `huge`, `garbage`, `many`, `hold CONNECTIONS`,
 //! `gone ROUNDS`, `hand-over` as anybody, `gate CALLS` and `left CALLS PID UID` as root.
 
 use std::collections::BTreeMap;
@@ -32,6 +32,9 @@ fn main() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["flood", seconds, connections] => flood(seconds.parse()?, connections.parse()?),
+        ["flood-with", member, seconds, connections] => {
+            flood_with(member, seconds.parse()?, connections.parse()?)
+        }
         ["huge"] => huge(),
         ["garbage"] => garbage(),
         ["many"] => many(),
@@ -52,9 +55,37 @@ fn request(reason: &str) -> Vec<u8> {
     ])
 }
 
-/// Calls on all connections, without waiting for answers but where the bus makes it wait.
+/// Calls of `CreateRequest` on all connections.
 fn flood(seconds: u64, connections: usize) -> Result<()> {
     let body = request("nothing in particular");
+    let call = Call {
+        body: &body,
+        answer: false,
+        ..OURS
+    };
+    flood_by(&call, seconds, connections)
+}
+
+/// Calls of a method that answers at length, or that zbus answers by itself.
+fn flood_with(member: &str, seconds: u64, connections: usize) -> Result<()> {
+    let (interface, signature, body) = match member {
+        "Introspect" => ("org.freedesktop.DBus.Introspectable", "", Vec::new()),
+        "ListRequests" => (OURS.interface, "a{sv}", dictionary(&[])),
+        "Status" => (OURS.interface, "s", text("")),
+        _ => bail!("no flood of {member}"),
+    };
+    let call = Call {
+        interface,
+        member,
+        signature,
+        body: &body,
+        ..OURS
+    };
+    flood_by(&call, seconds, connections)
+}
+
+/// Calls on all connections, without waiting for answers but where the bus makes it wait.
+fn flood_by(call: &Call<'_>, seconds: u64, connections: usize) -> Result<()> {
     let end = clock::uptime()? + Duration::from_secs(seconds);
     let mut wires = Vec::new();
     for _ in 0..connections {
@@ -64,12 +95,7 @@ fn flood(seconds: u64, connections: usize) -> Result<()> {
     println!("flooding");
     while clock::uptime()? < end {
         for wire in &mut wires {
-            let call = Call {
-                body: &body,
-                answer: false,
-                ..OURS
-            };
-            if wire.is_closed()? || wire.send(&call).is_err() {
+            if wire.is_closed()? || wire.send(call).is_err() {
                 *wire = Wire::on_bus()?;
             }
             sent += 1;

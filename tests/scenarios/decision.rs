@@ -77,15 +77,14 @@ on_both_debians! {
         is_loud(host, "frank")?;
     }
 
-    fn while_tpad_hangs_nobody_comes_in_who_needs_a_grant(host) {
+    fn while_tpad_hangs_its_state_file_counts(host) {
         open_house(host)?;
         host.root("systemctl kill --signal=STOP tpad").ok()?;
-        for user in ["bob", "frank"] {
+        for user in ["bob", "alice", "frank"] {
             comes_in(host, user)?;
         }
-        for user in ["alice", "mallory"] {
-            is_refused(host, user, "tpa: tpad is not answering; access denied. Ask in #oncall")?;
-        }
+        is_refused(host, "mallory", "tpa: tpad is not answering; access denied. Ask in #oncall")?;
+        host.logged("offline: let in on the state file")?;
         is_loud(host, "frank")?;
     }
 }

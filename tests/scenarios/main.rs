@@ -22,6 +22,7 @@ mod doors;
 mod drift;
 mod end;
 mod extend;
+mod flood;
 mod glass;
 mod guides;
 mod hostile;

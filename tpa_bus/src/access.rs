@@ -146,6 +146,9 @@ pub struct RevokeWhat {
     pub all: Option<bool>,
 }
 
+/// Most requests that one call lists: the newest that fit. Older ones are asked for with `until`.
+pub const LIST_MAX: u32 = 1_000;
+
 /// Which requests to list. All conditions set must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "a{sv}")]

@@ -13,6 +13,9 @@ pub const OBJECT_PATH: &str = "/org/tpa1";
 /// the caller of a setuid program choose who answers.
 pub const SYSTEM_BUS_ADDRESS: &str = "unix:path=/run/dbus/system_bus_socket";
 
+/// The socket at [`SYSTEM_BUS_ADDRESS`].
+pub const SYSTEM_BUS_SOCKET: &str = "/run/dbus/system_bus_socket";
+
 /// Everything `tpad` derives while it runs. Root-only, gone after a reboot by nature.
 pub const RUN_DIR: &str = "/run/tpa";
 

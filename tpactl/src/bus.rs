@@ -1,9 +1,10 @@
 //! The client of `org.tpa1.Access`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use tpa_bus::access::{AccessProxy, Request};
+use tpa_bus::access::{AccessProxy, Filter, LIST_MAX, Request};
 use tpa_bus::error::Refusal;
 use tpa_bus::id::{LENGTH, normalize};
 use tpa_bus::names::SYSTEM_BUS_ADDRESS;
@@ -88,6 +89,26 @@ impl Client {
     /// Awaits the answer to a call.
     pub async fn ask<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> Result<T, Fail> {
         within(ANSWER, call).await
+    }
+
+    /// All requests that fit, the newest first, however many there are: `tpad` gives them in pages.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<Request>, Fail> {
+        let mut filter = filter.clone();
+        let (mut listed, mut known) = (Vec::new(), BTreeSet::new());
+        loop {
+            let page = self.ask(self.access.list_requests(&filter)).await?;
+            let is_last = page.len() < usize::try_from(LIST_MAX).unwrap_or(usize::MAX);
+            let oldest = page.last().map(|request| request.requested_at);
+            let before = listed.len();
+            let new = |request: &Request| known.insert(request.id.clone());
+            listed.extend(page.into_iter().filter(new));
+            let (false, Some(oldest)) = (is_last, oldest) else {
+                return Ok(listed);
+            };
+            // Others may have been filed in the same second: it is asked for again, once.
+            let again = listed.len() > before;
+            filter.until = Some(oldest.saturating_add(i64::from(again)));
+        }
     }
 
     /// The request with this id, or with this beginning of one.

@@ -81,7 +81,7 @@ fn in_states(states: &[&str]) -> Filter {
 fn ids(filter: &Filter) -> Vec<CompletionCandidate> {
     let requests = answer(async {
         let client = Client::connect().await?;
-        client.ask(client.access.list_requests(filter)).await
+        client.list(filter).await
     });
     let requests = requests.unwrap_or_default();
     let candidate = |request: &tpa_bus::access::Request| {

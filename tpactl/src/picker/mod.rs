@@ -47,7 +47,7 @@ async fn waiting(client: &Client) -> Result<Vec<Request>, Fail> {
         reviewable: Some(true),
         ..Filter::default()
     };
-    client.ask(client.access.list_requests(&filter)).await
+    client.list(&filter).await
 }
 
 /// Draws, reads keys and does what they say. Answers with what was decided, as it is then.

@@ -75,7 +75,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     if args.watch {
         return watch(&filter, &client, context, json).await;
     }
-    let requests = client.ask(client.access.list_requests(&filter)).await?;
+    let requests = client.list(&filter).await?;
     let table = || say::request::table(&requests, &context.clock, context.screen.width);
     context.show_list(&requests, json, table, "no requests")?;
     Ok(Exit::Done)
@@ -89,7 +89,7 @@ async fn watch(
     json: bool,
 ) -> Result<Exit, Fail> {
     let mut changes = Requests::watch(client).await?;
-    let mut shown = client.ask(client.access.list_requests(filter)).await?;
+    let mut shown = client.list(filter).await?;
     // The list has the newest first; a stream ends with it.
     for request in shown.iter().rev() {
         show_line(request, context, json)?;
@@ -103,7 +103,7 @@ async fn watch(
         match news {
             News::Stopped => context.screen.note(say::request::TPAD_STOPPED),
             News::Changed(_) | News::Back => {
-                let now = client.ask(client.access.list_requests(filter)).await?;
+                let now = client.list(filter).await?;
                 for request in now
                     .iter()
                     .rev()

@@ -128,7 +128,7 @@ async fn read(
         until,
         ..Filter::default()
     };
-    let requests = client.ask(client.access.list_requests(&filter)).await?;
+    let requests = client.list(&filter).await?;
     let filter = LogFilter {
         since: Some(since),
         until,

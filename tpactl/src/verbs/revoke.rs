@@ -82,7 +82,7 @@ async fn ending(client: &Client, ids: &[String], user: Option<&str>) -> Result<V
             user: user.map(str::to_owned),
             ..Filter::default()
         };
-        return client.ask(client.access.list_requests(&filter)).await;
+        return client.list(&filter).await;
     }
     let mut requests = Vec::new();
     for id in ids {

@@ -12,8 +12,8 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
+use super::caller::identify;
 use super::caller::named;
-use super::doors::Doors;
 use super::process::Held;
 use super::view;
 use crate::accounts::Account;
@@ -41,8 +41,6 @@ pub struct Access {
     pub engine: Arc<Engine>,
     /// Runs everything.
     pub runtime: SharedRuntime,
-    /// Who may come in.
-    pub doors: Doors,
     /// How calls come.
     pub line: Line,
 }
@@ -96,17 +94,14 @@ impl Access {
 
     /// The live and waiting grants of a person that the caller may see.
     fn grants_of(&self, caller: &Caller, uid: u32) -> Result<Vec<Request>, Refusal> {
-        let query = RequestQuery {
-            of: Some(uid),
-            ..RequestQuery::default()
-        };
-        let mut found = self.engine.requests(caller, &query)?;
-        found.retain(|request| {
-            let on = matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. });
-            on && request.user.uid == uid
-        });
-        Ok(found)
+        let theirs = |request: &Request| request.user.uid == uid && is_on(request);
+        Ok(self.engine.open_requests(caller, theirs)?)
     }
+}
+
+/// Whether a request is a grant that lives, or waits for its beginning.
+fn is_on(request: &Request) -> bool {
+    matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. })
 }
 
 #[interface(name = "org.tpa1.Access")]
@@ -117,7 +112,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let user = match request
             .user
             .clone()
@@ -140,7 +135,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let query = RequestQuery {
             of: filter
                 .mine
@@ -154,11 +149,17 @@ impl Access {
                 .states
                 .map(|states| few("states", states))
                 .transpose()?,
+            limit: Some(wire::LIST_MAX),
+            ..RequestQuery::default()
         };
-        let mut found = self.engine.requests(&caller, &query)?;
-        if filter.reviewable == Some(true) {
-            found = self.engine.retain_reviewable(&caller, found)?;
-        }
+        let found = if filter.reviewable == Some(true) {
+            let open = self
+                .engine
+                .open_requests(&caller, |request| query.fits(request))?;
+            self.engine.retain_reviewable(&caller, open)?
+        } else {
+            self.engine.requests(&caller, &query)?
+        };
         let now = self.engine.now().map_err(Error::from)?;
         Ok(view::requests(&self.engine, &caller, &found, &now))
     }
@@ -169,7 +170,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = self.engine.find(&caller, id)?;
         self.show(&caller, &self.engine.request(id)?)
     }
@@ -181,7 +182,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         let wire::ApproveOptions {
             duration_s,
@@ -205,7 +206,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Deny(reason)).await
     }
@@ -216,7 +217,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Withdraw).await
     }
@@ -229,7 +230,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Extend { seconds, reason })
             .await
@@ -241,7 +242,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let ids = if id.is_empty() {
             let mine = self.grants_of(&caller, caller.person().uid)?;
             mine.iter().map(|request| request.id).collect()
@@ -259,7 +260,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let ids = self.to_revoke(&caller, what).await?;
         self.end_each(
             &caller,
@@ -277,7 +278,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = self.engine.resolve(&caller, id)?;
         self.act(&caller, id, What::Review(comment)).await
     }
@@ -287,7 +288,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Role>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         Ok(roles_for(&self.engine, &caller))
     }
 
@@ -297,7 +298,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Request>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let uid = if user.is_empty() {
             caller.person().uid
         } else {
@@ -314,7 +315,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Session>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let grant = if id.is_empty() {
             None
         } else {
@@ -334,7 +335,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<wire::Event>, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let id = filter.id.filter(|id| !id.is_empty());
         let query = EventQuery {
             id: id.map(|id| self.engine.find(&caller, &id)).transpose()?,
@@ -365,7 +366,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Verification, Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         let walk = self.engine.verify(&caller, after)?;
         let (first_break, problem) = walk.broken.unzip();
         Ok(wire::Verification {
@@ -385,7 +386,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         if !caller.is_root() {
             return Err(Refusal::NotPermitted(
                 "only root may have lines told again\nnext: sudo tpactl verify --tell-again".into(),
@@ -400,7 +401,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
-        let caller = self.doors.admit(connection, &header).await?;
+        let caller = identify(connection, &header).await?;
         if !caller.is_root() {
             return Err(Refusal::NotPermitted(
                 "only root may reload the configuration\nnext: sudo systemctl reload tpad".into(),
@@ -424,16 +425,7 @@ impl Access {
 
 impl Access {
     async fn to_revoke(&self, caller: &Caller, what: wire::RevokeWhat) -> Result<Vec<Id>, Refusal> {
-        let all_of = |found: Vec<Request>| {
-            let on = |request: &Request| {
-                matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. })
-            };
-            found
-                .into_iter()
-                .filter(on)
-                .map(|request| request.id)
-                .collect()
-        };
+        let all_of = |found: Vec<Request>| found.into_iter().map(|request| request.id).collect();
         match what {
             wire::RevokeWhat {
                 ids: Some(ids),
@@ -455,9 +447,7 @@ impl Access {
                 ids: None,
                 user: None,
                 all: Some(true),
-            } => Ok(all_of(
-                self.engine.requests(caller, &RequestQuery::default())?,
-            )),
+            } => Ok(all_of(self.engine.open_requests(caller, is_on)?)),
             _ => Err(Refusal::Invalid(
                 "name either ids, a user, or all".to_owned(),
             )),

@@ -2,16 +2,18 @@
 //!
 //! [`serve`] puts the two interfaces where they belong: [`access`] on the system bus for
 //! everyone, [`gate`] on a socket that only root can open and, as a second way, on the bus for
-//! root. [`caller`] tells who is calling; no interface asks the caller. [`doors`] lets in no more at
-//! once than can be answered.
+//! root. [`caller`] tells who is calling; no interface asks the caller. [`socket`] and [`limit`]
+//! let in no more of a person's calls at once than can be answered.
 
 pub mod access;
 pub mod caller;
 pub mod client;
-pub mod doors;
 pub mod gate;
+pub mod known_peer;
+pub mod limit;
 pub mod process;
 pub mod serve;
+pub mod socket;
 mod view;
 mod words;
 
@@ -84,7 +86,6 @@ mod tests {
         let engine = Arc::new(engine);
         let runtime = SharedRuntime::new().unwrap();
         let access = access::Access {
-            doors: doors::Doors::default(),
             engine: Arc::clone(&engine),
             runtime: runtime.clone(),
             line: access::Line::Bus,

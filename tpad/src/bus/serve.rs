@@ -13,13 +13,14 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tpa_bus::names;
 use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, Guid, connection};
-use zruntime::net::unix::UnixListener;
+use zruntime::net::unix::{self, UnixListener};
 use zruntime::{Shared, SharedRuntime};
 
 use super::access::{Access, Line};
-use super::doors::Doors;
 use super::gate::{Gate, Way};
+use super::known_peer::KnownPeer;
 use super::process;
+use super::socket::LimitedSocket;
 use crate::engine::Engine;
 use crate::store::Record;
 
@@ -137,7 +138,6 @@ async fn answer_root(
     let access = Access {
         engine,
         runtime: runtime.clone(),
-        doors: Doors::default(),
         line: Line::Socket(process),
     };
     serve(&runtime, access, stream).await
@@ -149,7 +149,9 @@ async fn serve(
     interface: impl Interface,
     stream: UnixStream,
 ) -> anyhow::Result<()> {
-    let handshake = connection::Builder::unix_stream(stream)
+    let peer = getsockopt(&stream, PeerCredentials).context("ask who it is")?;
+    let socket = KnownPeer::new(runtime, stream, peer.uid()).context("watch it")?;
+    let handshake = connection::Builder::socket(socket)
         .server(Guid::generate())
         .p2p()
         .serve_at(names::OBJECT_PATH, interface)
@@ -198,7 +200,6 @@ async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Resul
     let access = Access {
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
-        doors: Doors::default(),
         line: Line::Bus,
     };
     let gate = Gate {
@@ -206,11 +207,16 @@ async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Resul
         runtime: runtime.clone(),
         way: Way::Bus,
     };
-    let building = connection::Builder::address(names::SYSTEM_BUS_ADDRESS)
-        .serve_at(names::OBJECT_PATH, access)
-        .serve_at(names::OBJECT_PATH, gate)
-        .name(names::BUS_NAME)
-        .build();
+    let building = async {
+        let stream = unix::UnixStream::connect(runtime, names::SYSTEM_BUS_SOCKET).await?;
+        let socket = LimitedSocket::new(runtime, stream.into_std())?;
+        connection::Builder::socket(socket)
+            .serve_at(names::OBJECT_PATH, access)
+            .serve_at(names::OBJECT_PATH, gate)
+            .name(names::BUS_NAME)
+            .build()
+            .await
+    };
     let limit = Duration::from_secs(5);
     let built = runtime.timeout(limit, building).await;
     built

@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use crate::hex::hex;
 
 pub use prune::Prunable;
-pub use read::{EventQuery, RequestQuery};
+pub use read::{EventQuery, RequestQuery, Visible};
 pub use walk::Walk;
 pub use write::{Change, Entry};
 

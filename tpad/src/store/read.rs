@@ -21,6 +21,39 @@ pub struct RequestQuery {
     pub until: Option<i64>,
     /// In one of these states.
     pub states: Option<Vec<String>>,
+    /// That somebody may see; everything when it is not said.
+    pub visible: Option<Visible>,
+    /// At most so many, the newest; all of them when it is not said.
+    pub limit: Option<u32>,
+}
+
+impl RequestQuery {
+    /// Whether a request is one of those that are asked for, whoever may see it.
+    #[must_use]
+    pub fn fits(&self, request: &Request) -> bool {
+        let asked_at = request.requested_at;
+        self.of.is_none_or(|uid| request.is_of(uid))
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|name| request.user.name == *name)
+            && self.role.as_ref().is_none_or(|role| request.role == *role)
+            && self.since.is_none_or(|since| since <= asked_at)
+            && self.until.is_none_or(|until| asked_at < until)
+            && self
+                .states
+                .as_ref()
+                .is_none_or(|states| states.iter().any(|state| state == request.state_name()))
+    }
+}
+
+/// What somebody may see of requests; those that they said yes to are among it.
+#[derive(Debug, Clone, Default)]
+pub struct Visible {
+    /// For or by this uid.
+    pub uid: u32,
+    /// For one of these roles.
+    pub roles: Vec<String>,
 }
 
 /// Which events to read. All conditions set must hold.
@@ -122,13 +155,30 @@ impl Store {
     pub fn requests(&self, query: &RequestQuery) -> Result<Vec<Request>, Error> {
         let states = serde_json::to_string(&query.states.clone().unwrap_or_default())
             .map_err(self.record_error("states"))?;
+        let visible = query.visible.clone().unwrap_or_default();
+        let roles = serde_json::to_string(&visible.roles).map_err(self.record_error("roles"))?;
+        // Walked by the index from the newest on, so that a limit is also one of what is read.
+        // Of a person's, no other request is looked at.
+        let whose = match query.of {
+            Some(_) => {
+                "id IN (SELECT id FROM requests WHERE uid = ?1
+                        UNION SELECT id FROM requests WHERE requested_by = ?1)"
+            }
+            None => "?1 IS NULL",
+        };
         self.requests_where(
-            "(?1 IS NULL OR uid = ?1 OR requested_by = ?1)
+            &format!(
+                "{whose}
              AND (?2 IS NULL OR user = ?2)
              AND (?3 IS NULL OR role = ?3)
              AND requested_at >= ?4 AND requested_at < ?5
              AND (?6 = 0 OR state IN (SELECT value FROM json_each(?7)))
-             ORDER BY requested_at DESC, id",
+             AND (?8 = 0 OR uid = ?9 OR requested_by = ?9
+                  OR role IN (SELECT value FROM json_each(?10))
+                  OR EXISTS (SELECT 1 FROM json_each(body, '$.approvals')
+                             WHERE json_extract(value, '$.by.uid') = ?9))
+             ORDER BY requested_at DESC, id LIMIT ?11"
+            ),
             &[
                 &query.of,
                 &query.user,
@@ -137,6 +187,10 @@ impl Store {
                 &query.until.unwrap_or(i64::MAX),
                 &query.states.is_some(),
                 &states,
+                &query.visible.is_some(),
+                &visible.uid,
+                &roles,
+                &query.limit.map_or(-1, i64::from),
             ],
         )
     }

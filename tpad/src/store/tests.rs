@@ -156,6 +156,51 @@ fn requests_are_filtered_by_person_role_time_and_state() {
 }
 
 #[test]
+fn a_list_has_a_limit_and_what_somebody_may_not_see_does_not_count_against_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path(), 3);
+    let list = |visible: Option<Visible>| {
+        let query = RequestQuery {
+            limit: Some(2),
+            visible,
+            ..RequestQuery::default()
+        };
+        let found = store.requests(&query).unwrap();
+        assert!(found.iter().all(|request| query.fits(request)));
+        found.len()
+    };
+    let visible = |uid, role: &str| {
+        let roles = vec![role.to_owned()];
+        Some(Visible { uid, roles })
+    };
+    assert_eq!(list(None), 2);
+    assert_eq!(list(visible(1001, "other")), 2, "their own");
+    assert_eq!(list(visible(4242, "other")), 0);
+    let role = store.requests(&RequestQuery::default()).unwrap()[0]
+        .role
+        .clone();
+    assert_eq!(list(visible(4242, &role)), 2, "those that they decide");
+}
+
+#[test]
+fn what_a_person_asked_for_is_found_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path(), 1);
+    let plan = |whose: &str| -> Vec<String> {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT id FROM requests WHERE {whose} = 1001");
+        let mut statement = store.connection.prepare(&sql).unwrap();
+        let rows = statement
+            .query_map([], |row| row.get::<_, String>(3))
+            .unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for (whose, index) in [("uid", "requests_uid"), ("requested_by", "requests_by")] {
+        let steps = plan(whose).join(" ");
+        assert!(steps.contains(index), "{steps}");
+    }
+}
+
+#[test]
 fn a_failed_transaction_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = filled(folder.path(), 1);
