@@ -1,18 +1,22 @@
 //! Text that people typed, made safe for one line of a log or a terminal.
 
-/// Whether a character could move a cursor, break a line or turn the reading direction: the
-/// control characters, the line and paragraph separators, the bidirectional controls (UAX #9)
-/// and the invisible ones that hide text.
+/// Whether a character could move a cursor, break a line, turn the reading direction or be seen
+/// as nothing or as a gap: the control characters, every space but U+0020 (Zs, Zl, Zp), the format
+/// characters (Cf), what a terminal may ignore (`Default_Ignorable_Code_Point`, such as the Hangul
+/// fillers) and the blank Braille pattern. From the Unicode Character Database.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
+        || (c.is_whitespace() && c != ' ')
         || matches!(c,
-            '\u{00AD}' | '\u{061C}' | '\u{180E}'
-            | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}'
-            | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}')
+            '\u{00AD}' | '\u{034F}' | '\u{0600}'..='\u{0605}' | '\u{061C}' | '\u{06DD}'
+            | '\u{070F}' | '\u{0890}'..='\u{0891}' | '\u{08E2}'
+            | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}'
+            | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// The text as one clean line: every unsafe character becomes a visible escape (`\n`, `\t`,
@@ -49,6 +53,17 @@ mod tests {
             "a\\nb\\u{1b}[31m\\u{202e}c"
         );
         assert_eq!(one_line("grüße, 世界", 100), "grüße, 世界");
+    }
+
+    #[test]
+    fn what_is_seen_as_nothing_or_as_a_gap_becomes_visible() {
+        let blank = "\u{a0}\u{1680}\u{2000}\u{2007}\u{200a}\u{202f}\u{205f}\u{3000}\u{2800}\
+                     \u{34f}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{fe0f}\u{e0100}\u{1d173}\u{600}";
+        for c in blank.chars() {
+            let shown = format!("a\\u{{{:x}}}b", u32::from(c));
+            assert_eq!(one_line(&format!("a{c}b"), 100), shown);
+        }
+        assert_eq!(one_line("a b", 100), "a b");
     }
 
     #[test]

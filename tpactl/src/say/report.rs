@@ -1,6 +1,7 @@
 //! Reports: one grant on a page, many in a table.
 
 use tpa_bus::access::{Event, Request};
+use tpa_bus::text::one_line;
 
 use super::request::review_due;
 use super::time::rfc3339;
@@ -80,7 +81,9 @@ fn recorded(recordings: &Recordings) -> Vec<String> {
             heading.into_iter().chain([why]).collect()
         }
         Recordings::Listed { folder, commands } => {
-            let lines = commands.iter().map(|line| format!("  {}", clean(line)));
+            let lines = commands
+                .iter()
+                .map(|line| format!("  {}", one_line(line, 1_000)));
             let replay = format!("  replay: sudoreplay -d {} TSID", folder.display());
             heading.into_iter().chain(lines).chain([replay]).collect()
         }
