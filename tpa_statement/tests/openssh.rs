@@ -1,0 +1,246 @@
+//! Held against OpenSSH's own tool: what `ssh-keygen -Y sign` signs is taken, what `ssh-keygen -Y
+//! verify` refuses is not, for every kind of key that it makes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+use tpa_statement::accept::{Accepted, Refused, accept, authenticate};
+use tpa_statement::paper::Paper;
+use tpa_statement::signers::Signers;
+use tpa_statement::sshsig::Presence;
+
+/// 2026-11-25T16:10:00Z.
+const NOW: i64 = 1_795_623_000;
+
+const STATEMENT: &str = r#"{"v":1,"verb":"revoke","id":"7H2KM4QX","by":"carol","hosts":["web-01"],
+    "at":"2026-11-25T16:00:00Z","expires":"2026-11-25T17:00:00Z","reason":"enough"}"#;
+
+/// A folder with keys.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn keygen(&self, arguments: &[&str]) -> bool {
+        let mut command = Command::new("/usr/bin/ssh-keygen");
+        command.args(arguments).current_dir(self.folder.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+            .status()
+            .expect("openssh-client is installed")
+            .success()
+    }
+
+    /// Makes a key, and gives its public half.
+    fn key(&self, name: &str, kind: &[&str]) -> String {
+        let made = self.keygen(&[&["-q", "-N", "", "-f", name, "-t"], kind].concat());
+        assert!(made, "{kind:?}");
+        fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap()
+    }
+
+    fn sign(&self, key: &str, namespace: &str, statement: &str) -> Paper {
+        let file = self.path("statement");
+        fs::write(&file, statement).unwrap();
+        let _ = fs::remove_file(self.path("statement.sig"));
+        assert!(self.keygen(&["-Y", "sign", "-f", key, "-n", namespace, "statement"]));
+        Paper {
+            statement: statement.into(),
+            signature: fs::read_to_string(self.path("statement.sig")).unwrap(),
+        }
+    }
+
+    /// What OpenSSH says of the same paper and the same file of signers.
+    fn openssh_takes(&self, paper: &Paper, signers: &str, by: &str) -> bool {
+        fs::write(self.path("signers"), signers).unwrap();
+        fs::write(self.path("paper.sig"), &paper.signature).unwrap();
+        fs::write(self.path("paper"), &paper.statement).unwrap();
+        let mut command = Command::new("/usr/bin/ssh-keygen");
+        command
+            .args([
+                "-Y",
+                "verify",
+                "-f",
+                "signers",
+                "-I",
+                by,
+                "-n",
+                "statement@tpa.v1",
+            ])
+            .args(["-O", "verify-time=20261125160000Z", "-s", "paper.sig"])
+            .current_dir(self.folder.path())
+            .stdin(fs::File::open(self.path("paper")).unwrap())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.status().unwrap().success()
+    }
+}
+
+fn taken(paper: &Paper, signers: &str) -> Result<Accepted, Refused> {
+    accept(paper, &Signers::parse(signers).unwrap(), &["web-01"], NOW)
+}
+
+/// Taken here and by OpenSSH.
+fn both_take(desk: &Desk, paper: &Paper, signers: &str) -> Accepted {
+    assert!(
+        desk.openssh_takes(paper, signers, "carol"),
+        "OpenSSH: {signers}"
+    );
+    taken(paper, signers).unwrap()
+}
+
+/// Refused here and by OpenSSH.
+fn both_refuse(desk: &Desk, paper: &Paper, signers: &str) -> String {
+    assert!(
+        !desk.openssh_takes(paper, signers, "carol"),
+        "OpenSSH: {signers}"
+    );
+    taken(paper, signers).unwrap_err().to_string()
+}
+
+#[test]
+fn every_kind_of_key_signs() {
+    let desk = Desk::new();
+    let kinds: [(&str, &[&str]); 7] = [
+        ("ed25519", &["ed25519"]),
+        ("p256", &["ecdsa", "-b", "256"]),
+        ("p384", &["ecdsa", "-b", "384"]),
+        ("p521", &["ecdsa", "-b", "521"]),
+        ("rsa2048", &["rsa", "-b", "2048"]),
+        ("rsa3072", &["rsa", "-b", "3072"]),
+        ("rsa4096", &["rsa", "-b", "4096"]),
+    ];
+    for (name, kind) in kinds {
+        let signers = format!("carol {}", desk.key(name, kind));
+        let paper = desk.sign(name, "statement@tpa.v1", STATEMENT);
+        let accepted = both_take(&desk, &paper, &signers);
+        assert_eq!(accepted.statement.by, "carol");
+        assert_eq!(accepted.proof.presence, Presence::Key, "{name}");
+        // Any byte of it makes it another statement.
+        let mut changed = paper.clone();
+        changed.statement[100] ^= 1;
+        assert!(!desk.openssh_takes(&changed, &signers, "carol"), "{name}");
+        assert!(authenticate(&changed, &Signers::parse(&signers).unwrap()).is_err());
+    }
+}
+
+#[test]
+fn another_person_namespace_key_or_time_is_refused() {
+    let desk = Desk::new();
+    let key = desk.key("carol", &["ed25519"]);
+    let other = desk.key("other", &["ed25519"]);
+    let paper = desk.sign("carol", "statement@tpa.v1", STATEMENT);
+    let refused = |signers: &str| both_refuse(&desk, &paper, signers);
+    assert!(refused(&format!("erin {key}")).contains("it is the key of erin"));
+    assert!(refused(&format!("carol {other}")).contains("is nobody's"));
+    assert!(refused("").contains("is nobody's"));
+    assert!(refused(&format!("carol namespaces=\"git\" {key}")).contains("other namespaces"));
+    let late = format!("carol valid-after=\"202611251601Z\" {key}");
+    assert!(refused(&late).contains("not valid when"));
+    let over = format!("carol valid-before=\"202611251559Z\" {key}");
+    assert!(refused(&over).contains("not valid when"));
+    // A CA's own key vouches for others and says nothing itself.
+    assert!(refused(&format!("carol cert-authority {key}")).contains("is nobody's"));
+    let git = desk.sign("carol", "git", STATEMENT);
+    assert!(both_refuse(&desk, &git, &format!("carol {key}")).contains("made for \"git\""));
+}
+
+#[test]
+fn the_signature_of_one_statement_is_no_other_s() {
+    let desk = Desk::new();
+    let signers = format!("carol {}", desk.key("carol", &["ed25519"]));
+    let paper = desk.sign("carol", "statement@tpa.v1", STATEMENT);
+    let other = desk.sign(
+        "carol",
+        "statement@tpa.v1",
+        &STATEMENT.replace("enough", "more"),
+    );
+    let mixed = Paper {
+        signature: other.signature,
+        ..paper.clone()
+    };
+    assert!(both_refuse(&desk, &mixed, &signers).contains("not that of these bytes"));
+    for cut in [1, paper.signature.len() / 2, paper.signature.len() - 30] {
+        let cut = Paper {
+            signature: paper.signature[..cut].to_owned(),
+            ..paper.clone()
+        };
+        assert!(both_refuse(&desk, &cut, &signers).contains("cannot be read"));
+    }
+}
+
+#[test]
+fn hosts_and_times_of_the_statement_count() {
+    let desk = Desk::new();
+    let signers = format!("carol {}", desk.key("carol", &["ed25519"]));
+    let signers = Signers::parse(&signers).unwrap();
+    let paper = desk.sign("carol", "statement@tpa.v1", STATEMENT);
+    let on = |host: &str, now: i64| accept(&paper, &signers, &[host], now);
+    assert!(on("web-01", NOW).is_ok());
+    assert!(matches!(on("web-02", NOW), Err(Refused::OtherHost(_))));
+    assert_eq!(on("web-01", NOW + 3_000), Err(Refused::Expired(0)));
+    assert!(on("web-01", NOW - 660).is_ok());
+    assert_eq!(on("web-01", NOW - 661), Err(Refused::Future(61)));
+    // As evidence it holds for ever.
+    assert!(authenticate(&paper, &signers).is_ok());
+}
+
+#[test]
+fn a_certificate_of_a_ca_vouches_for_the_people_it_names_while_it_is_valid() {
+    let desk = Desk::new();
+    let authority = desk.key("ca", &["ed25519"]);
+    let _key = desk.key("carol", &["ecdsa"]);
+    let issue = |principals: &str, validity: &str, more: &[&str]| {
+        let fixed = [
+            "-q",
+            "-s",
+            "ca",
+            "-I",
+            "carol@corp",
+            "-V",
+            validity,
+            "-n",
+            principals,
+        ];
+        assert!(desk.keygen(&[&fixed, more, &["carol.pub"]].concat()));
+        // OpenSSH signs with the certificate when it is the key that is named.
+        desk.sign("carol-cert.pub", "statement@tpa.v1", STATEMENT)
+    };
+    let valid = "20261125000000Z:20261126000000Z";
+    let signers = format!("carol,erin cert-authority {authority}");
+    let accepted = both_take(&desk, &issue("carol", valid, &[]), &signers);
+    assert!(accepted.proof.fingerprint.starts_with("SHA256:"));
+    let refused = |paper: &Paper| both_refuse(&desk, paper, &signers);
+    assert!(refused(&issue("erin", valid, &[])).contains("not carol's"));
+    let over = issue("carol", "20261124000000Z:20261125000000Z", &[]);
+    assert!(refused(&over).contains("not valid then"));
+    assert!(refused(&issue("carol", valid, &["-h"])).contains("a host's"));
+    // Whoever is not on the CA's own line is not vouched for, whatever the certificate says.
+    let paper = issue("carol", valid, &[]);
+    let erin = format!("erin cert-authority {authority}");
+    assert!(both_refuse(&desk, &paper, &erin).contains("it is the key of erin"));
+    let plain = format!("carol {authority}");
+    assert!(both_refuse(&desk, &paper, &plain).contains("is nobody's"));
+    // Stricter than OpenSSH: a condition that nobody here knows is no yes.
+    let forced = issue("carol", valid, &["-O", "force-command=true"]);
+    assert!(
+        taken(&forced, &signers)
+            .unwrap_err()
+            .to_string()
+            .contains("force-command")
+    );
+}
