@@ -89,7 +89,14 @@ on_both_debians! {
         let conf = "/etc/ssh/sshd_config.d/ask.conf";
         host.root("sed -i '1i auth required pam_tpa.so ask wait=10m' /etc/pam.d/sshd").ok()?;
         host.write(conf, "KbdInteractiveAuthentication yes\nLoginGraceTime 630\n")?;
+        host.root(&format!("echo 'MaxStartups 20:30:100' >>{conf}")).ok()?;
         clean(host)?;
+        found_and_mended(
+            host,
+            &format!("sed -i 's/ 20:/ 10:/' {conf}"),
+            "sshd turns people away, the exempt too (MaxStartups 10:30:100)",
+            &format!("sed -i 's/ 10:/ 20:/' {conf}"),
+        )?;
         found_and_mended(
             host,
             &format!("sed -i 's/630/120/' {conf}"),

@@ -11,9 +11,8 @@ use tpa_tests::scenario::play;
 /// More memory than this may a flood not have taken at its height, in KiB.
 const GROWN_KB: u64 = 8 * 1_024;
 
-/// Past requests of the host that is listed: more than one page, and more than one message of the
-/// bus would take.
-const PAST: u32 = 60_000;
+/// Past requests of the host that is listed: more than one page.
+const PAST: u32 = 5_000;
 
 /// Memory of tpad at its height, in KiB (proc(5), `VmHWM`).
 fn height(host: &Host) -> Result<u64> {

@@ -20,12 +20,27 @@ pub(super) fn request(
     now: &Now,
 ) -> wire::Request {
     let policy = engine.policy();
-    let role = policy.roles.get(&request.role);
-    // Who decides gives what the role gives now, which may have changed since it was asked for.
-    let gives = match role {
+    let found = warnings(&policy, &request.role, gives_now(&policy, request));
+    wire::Request {
+        warnings: Some(found),
+        ..row(engine, caller, request, now)
+    }
+}
+
+/// What a request gives: while it is undecided what its role gives now, which may have changed
+/// since it was asked for.
+fn gives_now<'a>(policy: &'a Policy, request: &'a Request) -> &'a Gives {
+    match policy.roles.get(&request.role) {
         Some(role) if request.is_pending() => &role.gives,
         _ => &request.gives,
-    };
+    }
+}
+
+/// A request without what its rules amount to, which takes longer to say than all the rest.
+fn row(engine: &Engine, caller: &Caller, request: &Request, now: &Now) -> wire::Request {
+    let policy = engine.policy();
+    let role = policy.roles.get(&request.role);
+    let gives = gives_now(&policy, request);
     let mut out = wire::Request {
         id: request.id.as_str().to_owned(),
         state: request.state_name().to_owned(),
@@ -53,7 +68,6 @@ pub(super) fn request(
             .map(session)
             .collect(),
         gives: gives.describe(),
-        warnings: Some(warnings(&policy, &request.role, gives)),
         rules_rejected: engine.rules_rejected(request.id),
         reviewable: Some(engine.is_reviewable(caller, request, now)),
         ..wire::Request::default()
@@ -229,8 +243,13 @@ pub(super) fn requests(
     found: &[Request],
     now: &Now,
 ) -> Vec<wire::Request> {
-    found
-        .iter()
-        .map(|each| request(engine, caller, each, now))
-        .collect()
+    // Of what is over nobody decides any more, and a list may be long.
+    let shown = |each: &Request| {
+        if each.is_open() {
+            request(engine, caller, each, now)
+        } else {
+            row(engine, caller, each, now)
+        }
+    };
+    found.iter().map(shown).collect()
 }
