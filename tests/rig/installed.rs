@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::debian::{Debian, Equipment};
+use crate::host::Host;
 use crate::layer::Layer;
 use crate::people::PEOPLE;
 use crate::store::{self, Image};
@@ -95,6 +96,18 @@ pub fn package() -> Result<PathBuf> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .with_context(missing)
+}
+
+/// Puts the package under test onto the host, and another one called by its name, in which a line
+/// of shell has changed something.
+pub fn bring(host: &Host, name: &str, change: &str) -> Result<()> {
+    host.copy_in(&package()?, "/root/tpa.deb")?;
+    host.root(&format!(
+        "cd /root && dpkg-deb --raw-extract tpa.deb {name} && cd {name} && {change} && \
+         dpkg-deb -Znone --root-owner-group --build . /root/{name}.deb"
+    ))
+    .ok()?;
+    Ok(())
 }
 
 fn checksum(file: &Path) -> Result<String> {

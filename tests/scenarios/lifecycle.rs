@@ -10,17 +10,6 @@ use tpa_tests::on_both_debians;
 use tpa_tests::people::WEB_OPS;
 use tpa_tests::scenario::play;
 
-/// Makes of the package under test another one, in which a line of shell has changed something.
-fn bring(host: &Host, name: &str, change: &str) -> Result<()> {
-    host.copy_in(&installed::package()?, "/root/tpa.deb")?;
-    host.root(&format!(
-        "cd /root && dpkg-deb --raw-extract tpa.deb {name} && cd {name} && {change} && \
-         dpkg-deb -Znone --root-owner-group --build . /root/{name}.deb"
-    ))
-    .ok()?;
-    Ok(())
-}
-
 /// A role that lets its holder install and remove packages, and alice's grant of it.
 fn grant_of_dpkg(host: &Host) -> Result<String> {
     let text = WEB_OPS.replace("\"/usr/bin/sleep 4711\"", "\"/usr/bin/dpkg\"");
@@ -39,7 +28,7 @@ on_both_debians! {
     with play;
 
     fn whoever_is_in_on_a_grant_may_upgrade_and_is_refused_a_removal_with_nothing_changed(host) {
-        bring(host, "newer", "sed -i 's/^Version: .*/Version: 9.0/' DEBIAN/control")?;
+        installed::bring(host, "newer", "sed -i 's/^Version: .*/Version: 9.0/' DEBIAN/control")?;
         let id = grant_of_dpkg(host)?;
         let mut login = stay(host, "alice")?;
         host.ssh("alice", "sudo -n /usr/bin/dpkg -i /root/newer.deb").ok()?;
@@ -65,7 +54,7 @@ on_both_debians! {
     }
 
     fn a_removal_that_is_killed_half_way_leaves_the_host_gated_once_it_is_installed_again(host) {
-        bring(host, "newer", "true")?;
+        installed::bring(host, "newer", "true")?;
         host.root("sed -i 's/^    end_grants$/    kill -9 $PPID; exit 1/' /var/lib/dpkg/info/tpa.prerm").ok()?;
         host.root("dpkg --remove tpa").fails()?;
         host.root("grep pam_tpa /etc/pam.d/common-account").code_is(1)?;
@@ -78,7 +67,7 @@ on_both_debians! {
 
     fn an_upgrade_asks_nothing_and_a_purge_says_what_goes(host) {
         // A package of before, in which the file was one that dpkg asks about.
-        bring(host, "conffile", "mkdir -p etc/tpa && echo '# as it came' >etc/tpa/tpad.toml && \
+        installed::bring(host, "conffile", "mkdir -p etc/tpa && echo '# as it came' >etc/tpa/tpad.toml && \
                                  echo /etc/tpa/tpad.toml >>DEBIAN/conffiles")?;
         host.root("dpkg --force-confold -i /root/conffile.deb").ok()?;
         let mine = host.root("cat /etc/tpa/tpad.toml");

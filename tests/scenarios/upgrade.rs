@@ -15,18 +15,6 @@ use tpa_tests::scenario::play;
 /// The database.
 const DATABASE: &str = "/var/lib/tpa/tpa.db";
 
-/// Puts the package under test onto the host, and another one called by its name, in which a line
-/// of shell has changed something.
-fn bring(host: &Host, name: &str, change: &str) -> Result<()> {
-    host.copy_in(&installed::package()?, "/root/tpa.deb")?;
-    host.root(&format!(
-        "cd /root && dpkg-deb --raw-extract tpa.deb {name} && cd {name} && {change} && \
-         dpkg-deb -Znone --root-owner-group --build . /root/{name}.deb"
-    ))
-    .ok()?;
-    Ok(())
-}
-
 /// What makes of a package one of another version.
 fn version(number: &str) -> String {
     format!("sed -i 's/^Version: .*/Version: {number}/' DEBIAN/control")
@@ -77,7 +65,7 @@ on_both_debians! {
     with play;
 
     fn a_downgrade_keeps_the_grant_and_a_database_it_does_not_know(host) {
-        bring(host, "older", &version("0.0.9"))?;
+        installed::bring(host, "older", &version("0.0.9"))?;
         let access = Access::begin(host, "60s")?;
         installs(host, "older")?.ok()?;
         is(host, "installed", "0.0.9")?;
@@ -111,7 +99,7 @@ on_both_debians! {
     }
 
     fn an_upgrade_that_fails_ends_no_grant_and_keeps_nobody_out(host) {
-        bring(host, "broken", &format!("{} && sed -i '1a exit 1' DEBIAN/postinst", version("9.0")))?;
+        installed::bring(host, "broken", &format!("{} && sed -i '1a exit 1' DEBIAN/postinst", version("9.0")))?;
         host.root("cd /root && head --bytes=$(($(stat -c %s tpa.deb) / 2)) tpa.deb >torn.deb").ok()?;
         let good = host.root("dpkg-query --show --showformat '${Version}' tpa");
         let good = good.ok()?;

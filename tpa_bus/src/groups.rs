@@ -13,7 +13,7 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Answer<T> {
-    /// This.
+    /// The thing that was asked for.
     Found(T),
     /// There is no such thing.
     Missing,

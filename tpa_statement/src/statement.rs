@@ -47,7 +47,7 @@ pub enum Says {
     Extend {
         /// Seconds more.
         duration_s: u64,
-        /// Why.
+        /// The reason, as it was typed.
         reason: String,
     },
     /// Yes to a request.
@@ -63,7 +63,7 @@ pub enum Says {
     Deny {
         /// The request's own bytes.
         of: Digest,
-        /// Why.
+        /// The reason, as it was typed.
         reason: String,
     },
     /// A person takes their request back.
@@ -72,7 +72,7 @@ pub enum Says {
     End,
     /// Somebody's access is taken away.
     Revoke {
-        /// Why.
+        /// The reason, as it was typed.
         reason: String,
     },
     /// The review of a break-glass grant.
@@ -119,7 +119,7 @@ pub struct Request {
     pub until: Option<i64>,
     /// From when, in seconds since 1970.
     pub start: Option<i64>,
-    /// Why.
+    /// The reason, as it was typed.
     pub reason: String,
     /// Ticket.
     pub ticket: Option<String>,
