@@ -289,7 +289,7 @@ mod tests {
     fn typing() -> Vec<Event> {
         vec![
             Event::Prompt(
-                "tpa: no active grant for alice. Ask for one now:\nweb-ops:  (1 of @oncall decides)\n\
+                "tpa: no active grant for alice. Ask for one now:\nweb-ops:  (needs 1 approval from @oncall)\n\
                  How long, at most 4h [1h]: ",
                 Some("2h"),
             ),

@@ -45,7 +45,7 @@ fn put<T>(pam: &mut dyn Pam, question: &str, read: impl Fn(&str) -> Reading<T>) 
         };
         match reading {
             Reading::Taken(taken) => return Some(taken),
-            Reading::Bad(why) => mistake = format!("tpa: that is no answer: {why}.\n"),
+            Reading::Bad(why) => mistake = format!("tpa: not valid: {why}.\n"),
             Reading::Leaves => return None,
         }
     }
@@ -64,7 +64,7 @@ pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<(&'
         .map(|(role, number)| format!("{number:>3} {}", describe(role)))
         .collect();
     let question = format!(
-        "{intro}\n{}\nRole (number or name, q leaves): ",
+        "{intro}\n{}\nRole (number or name, q quits): ",
         lines.join("\n")
     );
     let chosen = put(pam, &question, |answer| {
@@ -86,7 +86,11 @@ fn describe(role: &Role) -> String {
     } else if role.auto {
         "at once".to_owned()
     } else {
-        format!("{} of {} decides", role.needed, role.approvers.join(", "))
+        let approvals = match role.needed {
+            1 => "1 approval".to_owned(),
+            needed => format!("{needed} approvals"),
+        };
+        format!("needs {approvals} from {}", role.approvers.join(", "))
     };
     let Role {
         name, description, ..
@@ -199,7 +203,7 @@ mod tests {
         let (_, told) = role(&mut typed(&[]), "tpa: intro", &roles[1..]).unwrap();
         assert_eq!(
             told,
-            "tpa: intro\nweb-ops: The web tier (1 of @oncall decides)\n"
+            "tpa: intro\nweb-ops: The web tier (needs 1 approval from @oncall)\n"
         );
     }
 
@@ -231,11 +235,11 @@ mod tests {
         let prompts = [
             Event::Prompt("Reason", Some("nginx hangs\x1b]0;owned\x07")),
             Event::Prompt(
-                "tpa: that is no answer: one line of plain text.\nReason",
+                "tpa: not valid: one line of plain text.\nReason",
                 Some(long),
             ),
             Event::Prompt(
-                "tpa: that is no answer: at most 400 characters.\nReason",
+                "tpa: not valid: at most 400 characters.\nReason",
                 Some("short"),
             ),
             Event::Error("tpa: no request was filed."),

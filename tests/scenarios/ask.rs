@@ -45,7 +45,7 @@ fn asking_at_sudo(host: &Host) -> Result<()> {
 fn answer(terminal: &mut Terminal) -> Result<String> {
     terminal.sees("assword")?;
     terminal.types("alice-pw")?;
-    let list = terminal.sees("Role (number or name, q leaves): ")?;
+    let list = terminal.sees("Role (number or name, q quits): ")?;
     ensure!(
         list.contains("1 db-admin: Look after the database"),
         "{list}"

@@ -103,7 +103,7 @@ on_both_debians! {
         let missed = format!("missing: {} (", last - before - 1);
         host.root("tpactl verify").code_is(9)?.says(&missed)?.says("--log journal")?;
         host.root("tpactl verify --log journal").ok()?;
-        host.root("tpactl verify --tell-again").code_is(9)?;
+        host.root("tpactl verify --resend").code_is(9)?;
         host.told("request-created", &id)?;
         host.root("tpactl verify").ok()?;
     }

@@ -122,7 +122,7 @@ on_both_debians! {
         host.root("tpactl check --user alice")
             .says("alice (uid ")?
             .says("login    needs a grant")?
-            .says("may ask  web-ops: up to 4h, 1h unless said")?
+            .says("may ask  web-ops: up to 4h, default 1h")?
             .keeps_quiet_about("decides")?
             .ok()?;
         host.root("tpactl check --user carol")

@@ -182,7 +182,7 @@ fn set_back_and_cut_the_power(host: &Host, ended: &Access) -> Result<Access> {
     );
     shown(host, &ended.id)?.has("state", "expired")?;
     // What rsyslog had written and the kernel had not is lost, and told again when asked for.
-    host.root("tpactl verify --tell-again");
+    host.root("tpactl verify --resend");
     Ok(access)
 }
 

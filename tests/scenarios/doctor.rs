@@ -51,7 +51,7 @@ on_both_debians! {
     fn a_host_as_it_should_be_is_clean_but_for_its_clock(host) {
         clean(host)?;
         let said = host.root("tpactl doctor");
-        said.says("time: the clock is not synchronised")?.says("  mend: ")?;
+        said.says("time: the clock is not synchronised")?.says("  fix: ")?;
         grant(host, "alice", "web-ops", "1h")?;
         clean(host)?;
     }

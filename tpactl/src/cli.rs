@@ -58,7 +58,7 @@ pub enum Verb {
     Review(verbs::review::Args),
     /// What access do I hold, until when
     Status(verbs::status::Args),
-    /// Wait until a request gets somewhere
+    /// Wait for a request to be decided, for its access to begin or to end
     Wait(verbs::wait::Args),
     /// List open logins and sudo commands
     Sessions(verbs::sessions::Args),

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::say::{self, page, request, style, table};
 
 /// Keys that go with the list and with a page.
-const LIST_KEYS: &str = "↑↓ move   a approve   d deny   s show   r list anew   q leave";
+const LIST_KEYS: &str = "↑↓ move   a approve   d deny   s show   r refresh   q quit";
 const PAGE_KEYS: &str = "↑↓ scroll   a approve   d deny   q back";
 
 /// What stands before the one that is meant, and before the others.

@@ -60,7 +60,7 @@ pub fn page(
             .collect();
         lines.extend([String::new(), style::bold(heading)]);
         if told.is_empty() {
-            lines.push("  nothing on record".to_owned());
+            lines.push("  none".to_owned());
         }
         lines.extend(told);
     }

@@ -4,7 +4,7 @@ use tpa_bus::access::Role;
 
 use super::page::field;
 use super::time::short;
-use super::{clean, names, style};
+use super::{clean, count, names, style};
 
 /// A role: what it is for, for how long, who decides, what it gives.
 pub fn role(role: &Role) -> Vec<String> {
@@ -23,15 +23,16 @@ pub fn role(role: &Role) -> Vec<String> {
         format!(", from its first use, which must come within {within}")
     });
     let time = length + &first_use.unwrap_or_default();
+    let approvals = usize::try_from(role.needed).unwrap_or(usize::MAX);
     let decision = match (role.break_glass, role.auto) {
         (true, _) => format!(
-            "nobody: active at once, reviewed by {}",
+            "no approval: active at once, reviewed by {}",
             names(&role.approvers)
         ),
-        (_, true) => "approved at once for you".to_owned(),
+        (_, true) => "no approval: approved at once for you".to_owned(),
         _ => format!(
-            "{} of {}; lapses after {}",
-            role.needed,
+            "{} from {}; lapses after {}",
+            count(approvals, "approval"),
             names(&role.approvers),
             short(role.lapse_s)
         ),
@@ -47,7 +48,7 @@ pub fn role(role: &Role) -> Vec<String> {
     [
         vec![heading],
         field("time", [time]),
-        field("decided by", [decision]),
+        field("needs", [decision]),
         field("reason", reason),
         field("ticket", ticket),
         field("gives", role.gives.iter().map(|rule| clean(rule))),
@@ -82,7 +83,7 @@ mod tests {
             "\
 web-ops  Restart the web tier
   time        1h by default, 4h at most
-  decided by  1 of @oncall, carol; lapses after 1h
+  needs       1 approval from @oncall, carol; lapses after 1h
   reason      10 characters or more
   ticket      required, such as OPS-[0-9]+
   gives       login"

@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn a_text_is_broken_between_words_and_set_in() {
         assert_eq!(
-            wrap("  mend: a b c", 8, Some(11)),
-            ["  mend: a b", "        c"]
+            wrap("  fix: a b c", 7, Some(10)),
+            ["  fix: a b", "       c"]
         );
         assert_eq!(wrap("a-long-word b", 2, Some(4)), ["a-long-word", "  b"]);
         assert_eq!(wrap("a b c", 2, None), ["a b c"]);

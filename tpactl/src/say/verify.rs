@@ -95,7 +95,7 @@ pub fn next(found: &Findings) -> &'static str {
          host; the journal knows who wrote a line: tpactl verify --log journal"
     } else if !found.missing.is_empty() {
         "was the log daemon stopped, or the power cut? The journal may have what it missed: tpactl \
-         verify --log journal; to have it told again: sudo tpactl verify --tell-again"
+         verify --log journal; to have it sent again: sudo tpactl verify --resend"
     } else {
         "the journal knows who wrote them: tpactl verify --log journal"
     }

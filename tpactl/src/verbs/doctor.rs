@@ -20,7 +20,7 @@ pub struct Args {
     format: Json,
 }
 
-/// Looks at the host and says what to mend.
+/// Looks at the host and says how to fix it.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
     let findings = examine(&Host::this());
     context.show_list(
@@ -36,12 +36,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
     })
 }
 
-/// What was found, and below each what mends it.
+/// What was found, and below each how to fix it.
 pub fn lines(findings: &[Finding], width: Option<usize>) -> Vec<String> {
     let each = findings.iter().flat_map(|finding| {
         let problem = format!("{}: {}", finding.area, say::clean(&finding.problem));
-        let mend = format!("  mend: {}", say::clean(&finding.mend));
-        [wrap(&problem, 2, width), wrap(&mend, 8, width)].concat()
+        let fix = format!("  fix: {}", say::clean(&finding.mend));
+        [wrap(&problem, 2, width), wrap(&fix, 7, width)].concat()
     });
     each.collect()
 }
@@ -50,6 +50,8 @@ pub fn lines(findings: &[Finding], width: Option<usize>) -> Vec<String> {
 pub struct Form<'a> {
     area: &'a str,
     problem: &'a str,
+    fix: &'a str,
+    /// What `fix` was called before; the same text.
     mend: &'a str,
 }
 
@@ -61,6 +63,7 @@ impl json::View for Finding {
         Form {
             area: self.area,
             problem: &self.problem,
+            fix: &self.mend,
             mend: &self.mend,
         }
     }

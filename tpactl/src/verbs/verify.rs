@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   tpactl verify
   tpactl verify --log journal
-  tpactl verify --tell-again; tpactl verify
+  tpactl verify --resend; tpactl verify
   tpactl verify --log /srv/logs/web-01/auth.log
   tpactl verify --json || echo \"the trail was touched\"";
 
@@ -39,10 +39,10 @@ pub struct Args {
     /// file that authpriv goes to when not given, or the journal where there is no file
     #[arg(long, value_name = "FILE|journal|none")]
     log: Option<String>,
-    /// Have tpad tell the log once more what it lacks; for root, where the log daemon was stopped
+    /// Have tpad send the log once more what it lacks; for root, where the log daemon was stopped
     /// or the power cut
-    #[arg(long)]
-    tell_again: bool,
+    #[arg(long, alias = "tell-again")]
+    resend: bool,
     /// Fail for lines that only look like TPA's too, and for those of another database: anybody who
     /// can write to the log can make them
     #[arg(long)]
@@ -119,7 +119,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             "keep /var/lib/tpa as it is and compare with the log that left this host",
         ));
     }
-    if let Some(findings) = findings.as_ref().filter(|_| args.tell_again) {
+    if let Some(findings) = findings.as_ref().filter(|_| args.resend) {
         tell_again(findings, &client).await?;
     }
     match findings {

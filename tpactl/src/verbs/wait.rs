@@ -1,4 +1,4 @@
-//! `tpactl wait`: waits until a request gets somewhere.
+//! `tpactl wait`: waits for a request to be decided, for its access to begin or to end.
 
 use tpa_bus::span::Span;
 

@@ -389,7 +389,7 @@ impl Access {
         let caller = identify(connection, &header).await?;
         if !caller.is_root() {
             return Err(Refusal::NotPermitted(
-                "only root may have lines told again\nnext: sudo tpactl verify --tell-again".into(),
+                "only root may have lines sent again\nnext: sudo tpactl verify --resend".into(),
             ));
         }
         self.engine.tell_again(&events);

@@ -165,12 +165,12 @@ fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Resu
     }
     if !asked.user.is_meant(policy, &role.requesters) {
         let whom = if for_self {
-            "you".to_owned()
+            "you are".to_owned()
         } else {
-            user.name.clone()
+            format!("{} is", user.name)
         };
         return Err(
-            Refused::not_permitted(format!("{whom} may not have the role {}", role.name))
+            Refused::not_permitted(format!("{whom} not allowed to request {}", role.name))
                 .next("see what you may ask for: tpactl roles"),
         );
     }
@@ -225,7 +225,7 @@ fn check_ticket(role: &Role, ticket: Option<&str>) -> Result<(), Refused> {
         return if role.ticket_required {
             Err(
                 Refused::invalid(format!("the role {} needs a ticket", role.name))
-                    .next("name it: --ticket T"),
+                    .next("add --ticket TICKET"),
             )
         } else {
             Ok(())

@@ -160,6 +160,7 @@ fn explain_all(out: &mut String, policy: &Policy) {
     let gate = &policy.gate;
     let gated = |list: &[Who]| match list {
         [] => "nobody needs a grant".to_owned(),
+        [_] => format!("{} needs a grant", names(list)),
         list => format!("{} need a grant", names(list)),
     };
     let _ = writeln!(out, "\ngate");
@@ -197,7 +198,7 @@ fn explain_role(out: &mut String, role: &Role) {
     let _ = writeln!(out, "  may ask  {}", names(&role.requesters));
     line(out, "for", &lengths(role));
     line(out, "with", &reason(role));
-    line(out, "decides", &decides(role));
+    line(out, "needs", &needs(role));
     for (index, gives) in role.gives.describe().iter().enumerate() {
         line(out, if index == 0 { "gives" } else { "" }, gives);
     }
@@ -218,7 +219,7 @@ fn line(out: &mut String, head: &str, text: &str) {
 fn lengths(role: &Role) -> String {
     let span = |seconds| Span::from_secs(seconds).to_string();
     let mut text = format!(
-        "up to {}, {} unless said",
+        "up to {}, default {}",
         span(role.max_s),
         span(role.default_s)
     );
@@ -243,16 +244,22 @@ fn reason(role: &Role) -> String {
     text
 }
 
-fn decides(role: &Role) -> String {
+fn needs(role: &Role) -> String {
     if role.gives.break_glass {
         return match role.approvers.as_slice() {
-            [] => "nobody: active at once, and nobody can review it".to_owned(),
-            list => format!("nobody: active at once; reviewed by one of {}", names(list)),
+            [] => "no approval: active at once, and nobody can review it".to_owned(),
+            list => format!(
+                "no approval: active at once; reviewed by one of {}",
+                names(list)
+            ),
         };
     }
     let approvers = match role.approvers.as_slice() {
-        [] => "nobody".to_owned(),
-        list => format!("{} of {}", role.needed, names(list)),
+        [] => "an approval, which nobody may give".to_owned(),
+        list => match role.needed {
+            1 => format!("1 approval from {}", names(list)),
+            needed => format!("{needed} approvals from {}", names(list)),
+        },
     };
     let lapse = Span::from_secs(role.lapse_s);
     let auto = match role.auto.as_slice() {

@@ -143,8 +143,8 @@ impl<'o> Folder<'o> {
 fn cannot_open(path: &Path, errno: Errno) -> Problem {
     match errno {
         Errno::ELOOP => Problem::of_file(path, "is a link").next("put the file itself there"),
-        Errno::ENOTDIR => Problem::of_file(path, "is not a folder, or is a link to one")
-            .next("put the folder itself there"),
+        Errno::ENOTDIR => Problem::of_file(path, "is not a directory, or is a link to one")
+            .next("give the directory itself: the one that holds tpad.toml and roles.d"),
         _ => Problem::of_file(path, format!("cannot be opened: {}", errno.desc())),
     }
 }

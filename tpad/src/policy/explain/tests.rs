@@ -61,15 +61,15 @@ fn a_good_configuration_is_told_in_plain_words() {
 /etc/tpa: good, revision 0123456789ab
 
 gate
-  login    @engineers need a grant
+  login    @engineers needs a grant
   sudo     nobody needs a grant
   exempt   @tpa-emergency, every use logged loudly
 
 role web-ops: Restart the web tier
   may ask  @engineers
-  for      up to 4h, 1h unless said
+  for      up to 4h, default 1h
   with     a reason of 10 characters or more and a ticket like OPS-[0-9]+
-  decides  1 of @oncall within 1h, never for themselves; approved at once when asked by @oncall
+  needs    1 approval from @oncall within 1h, never for themselves; approved at once when asked by @oncall
   gives    login
            sudo as root: /bin/bash
   the end  kills what the grant started, logins included
@@ -86,7 +86,7 @@ fn one_person_reads_what_it_means_to_them() {
         (
             "alice",
             "alice (uid 1001; groups alice, engineers)\n  login    needs a grant\n  sudo     \
-             passes without a grant\n  may ask  web-ops: up to 4h, 1h unless said\n",
+             passes without a grant\n  may ask  web-ops: up to 4h, default 1h\n",
         ),
         (
             "dave",
