@@ -3,6 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+use crate::form::{Form, Format};
 use crate::verbs;
 
 const STYLES: Styles = Styles::styled()
@@ -74,6 +75,8 @@ pub enum Verb {
     Doctor(verbs::doctor::Args),
     /// What a shell prompt shows: tpa:1h59m
     Prompt(verbs::prompt::Args),
+    /// Print the version of tpactl
+    Version(verbs::version::Args),
     /// Print the completions for a shell
     Completions(verbs::completions::Args),
     /// Write the manual page into a folder
@@ -81,23 +84,21 @@ pub enum Verb {
     Man(verbs::man::Args),
 }
 
-/// `--json`
-#[derive(Debug, Args)]
-pub struct Json {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `--yes` and `--json`, for what changes something.
+/// `--yes` and the forms of output, for what changes something.
 #[derive(Debug, Args)]
 pub struct Change {
     /// Do not ask for confirmation
     #[arg(long, short)]
     pub yes: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Change {
+    /// The form that was asked for.
+    pub fn form(&self) -> Form {
+        self.format.form()
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +167,9 @@ mod tests {
             "tpactl ls --mine --reviewable",
             "tpactl wait 7H2KM4QX --for good",
             "tpactl report",
+            "tpactl ls --json -o csv",
+            "tpactl verify -o csv",
+            "tpactl report --since 7d --csv --json",
             "tpactl report 7H2KM4QX --since 7d",
         ] {
             let error = parse(line).map(|_| ()).expect_err(line);
@@ -198,6 +202,13 @@ mod tests {
             "tpactl report 7H2K --json",
             "tpactl report --since 30d --until 2026-11-24 --csv",
             "tpactl check /etc/tpa --json",
+            "tpactl check -o json",
+            "tpactl ls -o wide",
+            "tpactl log --follow -o csv",
+            "tpactl report 7H2K -o csv",
+            "tpactl approve 7H2K --reason ok --yes -o csv",
+            "tpactl deny 7H2K --comment no",
+            "tpactl version",
             "tpactl completions zsh",
         ] {
             if let Err(error) = parse(line) {

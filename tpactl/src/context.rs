@@ -1,10 +1,14 @@
 //! What every verb works with.
 
+use std::marker::PhantomData;
+
 use tpa_bus::access::Request;
 
 use crate::bus::Client;
 use crate::clock::Clock;
+use crate::csv::{self, Row};
 use crate::fail::Fail;
+use crate::form::Form;
 use crate::json::{self, View};
 use crate::say;
 use crate::screen::Screen;
@@ -17,6 +21,8 @@ pub struct Context {
     pub clock: Clock,
     /// A connection that is there already; for tests.
     pub connected: Option<Client>,
+    /// The name of this host, for what leaves the terminal.
+    pub host: String,
 }
 
 impl Context {
@@ -26,6 +32,7 @@ impl Context {
             screen: Screen::of_process(),
             clock: Clock::read(),
             connected: None,
+            host: host(),
         }
     }
 
@@ -44,31 +51,51 @@ impl Context {
             .try_for_each(|line| self.screen.data(&line))
     }
 
-    /// Writes a list: as JSON, or as lines, or on stderr that there is nothing.
-    pub fn show_list<V: View>(
+    /// Columns that a form may take; `None` cuts nothing.
+    pub fn width(&self, form: Form) -> Option<usize> {
+        self.screen.width.filter(|_| form != Form::Wide)
+    }
+
+    /// Writes a list: as JSON or CSV, or as lines, or on stderr that there is nothing.
+    pub fn show_list<V: View + Row>(
         &self,
         values: &[V],
-        json: bool,
+        form: Form,
         lines: impl FnOnce() -> Vec<String>,
         nothing: &str,
     ) -> Result<(), Fail> {
-        if json {
-            return self.screen.data(&json::list(values));
+        match form {
+            Form::Json => self.screen.data(&json::list(values)),
+            Form::Csv => self.lines(csv::lines(values, &self.host)),
+            Form::Table | Form::Wide if values.is_empty() => {
+                self.screen.note(nothing);
+                Ok(())
+            }
+            Form::Table | Form::Wide => self.lines(lines()),
         }
-        if values.is_empty() {
-            self.screen.note(nothing);
-            return Ok(());
-        }
-        self.lines(lines())
     }
 
-    /// Writes how a request stands, in one line or as JSON.
-    pub fn show_outcome(&self, request: &Request, json: bool) -> Result<(), Fail> {
-        if json {
-            self.screen.data(&json::object(request))
-        } else {
-            let clock = self.clock.again();
-            self.screen.data(&say::request::outcome(request, &clock))
+    /// Begins to write things one after the other, as they come.
+    pub fn stream<V: View + Row>(&self, form: Form) -> Result<Stream<'_, V>, Fail> {
+        if form == Form::Csv {
+            self.screen.data(&csv::heading::<V>())?;
+        }
+        Ok(Stream {
+            context: self,
+            form,
+            of: PhantomData,
+        })
+    }
+
+    /// Writes how a request stands, in one line or as JSON or CSV.
+    pub fn show_outcome(&self, request: &Request, form: Form) -> Result<(), Fail> {
+        match form {
+            Form::Json => self.screen.data(&json::object(request)),
+            Form::Csv => self.lines(csv::lines(std::slice::from_ref(request), &self.host)),
+            Form::Table | Form::Wide => {
+                let clock = self.clock.again();
+                self.screen.data(&say::request::outcome(request, &clock))
+            }
         }
     }
 
@@ -77,14 +104,40 @@ impl Context {
         &self,
         requests: &[Request],
         named: usize,
-        json: bool,
+        form: Form,
     ) -> Result<(), Fail> {
-        match requests {
-            [request] if named == 1 => self.show_outcome(request, json),
-            _ if json => self.screen.data(&json::list(requests)),
-            _ => requests
+        match (requests, form) {
+            ([request], _) if named == 1 => self.show_outcome(request, form),
+            (_, Form::Json) => self.screen.data(&json::list(requests)),
+            (_, Form::Csv) => self.lines(csv::lines(requests, &self.host)),
+            (_, Form::Table | Form::Wide) => requests
                 .iter()
-                .try_for_each(|request| self.show_outcome(request, json)),
+                .try_for_each(|request| self.show_outcome(request, form)),
         }
+    }
+}
+
+/// The host's name (`gethostname(2)`), clean; empty where there is none to be had.
+fn host() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    say::clean(&name.to_string_lossy())
+}
+
+/// What is written one after the other.
+pub struct Stream<'c, V> {
+    context: &'c Context,
+    form: Form,
+    of: PhantomData<V>,
+}
+
+impl<V: View + Row> Stream<'_, V> {
+    /// Writes one: as a line of JSON or CSV, or the line that `text` makes.
+    pub fn show(&self, value: &V, text: impl FnOnce() -> String) -> Result<(), Fail> {
+        let line = match self.form {
+            Form::Json => json::line(value),
+            Form::Csv => csv::line(value, &self.context.host),
+            Form::Table | Form::Wide => text(),
+        };
+        self.context.screen.data(&line)
     }
 }

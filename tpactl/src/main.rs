@@ -6,8 +6,10 @@ mod cli;
 mod clock;
 mod completion;
 mod context;
+mod csv;
 mod doctor;
 mod fail;
+mod form;
 mod goal;
 mod json;
 mod logs;
@@ -96,6 +98,7 @@ async fn run(verb: Verb, context: &Context) -> Result<Exit, Fail> {
         Verb::Check(args) => verbs::check::run(&args),
         Verb::Doctor(args) => verbs::doctor::run(&args, context),
         Verb::Prompt(args) => verbs::prompt::run(&args, context),
+        Verb::Version(args) => verbs::version::run(&args, context),
         Verb::Completions(args) => verbs::completions::run(&args, context),
         Verb::Man(args) => verbs::man::run(&args),
     }

@@ -39,6 +39,7 @@ async fn command(daemon: &Daemon, line: &str, answers: Option<&'static str>) -> 
         screen,
         clock: fixed(),
         connected: Some(client.unwrap()),
+        host: "web-01".into(),
     };
     let cli = Cli::try_parse_from(line.split(' ')).unwrap();
     let ended = crate::run(cli.verb, &context).await;
@@ -401,6 +402,35 @@ fn reports_come_as_a_page_a_table_csv_and_json() {
     assert_eq!(json(&came)["exceptions"][0]["seq"], 1);
     let came = run(&daemon, "tpactl report 7H2K --json", None);
     assert_eq!(json(&came)["request"]["id"], "7H2KM4QX");
+}
+
+#[test]
+fn what_can_be_listed_comes_wide_and_as_csv_too() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::active()];
+    daemon.state().events = events(2);
+    let wide = run(&daemon, "tpactl ls -o wide", None).out;
+    assert!(wide.contains("APPROVED BY"), "{wide}");
+    assert!(wide.contains("2026-11-24 16:30:00 CET"), "{wide}");
+    for (line, rows, begins) in [
+        ("tpactl ls -o csv", 1, "id,state,"),
+        ("tpactl show 7H2K -o csv", 1, "id,state,"),
+        ("tpactl status -o csv", 1, "id,state,"),
+        ("tpactl log -o csv", 2, "seq,at,"),
+        ("tpactl report 7H2K -o csv", 2, "seq,at,"),
+        ("tpactl report --since 1d --csv", 1, "id,state,"),
+    ] {
+        let came = run(&daemon, line, None);
+        assert_eq!(came.out.lines().count(), 1 + rows, "{line}: {}", came.out);
+        assert!(came.out.starts_with(begins), "{line}: {}", came.out);
+        assert!(
+            came.out.lines().skip(1).all(|row| row.ends_with(",web-01")),
+            "{line}: {}",
+            came.out
+        );
+    }
+    let nothing = run(&Daemon::default(), "tpactl sessions -o csv", None);
+    assert_eq!(nothing.out.lines().count(), 1, "{}", nothing.out);
 }
 
 #[test]

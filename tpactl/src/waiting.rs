@@ -13,6 +13,7 @@ use crate::bus::{Client, runtime};
 use crate::changes::{News, Requests};
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Form;
 use crate::goal::{Goal, Progress};
 use crate::say;
 use crate::say::table::wrap;
@@ -86,18 +87,18 @@ impl Wait {
         mut request: Request,
         client: &Client,
         context: &Context,
-        json: bool,
+        form: Form,
     ) -> Result<Exit, Fail> {
         let mut said = String::new();
         let mut client = client.clone();
         loop {
             match goal.progress(&request.state) {
                 Progress::Reached => {
-                    context.show_outcome(&request, json)?;
+                    context.show_outcome(&request, form)?;
                     return Ok(Exit::Done);
                 }
                 Progress::Unreachable => {
-                    context.show_outcome(&request, json)?;
+                    context.show_outcome(&request, form)?;
                     return Ok(Exit::Declined);
                 }
                 Progress::Waiting => {
@@ -121,7 +122,7 @@ impl Wait {
                 Ok(News::Changed(_) | News::Back) => request = client.get(&request.id).await?,
                 Ok(News::Stopped) => context.screen.note(say::request::TPAD_STOPPED),
                 Err(stop) => {
-                    context.show_outcome(&request, json)?;
+                    context.show_outcome(&request, form)?;
                     return Err(self.given_up(&stop, &request));
                 }
             }

@@ -42,7 +42,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
+    /// One of them.
+    pub fn new(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             area,
             problem: problem.into(),

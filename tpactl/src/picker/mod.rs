@@ -11,6 +11,7 @@ use tpa_bus::access::{ApproveOptions, Filter, Request};
 use crate::bus::Client;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Form;
 use crate::say;
 use keys::Key;
 use state::{State, Step};
@@ -18,7 +19,7 @@ use terminal::{Raw, Terminal};
 
 /// Lets the person decide until they leave, or nothing waits any more. What was decided is then
 /// shown on stdout.
-pub async fn run(verb: &str, json: bool, context: &Context) -> Result<Exit, Fail> {
+pub async fn run(verb: &str, form: Form, context: &Context) -> Result<Exit, Fail> {
     if !context.screen.can_ask {
         return Err(Fail::new(
             Exit::Usage,
@@ -37,7 +38,7 @@ pub async fn run(verb: &str, json: bool, context: &Context) -> Result<Exit, Fail
         decide(waiting, &mut terminal, &client, context).await?
     };
     if !decided.is_empty() {
-        context.show_outcomes(&decided, 0, json)?;
+        context.show_outcomes(&decided, 0, form)?;
     }
     Ok(Exit::Done)
 }

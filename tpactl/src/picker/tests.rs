@@ -49,6 +49,7 @@ fn pick(daemon: &Daemon, reads: &[&'static str]) -> (Vec<Request>, Typist) {
             screen: screen(Some("")).0,
             clock: fixed(),
             connected: Some(client.clone()),
+            host: "web-01".into(),
         };
         let waiting = waiting(&client).await.unwrap();
         decide(waiting, &mut typist, &client, &context).await

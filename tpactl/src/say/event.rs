@@ -3,7 +3,7 @@
 use tpa_bus::access::Event;
 use tpa_bus::text::one_line;
 
-use super::time::rfc3339;
+use super::time::{dated, rfc3339};
 use super::{clean, style};
 use crate::clock::Clock;
 
@@ -38,7 +38,6 @@ const TOLD: [&str; 13] = [
 
 /// The event as a line of a report: the time on the reader's clock, then what it says.
 pub fn told(event: &Event, clock: &Clock) -> String {
-    let wall = (clock.wall)(event.at);
     let said: Vec<String> = TOLD
         .iter()
         .filter_map(|key| {
@@ -47,9 +46,8 @@ pub fn told(event: &Event, clock: &Clock) -> String {
         })
         .collect();
     format!(
-        "{} {}  {:21} {}",
-        wall.time.format("%F %T"),
-        wall.zone,
+        "{}  {:21} {}",
+        dated(event.at, clock),
         clean(&event.event),
         said.join(", ")
     )

@@ -2,9 +2,9 @@
 
 use tpa_bus::access::{Approval, Request, Session};
 
-use super::request::{outcome, review_due, warnings};
+use super::request::{outcome, review_due, state, warnings};
 use super::table::Table;
-use super::time::{relative, short};
+use super::time::{self, relative, short};
 use super::{clean, id, names};
 use crate::clock::Clock;
 
@@ -20,9 +20,21 @@ pub fn field(label: &str, values: impl IntoIterator<Item = String>) -> Vec<Strin
         .collect()
 }
 
-/// Everything there is to know about a request.
+/// Everything there is to know about a request, as seen now.
 pub fn request(request: &Request, clock: &Clock) -> Vec<String> {
-    let at = |moment: i64| relative(moment, clock);
+    let heading = outcome(request, clock);
+    let fields = fields(request, |moment| relative(moment, clock));
+    [vec![heading, String::new()], fields].concat()
+}
+
+/// The same for whoever reads it on another day: with absolute times.
+pub fn dated(request: &Request, clock: &Clock) -> Vec<String> {
+    let heading = format!("{} is {}", id(&request.id), state(request));
+    let fields = fields(request, |moment| time::dated(moment, clock));
+    [vec![heading, String::new()], fields].concat()
+}
+
+fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
     let said = |text: &Option<String>| text.as_deref().map(clean);
     let role = match request.role_gone {
         Some(true) => format!("{} (no longer configured)", clean(&request.role)),
@@ -36,7 +48,7 @@ pub fn request(request: &Request, clock: &Clock) -> Vec<String> {
     let approvals = request
         .approvals
         .iter()
-        .map(|approval| approved(approval, clock));
+        .map(|approval| approved(approval, &at));
     let given = format!("{} of {}", request.approvals.len(), request.needed);
     let ended = request.ended_at.map(|moment| {
         let why = request
@@ -54,9 +66,8 @@ pub fn request(request: &Request, clock: &Clock) -> Vec<String> {
         Some(by) => format!("by {}", clean(by)),
         None => "due: access began without approval".to_owned(),
     });
-    let sessions = request.sessions.iter().map(|open| session(open, clock));
+    let sessions = request.sessions.iter().map(|open| session(open, &at));
     [
-        vec![outcome(request, clock), String::new()],
         field(
             "for",
             [format!("{} (uid {})", clean(&request.user), request.uid)],
@@ -69,11 +80,11 @@ pub fn request(request: &Request, clock: &Clock) -> Vec<String> {
         field("length", [short(request.duration_s)]),
         field("approvals", std::iter::once(given).chain(approvals)),
         field("may decide", [names(&request.approvers)]),
-        field("lapses", request.lapses_at.map(at)),
+        field("lapses", request.lapses_at.map(&at)),
         field("decided by", said(&request.decided_by)),
         field("because", refused),
-        field("from", request.not_before.map(at)),
-        field("until", request.not_after.map(at)),
+        field("from", request.not_before.map(&at)),
+        field("until", request.not_after.map(&at)),
         field("ended", ended),
         field("review", review),
         field("gives", request.gives.iter().map(|rule| clean(rule))),
@@ -95,16 +106,16 @@ pub fn next_step(request: &Request) -> Option<String> {
     }
 }
 
-fn approved(approval: &Approval, clock: &Clock) -> String {
+fn approved(approval: &Approval, at: impl Fn(i64) -> String) -> String {
     let comment = approval
         .comment
         .as_ref()
         .map(|comment| format!(": {}", clean(comment)));
-    let (by, when) = (clean(&approval.by), relative(approval.at, clock));
+    let (by, when) = (clean(&approval.by), at(approval.at));
     format!("{by}, {when}{}", comment.unwrap_or_default())
 }
 
-fn session(session: &Session, clock: &Clock) -> String {
+fn session(session: &Session, at: impl Fn(i64) -> String) -> String {
     let tty = session
         .tty
         .as_ref()
@@ -118,7 +129,7 @@ fn session(session: &Session, clock: &Clock) -> String {
         clean(&session.service),
         tty.unwrap_or_default(),
         from.unwrap_or_default(),
-        relative(session.opened_at, clock)
+        at(session.opened_at)
     )
 }
 

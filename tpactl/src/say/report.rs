@@ -4,7 +4,7 @@ use tpa_bus::access::{Event, Request};
 use tpa_bus::text::one_line;
 
 use super::request::review_due;
-use super::time::rfc3339;
+use super::time::dated;
 use super::{clean, event, id, page, style};
 use crate::clock::Clock;
 use crate::recordings::Recordings;
@@ -48,9 +48,12 @@ pub fn page(
     request: &Request,
     events: &[Event],
     recordings: &Recordings,
+    host: &str,
     clock: &Clock,
 ) -> Vec<String> {
-    let mut lines = page::request(request, clock);
+    let now = dated(clock.now, clock);
+    let mut lines = vec![format!("Report of {host}, {now}"), String::new()];
+    lines.extend(page::dated(request, clock));
     for (heading, names) in SECTIONS {
         let told = events
             .iter()
@@ -96,6 +99,17 @@ pub const EXCEPTIONS: [&str; 8] = [
     "TPA1005", "TPA2005", "TPA3001", "TPA4000", "TPA4002", "TPA5004", "TPA5005", "TPA5006",
 ];
 
+/// What the table that follows is of: the host, the time that it covers, and when it was made.
+pub fn heading(host: &str, since: i64, until: Option<i64>, clock: &Clock) -> Vec<String> {
+    let (since, now) = (dated(since, clock), dated(clock.now, clock));
+    let until = until.map_or_else(|| "now".to_owned(), |until| dated(until, clock));
+    vec![
+        format!("Report of {host}, {now}"),
+        format!("asked for since {since}, until {until}"),
+        String::new(),
+    ]
+}
+
 /// What stands out in a time: the events above, and reviews that are due.
 pub fn exceptions(requests: &[Request], events: &[Event], clock: &Clock) -> Vec<String> {
     let unreviewed = requests
@@ -115,59 +129,6 @@ pub fn exceptions(requests: &[Request], events: &[Event], clock: &Clock) -> Vec<
     };
     lines.insert(0, style::bold(&heading));
     lines
-}
-
-const COLUMNS: &str = "id,state,user,role,ticket,requested_by,requested_at,duration_s,approved_by,\
-                       not_before,not_after,ended_at,end_reason,break_glass,reviewed_by,reason";
-
-/// The requests as CSV (RFC 4180), under a line with the names of the columns.
-pub fn csv(requests: &[Request]) -> Vec<String> {
-    let rows = requests.iter().map(|request| {
-        let approvers: Vec<&str> = request
-            .approvals
-            .iter()
-            .map(|one| one.by.as_str())
-            .collect();
-        let time = |at: Option<i64>| at.map(rfc3339).unwrap_or_default();
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        [
-            request.id.clone(),
-            request.state.clone(),
-            request.user.clone(),
-            request.role.clone(),
-            text(&request.ticket),
-            request.requested_by.clone(),
-            rfc3339(request.requested_at),
-            request.duration_s.to_string(),
-            approvers.join(" "),
-            time(request.not_before),
-            time(request.not_after),
-            time(request.ended_at),
-            text(&request.end_reason),
-            request.break_glass.to_string(),
-            text(&request.reviewed_by),
-            request.reason.clone(),
-        ]
-        .map(|cell| cell_of(&cell))
-        .join(",")
-    });
-    std::iter::once(COLUMNS.to_owned()).chain(rows).collect()
-}
-
-/// A clean cell. A spreadsheet takes what begins with one of `=+-@` for a formula, which a reason
-/// must never be: an apostrophe before it makes it text.
-fn cell_of(text: &str) -> String {
-    let text = clean(text);
-    let text = if text.starts_with(['=', '+', '-', '@']) {
-        format!("'{text}")
-    } else {
-        text
-    };
-    if text.contains([',', '"', '\'']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
 }
 
 #[cfg(test)]
@@ -197,7 +158,14 @@ mod tests {
             commands: vec!["alice : COMMAND=/usr/bin/id".into()],
         };
         let request = sample::ended("expired");
-        let lines = page(&request, &events.map(event), &recordings, &fixed()).join("\n");
+        let lines = page(
+            &request,
+            &events.map(event),
+            &recordings,
+            "web-01",
+            &fixed(),
+        )
+        .join("\n");
         let mut rest = lines.as_str();
         for part in [
             "How it was decided",
@@ -226,22 +194,5 @@ mod tests {
         assert!(lines.contains("7H2K-M4QX: break-glass by alice, not reviewed"));
         assert!(lines.contains("login-denied"));
         assert!(exceptions(&[sample::active()], &[], &fixed())[0].contains("No exceptions"));
-    }
-
-    #[test]
-    fn csv_has_a_row_a_request_and_no_formula() {
-        let mut request = sample::active();
-        request.reason = "=cmd|' /C calc'!A0, \"x\"\n".into();
-        let lines = csv(&[request]);
-        assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with("id,state,user,"));
-        assert!(lines[1].starts_with(
-            "7H2KM4QX,active,alice,web-ops,OPS-4821,alice,2026-11-24T13:29:00Z,7200,carol,"
-        ));
-        assert!(
-            lines[1].ends_with(r#","'=cmd|' /C calc'!A0, ""x""\n""#),
-            "{}",
-            lines[1]
-        );
     }
 }

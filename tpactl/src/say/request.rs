@@ -3,7 +3,7 @@
 use tpa_bus::access::{Request, Warning};
 
 use super::table::Table;
-use super::time::{absolute, distance, left, relative, short};
+use super::time::{absolute, dated, distance, left, relative, short};
 use super::{clean, id, names, style};
 use crate::clock::Clock;
 
@@ -147,6 +147,46 @@ pub fn table(requests: &[Request], clock: &Clock, width: Option<usize>) -> Vec<S
         ]);
     }
     table.lines(width)
+}
+
+/// The requests, one a row, with absolute times and nothing cut.
+pub fn wide(requests: &[Request], clock: &Clock) -> Vec<String> {
+    let mut table = Table::new([
+        "ID",
+        "STATE",
+        "USER",
+        "ROLE",
+        "ASKED",
+        "FROM",
+        "UNTIL",
+        "ENDED",
+        "APPROVED BY",
+        "TICKET",
+        "REASON",
+    ]);
+    let at = |moment: Option<i64>| moment.map_or_else(|| "-".to_owned(), |at| dated(at, clock));
+    for request in requests {
+        let approvers: Vec<String> = request.approvals.iter().map(|one| clean(&one.by)).collect();
+        let approvers = match approvers.as_slice() {
+            [] => "-".to_owned(),
+            approvers => approvers.join(", "),
+        };
+        let ticket = request.ticket.as_deref().map_or_else(|| "-".into(), clean);
+        table.row([
+            id(&request.id),
+            state(request),
+            clean(&request.user),
+            clean(&request.role),
+            at(Some(request.requested_at)),
+            at(request.not_before),
+            at(request.not_after),
+            at(request.ended_at),
+            approvers,
+            ticket,
+            clean(&request.reason),
+        ]);
+    }
+    table.lines(None)
 }
 
 /// The time that matters most in its state.

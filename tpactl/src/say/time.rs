@@ -66,6 +66,12 @@ pub fn absolute(at: i64, clock: &Clock) -> String {
     format!("{here}, {}Z", utc.format(form))
 }
 
+/// `2026-11-24 16:30:00 CET`: for what is read on another day, or elsewhere.
+pub fn dated(at: i64, clock: &Clock) -> String {
+    let wall = (clock.wall)(at);
+    format!("{} {}", wall.time.format("%F %T"), wall.zone)
+}
+
 /// RFC 3339 in UTC: `2026-11-24T15:30:00Z`
 pub fn rfc3339(at: i64) -> String {
     utc(at).format("%FT%TZ").to_string()

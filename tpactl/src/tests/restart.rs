@@ -14,6 +14,7 @@ use crate::bus::Client;
 use crate::clock::fixed;
 use crate::context::Context;
 use crate::fail::Exit;
+use crate::form::Form;
 use crate::goal::Goal;
 use crate::sample;
 use crate::screen::fake::screen;
@@ -71,13 +72,20 @@ fn a_decision_made_while_tpad_restarted_ends_the_wait() {
         screen,
         clock: fixed(),
         connected: None,
+        host: "web-01".into(),
     };
     let ended = zruntime::block_on(async {
         let first = bus.serve(&daemon).await;
         let client = Client::over(Builder::address(bus.address.as_str()));
         let client = client.await.unwrap();
         let wait = Wait::begin(&client, None).await.unwrap();
-        let waiting = wait.until(Goal::Approved, sample::pending(), &client, &context, false);
+        let waiting = wait.until(
+            Goal::Approved,
+            sample::pending(),
+            &client,
+            &context,
+            Form::Table,
+        );
         let restart = async {
             first.close().await.unwrap();
             // Decided meanwhile, and its signal is gone with the old process.

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long = "for", value_name = "SPAN", value_parser = span, requires = "ids")]
     shorter: Option<Span>,
     /// A word on it, for the record
-    #[arg(long, value_name = "TEXT", requires = "ids")]
+    #[arg(long, value_name = "TEXT", requires = "ids", alias = "reason")]
     comment: Option<String>,
     #[command(flatten)]
     change: Change,
@@ -40,7 +40,7 @@ pub struct Args {
 /// Shows each request, asks, approves.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     if args.ids.is_empty() {
-        return picker::run("approve", args.change.json, context).await;
+        return picker::run("approve", args.change.form(), context).await;
     }
     context
         .screen
@@ -57,7 +57,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             Err(fail) => each.refused(context, &fail),
         }
     }
-    each.show(context, args.ids.len(), args.change.json)
+    each.show(context, args.ids.len(), args.change.form())
 }
 
 async fn one(

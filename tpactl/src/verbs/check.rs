@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::cli::Json;
 use crate::fail::{Exit, Fail};
+use crate::form::WholeFormat;
 
 /// The daemon, where the packages put it.
 const TPAD: &str = "/usr/sbin/tpad";
@@ -35,14 +35,14 @@ pub struct Args {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    format: Json,
+    format: WholeFormat,
 }
 
 /// Becomes `tpad check`; comes back only when that fails.
 pub fn run(args: &Args) -> Result<Exit, Fail> {
     let mut command = Command::new(TPAD);
     command.arg("check");
-    if args.format.json {
+    if args.format.is_json() {
         command.arg("--json");
     }
     if args.strict {

@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(required = true, value_name = "ID", add = completion::reviewable())]
     ids: Vec<String>,
     /// Why, for the requester to read
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", alias = "comment")]
     reason: String,
     #[command(flatten)]
     change: Change,
@@ -39,5 +39,5 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             Err(fail) => each.refused(context, &fail),
         }
     }
-    each.show(context, args.ids.len(), args.change.json)
+    each.show(context, args.ids.len(), args.change.form())
 }

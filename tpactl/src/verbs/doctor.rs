@@ -1,9 +1,9 @@
 //! `tpactl doctor`: is this host really protected?
 
-use crate::cli::Json;
 use crate::context::Context;
 use crate::doctor::{Finding, Host, examine};
 use crate::fail::{Exit, Fail};
+use crate::form::Format;
 use crate::say::table::wrap;
 use crate::{json, say};
 
@@ -17,7 +17,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Looks at the host and says how to fix it.
@@ -25,8 +25,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
     let findings = examine(&Host::this());
     context.show_list(
         &findings,
-        args.format.json,
-        || lines(&findings, context.screen.width),
+        args.format.form(),
+        || lines(&findings, context.width(args.format.form())),
         "nothing found: this host is protected",
     )?;
     Ok(if findings.is_empty() {

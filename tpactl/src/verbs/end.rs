@@ -37,7 +37,7 @@ async fn one(id: &str, args: &Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
     let id = client.full_id(id).await?;
     let ended = client.ask(client.access.end(&id)).await?;
-    context.show_outcomes(&ended, 1, args.change.json)?;
+    context.show_outcomes(&ended, 1, args.change.form())?;
     Ok(Exit::Done)
 }
 
@@ -49,7 +49,7 @@ async fn all(args: &Args, context: &Context) -> Result<Exit, Fail> {
         consent(&live, context)?;
     }
     let ended = client.ask(client.access.end("")).await?;
-    context.show_outcomes(&ended, 0, args.change.json)?;
+    context.show_outcomes(&ended, 0, args.change.form())?;
     Ok(Exit::Done)
 }
 

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long = "for", value_name = "SPAN", value_parser = span)]
     length: Span,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", alias = "comment")]
     reason: String,
     #[command(flatten)]
     waiting: Waiting,
@@ -44,11 +44,17 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         .extend(&id, args.length.as_secs(), &args.reason);
     let Some(patience) = args.waiting.patience(context.screen.watched) else {
         let request = client.ask(extend).await?;
-        context.show_outcome(&request, args.change.json)?;
+        context.show_outcome(&request, args.change.form())?;
         return Ok(Exit::Done);
     };
     let wait = Wait::begin(&client, patience.limit()).await?;
     let request = client.ask(extend).await?;
-    wait.until(Goal::Approved, request, &client, context, args.change.json)
-        .await
+    wait.until(
+        Goal::Approved,
+        request,
+        &client,
+        context,
+        args.change.form(),
+    )
+    .await
 }

@@ -4,10 +4,10 @@ use tpa_bus::access::LogFilter;
 use tpa_bus::span::Span;
 
 use crate::changes::{Events, News};
-use crate::cli::Json;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::{Form, Format};
 use crate::when::Past;
 use crate::{json, say, trail};
 
@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Reads it.
@@ -54,19 +54,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             .map(|since| since.resolve(&context.clock)),
         ..LogFilter::default()
     };
-    if !args.follow && args.format.json {
+    if !args.follow && args.format.form() == Form::Json {
         let events = trail::all(&client, &filter).await?;
         context.screen.data(&json::list(&events))?;
         return Ok(Exit::Done);
     }
-    let show = |event| {
-        let line = if args.format.json {
-            json::line(&event)
-        } else {
-            say::event::line(&event)
-        };
-        context.screen.data(&line)
-    };
+    let stream = context.stream(args.format.form())?;
+    let show = |event| stream.show(&event, || say::event::line(&event));
     if !args.follow {
         trail::read(&client, &filter, show).await?;
         return Ok(Exit::Done);

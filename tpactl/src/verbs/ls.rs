@@ -5,10 +5,11 @@ use tpa_bus::access::{Filter, Request};
 use crate::bus::Client;
 use crate::changes::{News, Requests};
 use crate::completion;
-use crate::context::Context;
+use crate::context::{Context, Stream};
 use crate::fail::{Exit, Fail};
+use crate::form::{Form, Format};
+use crate::say;
 use crate::when::Past;
-use crate::{json, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,13 +57,13 @@ pub struct Args {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
-    format: crate::cli::Json,
+    format: Format,
 }
 
 /// Lists them.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
-    let json = args.format.json;
+    let form = args.format.form();
     let filter = Filter {
         mine: args.mine.then_some(true),
         reviewable: args.reviewable.then_some(true),
@@ -73,11 +74,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         ..Filter::default()
     };
     if args.watch {
-        return watch(&filter, &client, context, json).await;
+        return watch(&filter, &client, context, form).await;
     }
     let requests = client.list(&filter).await?;
-    let table = || say::request::table(&requests, &context.clock, context.screen.width);
-    context.show_list(&requests, json, table, "no requests")?;
+    let table = || match form {
+        Form::Wide => say::request::wide(&requests, &context.clock),
+        _ => say::request::table(&requests, &context.clock, context.screen.width),
+    };
+    context.show_list(&requests, form, table, "no requests")?;
     Ok(Exit::Done)
 }
 
@@ -86,13 +90,14 @@ async fn watch(
     filter: &Filter,
     client: &Client,
     context: &Context,
-    json: bool,
+    form: Form,
 ) -> Result<Exit, Fail> {
+    let stream = context.stream(form)?;
     let mut changes = Requests::watch(client).await?;
     let mut shown = client.list(filter).await?;
     // The list has the newest first; a stream ends with it.
     for request in shown.iter().rev() {
-        show_line(request, context, json)?;
+        show_line(&stream, request, context)?;
     }
     let mut client = client.clone();
     loop {
@@ -109,14 +114,14 @@ async fn watch(
                     .rev()
                     .filter(|request| !stands_in(&shown, request))
                 {
-                    show_line(request, context, json)?;
+                    show_line(&stream, request, context)?;
                 }
                 // One that left the list is shown once more, as it is now.
                 for gone in shown
                     .iter()
                     .filter(|old| now.iter().all(|new| new.id != old.id))
                 {
-                    show_line(&client.get(&gone.id).await?, context, json)?;
+                    show_line(&stream, &client.get(&gone.id).await?, context)?;
                 }
                 shown = now;
             }
@@ -135,12 +140,14 @@ fn stands_in(shown: &[Request], request: &Request) -> bool {
     })
 }
 
-fn show_line(request: &Request, context: &Context, json: bool) -> Result<(), Fail> {
-    if json {
-        context.screen.data(&json::line(request))
-    } else {
+fn show_line(
+    stream: &Stream<'_, Request>,
+    request: &Request,
+    context: &Context,
+) -> Result<(), Fail> {
+    stream.show(request, || {
         let line = say::request::outcome(request, &context.clock.again());
         let (user, role) = (say::clean(&request.user), say::clean(&request.role));
-        context.screen.data(&format!("{user}, {role}: {line}"))
-    }
+        format!("{user}, {role}: {line}")
+    })
 }

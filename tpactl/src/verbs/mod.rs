@@ -20,6 +20,7 @@ pub mod sessions;
 pub mod show;
 pub mod status;
 pub mod verify;
+pub mod version;
 pub mod wait;
 pub mod withdraw;
 
@@ -27,6 +28,7 @@ use tpa_bus::access::Request;
 
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Form;
 use crate::screen::Consent;
 
 /// What came of several ids: one that is refused does not stop the others.
@@ -55,10 +57,10 @@ impl Each {
         }
     }
 
-    fn show(self, context: &Context, named: usize, json: bool) -> Result<Exit, Fail> {
+    fn show(self, context: &Context, named: usize, form: Form) -> Result<Exit, Fail> {
         // Where the one that was named was refused, there is nothing to show.
         if !self.done.is_empty() || named > 1 {
-            context.show_outcomes(&self.done, named, json)?;
+            context.show_outcomes(&self.done, named, form)?;
         }
         Ok(self.exit)
     }

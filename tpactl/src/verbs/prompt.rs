@@ -13,10 +13,10 @@ use serde::Serialize;
 use tpa_bus::id::Id;
 use tpa_bus::names::PROMPT_DIR;
 
-use crate::cli::Json;
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::WholeFormat;
 use crate::json;
 use crate::say::time::{rfc3339, short};
 
@@ -35,7 +35,7 @@ const FILE_MAX: u64 = 256;
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    format: Json,
+    format: WholeFormat,
 }
 
 /// The access that ends last.
@@ -57,7 +57,7 @@ struct Prompt {
 /// Prints `tpa:1h59m`, or nothing where there is no access.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
     let access = current(&context.clock);
-    if args.format.json {
+    if args.format.is_json() {
         let prompt = Prompt {
             id: access.as_ref().map(|access| access.id),
             not_after: access.as_ref().map(|access| rfc3339(access.not_after)),

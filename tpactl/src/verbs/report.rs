@@ -6,7 +6,9 @@ use tpa_bus::access::{Event, Filter, LogFilter, Request};
 use crate::bus::Client;
 use crate::completion;
 use crate::context::Context;
+use crate::csv;
 use crate::fail::{Exit, Fail};
+use crate::form::{Form, Format};
 use crate::json::{self, View};
 use crate::recordings::Recordings;
 use crate::when::Past;
@@ -24,7 +26,7 @@ Examples:
 #[command(group(clap::ArgGroup::new("what").required(true).args(["id", "since"])))]
 pub struct Args {
     /// On this grant: its id, or the beginning of it
-    #[arg(add = completion::any(), conflicts_with_all = ["until", "csv"])]
+    #[arg(add = completion::any(), conflicts_with = "until")]
     id: Option<String>,
     /// On all since: 30d (ago), 2026-11-01, or RFC 3339
     #[arg(long, value_name = "TIME")]
@@ -32,19 +34,28 @@ pub struct Args {
     /// And before this time
     #[arg(long, value_name = "TIME", requires = "since")]
     until: Option<Past>,
-    /// Print JSON
-    #[arg(long, conflicts_with = "csv")]
-    json: bool,
-    /// Print the table as CSV
-    #[arg(long)]
+    #[command(flatten)]
+    format: Format,
+    /// Print CSV; the same as -o csv
+    #[arg(long, conflicts_with_all = ["output", "json"])]
     csv: bool,
+}
+
+impl Args {
+    fn form(&self) -> Form {
+        if self.csv {
+            Form::Csv
+        } else {
+            self.format.form()
+        }
+    }
 }
 
 /// Reports.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
     match (&args.id, args.since) {
-        (Some(id), _) => on_grant(id, args.json, &client, context).await?,
+        (Some(id), _) => on_grant(id, args.form(), &client, context).await?,
         (None, since) => {
             let since = since.map_or(0, |since| since.resolve(&context.clock));
             let until = args.until.map(|until| until.resolve(&context.clock));
@@ -62,7 +73,7 @@ struct Report<'a> {
     recordings: &'a Recordings,
 }
 
-async fn on_grant(id: &str, json: bool, client: &Client, context: &Context) -> Result<(), Fail> {
+async fn on_grant(id: &str, form: Form, client: &Client, context: &Context) -> Result<(), Fail> {
     let request = client.get(id).await?;
     let filter = LogFilter {
         id: Some(request.id.clone()),
@@ -70,7 +81,10 @@ async fn on_grant(id: &str, json: bool, client: &Client, context: &Context) -> R
     };
     let events = trail::all(client, &filter).await?;
     let recordings = Recordings::of(&request.id);
-    if json {
+    if form == Form::Csv {
+        return context.lines(csv::lines(&events, &context.host));
+    }
+    if form == Form::Json {
         let report = Report {
             request: request.form(),
             events: events.iter().map(View::form).collect(),
@@ -78,8 +92,14 @@ async fn on_grant(id: &str, json: bool, client: &Client, context: &Context) -> R
         };
         return context.screen.data(&json::kind("Report", report));
     }
-    let clock = &context.clock;
-    context.lines(say::report::page(&request, &events, &recordings, clock))
+    let (clock, host) = (&context.clock, &context.host);
+    context.lines(say::report::page(
+        &request,
+        &events,
+        &recordings,
+        host,
+        clock,
+    ))
 }
 
 /// `ReportList`
@@ -99,7 +119,7 @@ async fn on_time(
     context: &Context,
 ) -> Result<(), Fail> {
     let (requests, exceptions) = read(since, until, client).await?;
-    if args.json {
+    if args.form() == Form::Json {
         let report = ReportList {
             since: say::time::rfc3339(since),
             until: until.map(say::time::rfc3339),
@@ -108,13 +128,14 @@ async fn on_time(
         };
         return context.screen.data(&json::kind("ReportList", report));
     }
-    if args.csv {
-        return context.lines(say::report::csv(&requests));
+    if args.form() == Form::Csv {
+        return context.lines(csv::lines(&requests, &context.host));
     }
-    let (clock, width) = (&context.clock, context.screen.width);
-    context.lines(say::request::table(&requests, clock, width))?;
+    let (clock, host) = (&context.clock, &context.host);
+    context.lines(say::report::heading(host, since, until, clock))?;
+    context.lines(say::report::exceptions(&requests, &exceptions, clock))?;
     context.screen.data("")?;
-    context.lines(say::report::exceptions(&requests, &exceptions, clock))
+    context.lines(say::request::wide(&requests, clock))
 }
 
 /// The requests asked for in a time, and the events of it that stand out.

@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME")]
     until: Option<Moment>,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", alias = "comment")]
     reason: String,
     /// The ticket that it belongs to
     #[arg(long)]
@@ -109,19 +109,19 @@ impl Waiting {
 
 /// Files the request and, where wanted, waits for its decision.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
-    let json = args.change.json;
+    let form = args.change.form();
     let patience = args.waiting.patience(context.screen.watched);
     let new = new_request(args, &context.clock)?;
     let client = context.client().await?;
     let Some(patience) = patience else {
         let request = file(&new, &client).await?;
-        context.show_outcome(&request, json)?;
+        context.show_outcome(&request, form)?;
         return Ok(Exit::Done);
     };
     // Listen first: the decision may come faster than the answer is read.
     let wait = Wait::begin(&client, patience.limit()).await?;
     let request = file(&new, &client).await?;
-    wait.until(Goal::Approved, request, &client, context, json)
+    wait.until(Goal::Approved, request, &client, context, form)
         .await
 }
 

@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(add = completion::reviewable(), requires = "comment")]
     id: Option<String>,
     /// What you found, for the record
-    #[arg(long, value_name = "TEXT", requires = "id")]
+    #[arg(long, value_name = "TEXT", requires = "id", alias = "reason")]
     comment: Option<String>,
     #[command(flatten)]
     change: Change,
@@ -29,11 +29,11 @@ pub struct Args {
 /// Closes it.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let (Some(id), Some(comment)) = (args.id, args.comment) else {
-        return picker::run("review", args.change.json, context).await;
+        return picker::run("review", args.change.form(), context).await;
     };
     let client = context.client().await?;
     let id = client.full_id(&id).await?;
     let request = client.ask(client.access.review(&id, &comment)).await?;
-    context.show_outcome(&request, args.change.json)?;
+    context.show_outcome(&request, args.change.form())?;
     Ok(Exit::Done)
 }

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     all: bool,
     /// Why, for the record and for the person to read
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", alias = "comment")]
     reason: String,
     #[command(flatten)]
     change: Change,
@@ -63,7 +63,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let revoked = client
         .ask(client.access.revoke(&what, &args.reason))
         .await?;
-    context.show_outcomes(&revoked, named, args.change.json)?;
+    context.show_outcomes(&revoked, named, args.change.form())?;
     if revoked.is_empty() {
         return Err(Fail::new(
             Exit::NoChange,

@@ -1,8 +1,8 @@
 //! `tpactl roles`: what may be asked for.
 
-use crate::cli::Json;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Format;
 use crate::say;
 
 const EXAMPLES: &str = "\
@@ -15,7 +15,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Lists them.
@@ -27,6 +27,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         pages.join(&String::new())
     };
     let nothing = "there is no role that you may ask for";
-    context.show_list(&roles, args.format.json, pages, nothing)?;
+    context.show_list(&roles, args.format.form(), pages, nothing)?;
     Ok(Exit::Done)
 }

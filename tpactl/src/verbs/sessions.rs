@@ -1,9 +1,9 @@
 //! `tpactl sessions`: the logins and sudo commands that are open.
 
-use crate::cli::Json;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Format;
 use crate::say;
 
 const EXAMPLES: &str = "\
@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(add = completion::live())]
     id: Option<String>,
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Lists them.
@@ -30,7 +30,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         None => String::new(),
     };
     let sessions = client.ask(client.access.sessions(&id)).await?;
-    let table = || say::page::sessions(&sessions, &context.clock, context.screen.width);
-    context.show_list(&sessions, args.format.json, table, "no open sessions")?;
+    let table =
+        || say::page::sessions(&sessions, &context.clock, context.width(args.format.form()));
+    context.show_list(&sessions, args.format.form(), table, "no open sessions")?;
     Ok(Exit::Done)
 }

@@ -1,10 +1,10 @@
 //! `tpactl show`: everything about a request.
 
-use crate::cli::Json;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
-use crate::{json, say};
+use crate::form::{Form, Format};
+use crate::say;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,14 +19,14 @@ pub struct Args {
     #[arg(add = completion::any())]
     id: String,
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Shows it.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let request = context.client().await?.get(&args.id).await?;
-    if args.format.json {
-        context.screen.data(&json::object(&request))?;
+    if matches!(args.format.form(), Form::Json | Form::Csv) {
+        context.show_outcome(&request, args.format.form())?;
         return Ok(Exit::Done);
     }
     context.lines(say::page::request(&request, &context.clock))?;

@@ -1,8 +1,8 @@
 //! `tpactl status`: what access somebody holds, and until when.
 
-use crate::cli::Json;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Format;
 use crate::say;
 
 const EXAMPLES: &str = "\
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long)]
     user: Option<String>,
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Lists the live and scheduled grants.
@@ -33,6 +33,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         });
         lines.collect()
     };
-    context.show_list(&grants, args.format.json, lines, "no access")?;
+    context.show_list(&grants, args.format.form(), lines, "no access")?;
     Ok(Exit::Done)
 }

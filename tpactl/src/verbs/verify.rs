@@ -6,9 +6,9 @@ use serde::Serialize;
 use tpa_bus::access::LogFilter;
 
 use crate::bus::{Client, runtime};
-use crate::cli::Json;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::WholeFormat;
 use crate::logs::compare::{Chain, Comparison, Findings};
 use crate::logs::line::Format;
 use crate::logs::source::Source;
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
-    format: Json,
+    format: WholeFormat,
 }
 
 /// `Verification`
@@ -86,7 +86,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         _ => Some(compare(&chain, &source, &client).await?),
     };
     let name = source.name();
-    if args.format.json {
+    if args.format.is_json() {
         let log = findings.as_ref().map(|findings| Log {
             source: &name,
             agrees: findings.agree(),

@@ -2,10 +2,10 @@
 
 use tpa_bus::span::Span;
 
-use crate::cli::Json;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Format;
 use crate::goal::Goal;
 use crate::waiting::Wait;
 use crate::when::span;
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "SPAN", value_parser = span)]
     timeout: Option<Span>,
     #[command(flatten)]
-    format: Json,
+    format: Format,
 }
 
 /// Waits.
@@ -37,6 +37,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
     let wait = Wait::begin(&client, args.timeout).await?;
     let request = client.get(&args.id).await?;
-    wait.until(args.goal, request, &client, context, args.format.json)
+    wait.until(args.goal, request, &client, context, args.format.form())
         .await
 }

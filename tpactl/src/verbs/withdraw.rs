@@ -25,6 +25,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let client = context.client().await?;
     let id = client.full_id(&args.id).await?;
     let request = client.ask(client.access.withdraw(&id)).await?;
-    context.show_outcome(&request, args.change.json)?;
+    context.show_outcome(&request, args.change.form())?;
     Ok(Exit::Done)
 }
