@@ -1,4 +1,4 @@
-# What packaging/build, packaging/demo and tests/run share. Sourced from the workspace's folder.
+# What packaging/build, packaging/assemble, packaging/demo and tests/run share. Sourced from the workspace's folder.
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -53,6 +53,9 @@ clean_up() {
     local rig=${CARGO_TARGET_DIR:-target}/debug/rig
     if [ -x "$rig" ]; then "$rig" sweep; fi
 }
+
+# What makes packages of what is compiled.
+assembly_packages=(debhelper dpkg-dev rpm)
 
 # What the throwaway hosts take.
 rig_packages=(build-essential debian-archive-keyring libpam0g-dev mmdebstrap pkg-config procps systemd-container util-linux)

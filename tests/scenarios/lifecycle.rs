@@ -1,7 +1,7 @@
 //! The package comes, changes and goes while a grant lives: nobody is kept out, and nothing is left
 //! half done.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tpa_tests::access::{get_in, others, stay};
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
@@ -24,8 +24,78 @@ fn all_get_in(host: &Host) -> Result<()> {
     get_in(others)
 }
 
+/// Makes of a package one whose scripts kill themselves and dpkg at the place, of those between their
+/// parts, that stands in a file.
+const DIES: &str = r#"for script in prerm postinst postrm; do
+    awk -v script=$script '{ print }
+        /^set -e$|^# End automatically/ {
+            printf "[ \"$(cat /root/dies 2>/dev/null)\" != %s-%d ] || kill -9 $PPID $$\n", script, ++n
+        }' DEBIAN/$script >DEBIAN/new && cat DEBIAN/new >DEBIAN/$script && rm DEBIAN/new
+done"#;
+
+/// Nobody is cut or kept out, and nobody let in, whatever state the package is in.
+fn gate_is_as_before(host: &Host, state: &str) -> Result<()> {
+    let stands = || {
+        all_get_in(host)?;
+        host.ssh("mallory", "true").fails()?.says("denied")?;
+        host.runs("^sleep 4710", 1)
+    };
+    stands().with_context(|| format!("after {state}"))
+}
+
+/// tpad runs, whatever came before.
+fn installs_and_runs(host: &Host) -> Result<()> {
+    host.root("dpkg -i /root/tpa.deb").ok()?;
+    host.root("systemctl is-active tpad && dpkg --audit").ok()?;
+    Ok(())
+}
+
 on_both_debians! {
     with play;
+
+    fn an_upgrade_that_breaks_off_anywhere_or_meets_a_broken_tpad_cuts_nobody_and_opens_nothing(host) {
+        installed::bring(host, "dying", DIES)?;
+        host.root("dpkg -i /root/dying.deb").ok()?;
+        grant(host, "alice", "web-ops", "1h")?;
+        let _login = stay(host, "alice")?;
+
+        // Killed in a script, between unpacking two files, and by a disk that is full.
+        for place in ["prerm-1", "postinst-1", "postinst-5"] {
+            host.root(&format!("echo {place} >/root/dies && dpkg -i /root/dying.deb; rm /root/dies"));
+            host.root("dpkg-query --show --showformat '${db:Status-Status}' tpa | grep -x installed").code_is(1)?;
+            gate_is_as_before(host, place)?;
+        }
+        let strace = "strace --follow-forks --output=/dev/null --trace=";
+        for (call, fault) in [("rename", "signal=KILL:when=9"), ("write", "error=ENOSPC:when=40+")] {
+            host.root(&format!("{strace}{call} --inject={call}:{fault} dpkg -i /root/tpa.deb")).fails()?;
+            gate_is_as_before(host, fault)?;
+        }
+        installs_and_runs(host)?;
+        host.root("find /usr /etc -name '*.dpkg-*' | grep .").code_is(1)?;
+
+        // A tpad that does not start, and one that hangs.
+        let broken = "printf '#!/bin/sh\nexit 1\n' >/root/tpad && chmod 0755 /root/tpad && \
+                      mv /root/tpad /usr/sbin/tpad && systemctl kill --signal=KILL tpad";
+        host.root(broken).ok()?;
+        gate_is_as_before(host, "tpad breaking")?;
+        installs_and_runs(host)?;
+        host.root("systemctl kill --signal=STOP tpad").ok()?;
+        installs_and_runs(host)?;
+        gate_is_as_before(host, "tpad hanging")?;
+
+        // A removal on a full disk is none. One without a tpad that works says what it did not do.
+        host.root(&format!("{strace}fsync --inject=fsync:error=ENOSPC dpkg --remove tpa")).fails()?;
+        gate_is_as_before(host, "a removal that failed")?;
+        installs_and_runs(host)?;
+        host.root(broken).ok()?;
+        host.root("dpkg --remove tpa")
+            .says("nobody needs a grant on this host from now on")?
+            .says("what grants had started was not ended")?
+            .ok()?;
+        get_in(others(host)?)?;
+        host.root("dpkg --purge tpa && visudo -c").ok()?;
+        get_in(others(host)?)?;
+    }
 
     fn whoever_is_in_on_a_grant_may_upgrade_and_is_refused_a_removal_with_nothing_changed(host) {
         installed::bring(host, "newer", "sed -i 's/^Version: .*/Version: 9.0/' DEBIAN/control")?;
@@ -60,7 +130,7 @@ on_both_debians! {
         host.root("grep pam_tpa /etc/pam.d/common-account").code_is(1)?;
         get_in(others(host)?)?;
         host.root("dpkg -i /root/newer.deb").ok()?;
-        host.root("grep pam_tpa /etc/pam.d/common-account").ok()?;
+        host.root("grep pam_tpa /etc/pam.d/common-account && grep 'pam_tpa.so scope' /etc/pam.d/common-session").ok()?;
         host.ssh("mallory", "true").fails()?.says("no active grant for mallory")?;
         get_in(others(host)?)?;
     }

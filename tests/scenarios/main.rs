@@ -32,6 +32,7 @@ mod login;
 mod names;
 mod notify;
 mod package;
+mod packed;
 mod request;
 mod security_page;
 mod stack;

@@ -52,7 +52,12 @@ on_both_debians! {
 
     fn removal_is_refused_while_a_line_is_left_that_it_did_not_write(host) {
         host.root("echo 'account required pam_tpa.so' >>/etc/pam.d/sshd").ok()?;
+        // Another inode would be a gate that was open in between.
+        let lines = "stat --format '%n %i %z' /etc/pam.d/*";
+        let before = host.root(lines);
         host.root("dpkg --remove tpa").fails()?.says("/etc/pam.d/sshd")?;
+        let after = host.root(lines);
+        ensure!(before.ok()? == after.ok()?, "{before}{after}");
         host.root("systemctl is-active tpad").ok()?;
         host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
         host.ssh("root", "true").ok()?;
