@@ -23,7 +23,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     Ok(vec![Finding::new(
         AREA,
         "gate.exempt has nobody in it: when tpad fails, only root can log in",
-        "put the people who mend the host in an emergency: gpasswd -a NAME tpa-emergency",
+        "put the people who repair the host in an emergency: gpasswd -a NAME tpa-emergency",
     )])
 }
 

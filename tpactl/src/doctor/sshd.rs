@@ -39,7 +39,7 @@ pub fn unknown() -> Finding {
     Finding::new(
         AREA,
         "sshd -T does not tell how sshd is set up",
-        "run it as root: sudo tpactl doctor; and mend what sshd -t says",
+        "run it as root: sudo tpactl doctor; and correct what sshd -t says",
     )
 }
 

@@ -108,7 +108,7 @@ fn lines(
             return Err(Finding::new(
                 "pam",
                 problem,
-                "mend the include lines in /etc/pam.d",
+                "correct the include lines in /etc/pam.d",
             ));
         }
         let wanted = phase.as_deref();

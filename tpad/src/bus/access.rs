@@ -530,7 +530,7 @@ fn few(what: &str, list: Vec<String>) -> Result<Vec<String>, Refusal> {
 pub(super) async fn reload(engine: &Engine, runtime: &SharedRuntime) -> Result<(), Refusal> {
     engine.reload(runtime).await.map_err(|error| {
         Refusal::Invalid(format!(
-            "{error:#}\nnext: mend it, check it with: tpactl check"
+            "{error:#}\nnext: correct it, check it with: tpactl check"
         ))
     })?;
     engine.settle(runtime).await;

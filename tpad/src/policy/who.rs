@@ -70,7 +70,7 @@ pub(super) fn user(
     name: &str,
     people: &dyn People,
 ) -> bool {
-    let next = "mend the name, or create the user first; a group is written \"@name\"";
+    let next = "correct the name, or create the user first; a group is written \"@name\"";
     exists(document, entry, people.user_exists(name), "user", next)
 }
 
@@ -81,7 +81,7 @@ pub(super) fn group(
     name: &str,
     people: &dyn People,
 ) -> bool {
-    let next = "mend the name, or create the group first (groupadd)";
+    let next = "correct the name, or create the group first (groupadd)";
     exists(document, entry, people.group_exists(name), "group", next)
 }
 

@@ -1,4 +1,5 @@
 mod bad;
+mod cookbook;
 mod manual;
 mod usable;
 
@@ -399,7 +400,7 @@ fn links_and_what_is_no_file_are_refused() {
     symlink(config.path("elsewhere"), config.path("roles.d")).unwrap();
     assert_eq!(
         config.complaints(),
-        ["roles.d: is not a folder, or is a link to one"]
+        ["roles.d: is not a directory, or is a link to one"]
     );
 }
 
