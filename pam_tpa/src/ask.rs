@@ -10,6 +10,7 @@ use tpa_bus::access::{NewRequest, Request};
 use tpa_bus::error::Refusal;
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
+use tpa_bus::state::State;
 use tpa_bus::text::one_line;
 
 use crate::daemon::{NotFiled, Waited};
@@ -195,18 +196,27 @@ fn wait(phase: &mut Phase<'_>, subject: &Subject, id: Id) {
     }
 }
 
+/// Why the command for which a grant was asked at sudo may be refused all the same.
+const SUDO_HAS_READ: &str =
+    "sudo has read its rules before: if it refuses this command, run it again.";
+
 /// Says what was decided. At a login nothing needs saying of a yes: the grant line follows.
 fn tell(phase: &mut Phase<'_>, subject: &Subject, request: &Request) {
     let Ok(id) = Id::parse(&request.id) else {
         return;
     };
-    match (request.state.as_str(), subject.class) {
-        ("active" | "scheduled", Class::Login) => {}
-        ("active" | "scheduled", Class::Sudo) => phase.pam.say_error(&format!(
-            "tpa: grant {id} is active. sudo has read its rules before: if it refuses this \
-             command, run it again."
+    match (request.standing(), subject.class) {
+        (Some(State::Active | State::Unused), Class::Login) => {}
+        (Some(State::Active), Class::Sudo) => phase
+            .pam
+            .say_error(&format!("tpa: grant {id} is active. {SUDO_HAS_READ}")),
+        (Some(State::Unused), Class::Sudo) => phase.pam.say_error(&format!(
+            "tpa: grant {id} is approved and starts with its first command. {SUDO_HAS_READ}"
         )),
-        ("denied", _) => {
+        (Some(State::Scheduled), _) => phase.pam.say_error(&format!(
+            "tpa: request {id} is approved and starts later: tpactl show {id}"
+        )),
+        (Some(State::Denied), _) => {
             let word = |text: &Option<String>| one_line(text.as_deref().unwrap_or("?"), 200);
             phase.pam.say_error(&format!(
                 "tpa: request {id} was denied by {}: {}",
@@ -214,9 +224,21 @@ fn tell(phase: &mut Phase<'_>, subject: &Subject, request: &Request) {
                 word(&request.decision_reason)
             ));
         }
-        (state, _) => phase
+        (Some(State::Lapsed), _) => phase
             .pam
-            .say_error(&format!("tpa: request {id} is {}.", one_line(state, 20))),
+            .say_error(&format!("tpa: request {id} has lapsed.")),
+        (Some(State::Withdrawn | State::Revoked | State::Ended), _) => {
+            let state = one_line(&request.state, 20);
+            phase
+                .pam
+                .say_error(&format!("tpa: request {id} was {state}."));
+        }
+        _ => {
+            let state = one_line(&request.state, 20);
+            phase
+                .pam
+                .say_error(&format!("tpa: request {id} is {state}."));
+        }
     }
 }
 
@@ -424,6 +446,17 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_for_first_use_starts_with_this_login_and_is_not_said_to_be_active_before() {
+        let decided = || Waited::Decided(Box::new(request("approved")));
+        at("sshd", waiting(), desk(decided()));
+        let mut events = waiting();
+        events.push(Event::Error(
+            "tpa: grant 7H2K-M4QX is approved and starts with its first command. sudo has read",
+        ));
+        at("sudo", events, desk(decided()));
+    }
+
+    #[test]
     fn each_other_end_of_the_wait_is_said() {
         let decided = |state| Waited::Decided(Box::new(request(state)));
         for (waited, said) in [
@@ -431,7 +464,15 @@ mod tests {
                 decided("denied"),
                 "tpa: request 7H2K-M4QX was denied by carol: not now",
             ),
-            (decided("lapsed"), "tpa: request 7H2K-M4QX is lapsed."),
+            (decided("lapsed"), "tpa: request 7H2K-M4QX has lapsed."),
+            (
+                decided("withdrawn"),
+                "tpa: request 7H2K-M4QX was withdrawn.",
+            ),
+            (
+                decided("scheduled"),
+                "tpa: request 7H2K-M4QX is approved and starts later: tpactl show 7H2K-M4QX",
+            ),
             (
                 Waited::Undecided,
                 "tpa: nobody has decided within 4m; 7H2K-M4QX stays pending.",

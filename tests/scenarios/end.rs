@@ -78,7 +78,10 @@ on_both_debians! {
         login.finish()?.code_is(255)?;
         nothing_is_left(host, &id)?;
         let request = shown(host, &id)?;
-        request.has("state", "revoked")?;
+        request.has("state", "revoked")?.has("not_after", request.text("ended_at")?)?;
+        host.console("alice", &format!("tpactl show {id}")).says("the sale begins")?.keeps_quiet_about("until")?.ok()?;
+        host.ssh("alice", "true").fails()?.says("revoked by carol: the sale begins.")?;
+        host.console("alice", "sudo -n true").fails()?.says("revoked by carol: the sale begins.")?;
         drop(clients);
     }
 

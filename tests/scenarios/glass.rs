@@ -37,7 +37,7 @@ on_both_debians! {
         let review = format!("tpactl review {id} --comment 'called alice, it was needed' --yes");
         host.console("alice", &review).code_is(4)?.says("your own")?;
         host.ssh("bob", &review).code_is(4)?;
-        host.ssh("carol", &review).ok()?;
+        host.ssh("carol", &review).says("; reviewed by carol")?.ok()?;
         host.told("break-glass-reviewed", &id)?;
         host.ssh("carol", reviewable).keeps_quiet_about(&id)?;
         host.ssh("dave", &review).code_is(7)?;

@@ -86,7 +86,16 @@ on_both_debians! {
         role(host, "web-ops", &WEB_OPS.replace("needed = 1", "needed = 1\nuse_within = \"1h\""))?;
         let id = request(host, "alice", "web-ops", "30m")?;
         host.ssh("carol", &format!("tpactl approve {id} --yes")).ok()?;
-        shown(host, &id)?.has("state", "approved")?;
+        let unused = shown(host, &id)?;
+        unused.has("state", "approved")?.text("use_by")?;
+        ensure!(unused.text("not_after").is_err(), "it has not begun: {}", unused.0);
+        let sentence = "is approved by carol; starts at first use, within 59m";
+        host.console("alice", &format!("tpactl wait {id} --for active --timeout 1s"))
+            .code_is(3)?
+            .says(sentence)?;
+        host.console("alice", "tpactl status").says(sentence)?.ok()?;
+        host.console("carol", "TPACTL_COMPLETE=fish tpactl -- tpactl revoke ''")
+            .says("\tapproved alice, web-ops")?;
         host.root("find /run/tpa/sudoers.d /run/tpa/state -type f | grep .").code_is(1)?;
         let before = host.root("date --utc +%FT%TZ");
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
@@ -101,7 +110,8 @@ on_both_debians! {
         let id = request(host, "alice", "web-ops", "30m")?;
         host.ssh("carol", &format!("tpactl approve {id} --yes")).ok()?;
         host.told("request-lapsed", &id)?;
-        host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
+        host.ssh("alice", "true").fails()?.says("no active grant for alice")?.says("lapsed: nobody used it in time")?;
+        host.console("alice", &format!("tpactl show {id}")).says("lapsed: nobody used it in time")?.ok()?;
     }
 
     fn undecided_requests_lapse_and_are_withdrawn_and_both_is_final(host) {

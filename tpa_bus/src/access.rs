@@ -42,8 +42,7 @@ pub struct Warning {
 pub struct Request {
     /// Eight characters, no dash.
     pub id: String,
-    /// `pending`, `denied`, `withdrawn`, `lapsed`, `scheduled`, `active`, `expired`, `revoked` or
-    /// `ended`. An approved extension is `approved`: it has no access of its own.
+    /// One of [`crate::state::State::WORDS`]; what it means is [`Request::standing`].
     pub state: String,
     /// For whom.
     pub user: String,
@@ -65,7 +64,7 @@ pub struct Request {
     pub duration_s: u64,
     /// When access starts: known when the request names a time, and once it is approved.
     pub not_before: Option<i64>,
-    /// When access ends; known once it started.
+    /// When access ends; known once it started. Of access that ended sooner, when it did.
     pub not_after: Option<i64>,
     /// Distinct approvers needed.
     pub needed: u32,
@@ -73,11 +72,15 @@ pub struct Request {
     pub approvals: Vec<Approval>,
     /// Users and `@groups` who may decide.
     pub approvers: Vec<String>,
-    /// When the request lapses if nobody decides; pending requests only.
+    /// When the request lapses if nobody decides, or nobody uses it.
     pub lapses_at: Option<i64>,
+    /// Approved and not used yet: first use starts it, and must come before this.
+    pub use_by: Option<i64>,
     /// Who made the decision final.
     pub decided_by: Option<String>,
-    /// Why it was denied or revoked.
+    /// When it was decided; when it lapsed, where nobody did.
+    pub decided_at: Option<i64>,
+    /// Why it was denied or revoked, or has lapsed.
     pub decision_reason: Option<String>,
     /// The grant this request would extend.
     pub extends: Option<String>,
@@ -85,6 +88,8 @@ pub struct Request {
     pub break_glass: bool,
     /// Who reviewed a break-glass grant.
     pub reviewed_by: Option<String>,
+    /// Whether a break-glass grant waits for its review.
+    pub review_due: Option<bool>,
     /// When access ended.
     pub ended_at: Option<i64>,
     /// Why it ended: `expired`, `revoked` or `ended`, with the words given.

@@ -3,7 +3,7 @@
 //! `tpad` serves two D-Bus interfaces: [`access`] on the system bus, for people through `tpactl`,
 //! and [`gate`], for the PAM module, peer to peer on a socket that only root can open (and, for
 //! root alone, on the system bus too). [`offline`] is what the module goes by when nobody answers:
-//! two small files that `tpad` derives from its ledger. [`id`], [`span`] and [`text`] are the
+//! two small files that `tpad` derives from its ledger. [`state`], [`id`], [`span`] and [`text`] are the
 //! written forms of what crosses these boundaries, so that every part reads and says them alike.
 #![forbid(unsafe_code)]
 
@@ -15,4 +15,5 @@ pub mod id;
 pub mod names;
 pub mod offline;
 pub mod span;
+pub mod state;
 pub mod text;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use tpa_bus::access::Filter;
+use tpa_bus::access::{Filter, Request};
+use tpa_bus::state::HELD;
 
 use crate::bus::{Client, runtime};
 use crate::fail::Fail;
@@ -33,17 +34,32 @@ pub fn reviewable() -> ArgValueCandidates {
     })
 }
 
-/// Grants that live.
-pub fn live() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| ids(&in_states(&["active", "scheduled"])))
+/// Grants that are on or to come.
+pub fn held() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| held_of(&in_states(&HELD)))
 }
 
-/// The caller's own grants that live.
-pub fn my_live() -> ArgValueCandidates {
+/// The caller's own grants that are on or to come.
+pub fn my_held() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        held_of(&Filter {
+            mine: Some(true),
+            ..in_states(&HELD)
+        })
+    })
+}
+
+/// Grants that are on.
+pub fn active() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| ids(&in_states(&["active"])))
+}
+
+/// The caller's own grants that are on.
+pub fn my_active() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         ids(&Filter {
             mine: Some(true),
-            ..in_states(&["active", "scheduled"])
+            ..in_states(&["active"])
         })
     })
 }
@@ -79,12 +95,26 @@ fn in_states(states: &[&str]) -> Filter {
 }
 
 fn ids(filter: &Filter) -> Vec<CompletionCandidate> {
+    candidates(&listed(filter))
+}
+
+/// The same without approved extensions, which have a word in common with what somebody holds.
+fn held_of(filter: &Filter) -> Vec<CompletionCandidate> {
+    let mut requests = listed(filter);
+    requests.retain(Request::is_held);
+    candidates(&requests)
+}
+
+fn listed(filter: &Filter) -> Vec<Request> {
     let requests = answer(async {
         let client = Client::connect().await?;
         client.list(filter).await
     });
-    let requests = requests.unwrap_or_default();
-    let candidate = |request: &tpa_bus::access::Request| {
+    requests.unwrap_or_default()
+}
+
+fn candidates(requests: &[Request]) -> Vec<CompletionCandidate> {
+    let candidate = |request: &Request| {
         let help = format!(
             "{} {}, {}: {}",
             request.state, request.user, request.role, request.reason

@@ -25,6 +25,19 @@ pub fn pending() -> Request {
     }
 }
 
+/// The same when carol has approved it: first use starts it.
+pub fn unused() -> Request {
+    Request {
+        state: "approved".into(),
+        not_before: Some(NOW - 60),
+        lapses_at: Some(NOW + 7_140),
+        use_by: Some(NOW + 7_140),
+        decided_by: Some("carol".into()),
+        decided_at: Some(NOW - 60),
+        ..pending()
+    }
+}
+
 /// alice's, approved by carol, with a login open.
 pub fn active() -> Request {
     Request {

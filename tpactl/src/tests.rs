@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use clap::Parser;
 use futures_lite::future;
-use tpa_bus::access::{Event, Verification};
+use tpa_bus::access::{Event, Request, Verification};
 use tpa_bus::error::Refusal;
 use zbus::connection::Builder;
 
@@ -240,6 +240,41 @@ fn revoking_shows_what_ends_asks_and_says_when_there_is_nothing() {
     assert_eq!(daemon.request("7H2KM4QX").state, "revoked");
     let came = run(&daemon, "tpactl revoke --all --reason over --yes", None);
     assert_eq!(came.exit, Exit::NoChange, "{came:?}");
+}
+
+#[test]
+fn what_was_approved_and_not_used_yet_is_revoked_too_and_an_extension_is_not_shown_with_it() {
+    let daemon = Daemon::default();
+    let extension = Request {
+        id: "EXTENS10".into(),
+        state: "approved".into(),
+        extends: Some("7H2KM4QX".into()),
+        ..sample::active()
+    };
+    daemon.state().requests = vec![sample::active(), sample::unused(), extension];
+    let came = run(&daemon, "tpactl revoke --all --reason over", Some("n\n"));
+    assert!(came.err.contains("Revoke 2 grants now?"), "{}", came.err);
+    assert!(came.err.contains("K000-0001  approved"), "{}", came.err);
+}
+
+#[test]
+fn a_wait_for_access_goes_on_until_an_approved_grant_is_used() {
+    let daemon = Daemon::default();
+    daemon.state().requests = vec![sample::unused()];
+    let came = run(&daemon, "tpactl wait K0 --for active --timeout 0s", None);
+    assert_eq!(came.exit, Exit::Pending, "{came:?}");
+    assert!(
+        came.err.contains("K000-0001 is still approved after 0s"),
+        "{}",
+        came.err
+    );
+    let came = run(&daemon, "tpactl wait K0 --for approved", None);
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert!(
+        came.out.contains("starts at first use, within "),
+        "{}",
+        came.out
+    );
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Wait {
         let mut said = String::new();
         let mut client = client.clone();
         loop {
-            match goal.progress(&request.state) {
+            match goal.progress(&request) {
                 Progress::Reached => {
                     context.show_outcome(&request, form)?;
                     return Ok(Exit::Done);

@@ -181,6 +181,7 @@ mod tests {
     fn state() -> State {
         let mut glass = sample::active();
         glass.break_glass = true;
+        glass.review_due = Some(true);
         State::of(vec![sample::pending(), glass])
     }
 

@@ -62,10 +62,23 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         None => said(&request.decision_reason),
         Some(_) => None,
     };
-    let review = request.break_glass.then(|| match &request.reviewed_by {
-        Some(by) => format!("by {}", clean(by)),
-        None => "due: access began without approval".to_owned(),
+    let decided = request.decided_by.as_deref().map(|by| {
+        let when = request.decided_at.map(|moment| format!(", {}", at(moment)));
+        clean(by) + &when.unwrap_or_default()
     });
+    // What is over has no end to come.
+    let until = match request.ended_at {
+        None => request.not_after,
+        Some(_) => None,
+    };
+    let lapses = match request.use_by {
+        None => request.lapses_at,
+        Some(_) => None,
+    };
+    let review = match &request.reviewed_by {
+        Some(by) => Some(format!("by {}", clean(by))),
+        None => review_due(request).then(|| "due: access began without approval".to_owned()),
+    };
     let sessions = request.sessions.iter().map(|open| session(open, &at));
     [
         field(
@@ -80,11 +93,12 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         field("length", [short(request.duration_s)]),
         field("approvals", std::iter::once(given).chain(approvals)),
         field("may decide", [names(&request.approvers)]),
-        field("lapses", request.lapses_at.map(&at)),
-        field("decided by", said(&request.decided_by)),
+        field("lapses", lapses.map(&at)),
+        field("use by", request.use_by.map(&at)),
+        field("decided by", decided),
         field("because", refused),
         field("from", request.not_before.map(&at)),
-        field("until", request.not_after.map(&at)),
+        field("until", until.map(&at)),
         field("ended", ended),
         field("review", review),
         field("gives", request.gives.iter().map(|rule| clean(rule))),
@@ -188,6 +202,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_shows_no_end_to_come() {
+        let mut revoked = sample::ended("revoked");
+        revoked.ended_at = Some(fixed().now - 60);
+        revoked.end_reason = Some("revoked by dave: the sale begins".into());
+        let page = page(&revoked);
+        assert!(!page.contains("until") && !page.contains("in 1h"), "{page}");
+        assert!(page.contains("ended       1m ago"), "{page}");
+        assert!(page.contains("revoked by dave: the sale begins"), "{page}");
+    }
+
+    #[test]
+    fn the_page_of_an_unused_grant_says_by_when_it_is_to_be_used() {
+        let page = page(&sample::unused());
+        for line in [
+            "use by      in 1h59m (16:30 CET, 15:30Z)",
+            "decided by  carol, 1m ago",
+        ] {
+            assert!(page.contains(line), "{line} in {page}");
+        }
+        assert!(!page.contains("lapses"), "{page}");
+    }
+
+    #[test]
     fn a_role_that_is_gone_is_said_to_be() {
         let mut request = sample::active();
         request.role_gone = Some(true);
@@ -206,6 +243,7 @@ mod tests {
         );
         let mut used = sample::ended("expired");
         used.break_glass = true;
+        used.review_due = Some(true);
         used.reviewable = Some(true);
         assert!(
             next_step(&used)

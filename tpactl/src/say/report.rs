@@ -190,6 +190,7 @@ mod tests {
     fn what_stands_out_is_listed_and_so_is_that_nothing_does() {
         let mut used = sample::ended("expired");
         used.break_glass = true;
+        used.review_due = Some(true);
         let lines = exceptions(&[used], &[event("login-denied")], &fixed()).join("\n");
         assert!(lines.contains("7H2K-M4QX: break-glass by alice, not reviewed"));
         assert!(lines.contains("login-denied"));

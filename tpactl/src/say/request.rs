@@ -1,6 +1,7 @@
 //! A request in one sentence, and many in a table.
 
 use tpa_bus::access::{Request, Warning};
+use tpa_bus::state::State;
 
 use super::table::Table;
 use super::time::{absolute, dated, distance, left, relative, short};
@@ -9,6 +10,9 @@ use crate::clock::Clock;
 
 /// Said while waiting.
 pub const TPAD_STOPPED: &str = "tpad has stopped; this goes on as soon as it is back";
+
+/// What starts a grant that waits for its first use.
+const FIRST_USE: &str = "the first login or sudo command that needs it";
 
 /// How a request stands, in one sentence.
 pub fn outcome(request: &Request, clock: &Clock) -> String {
@@ -25,41 +29,86 @@ pub fn outcome(request: &Request, clock: &Clock) -> String {
             .map(|words| format!(": {}", clean(words)))
             .unwrap_or_default()
     };
-    let rest = match request.state.as_str() {
-        "pending" => format!(" and waits for {}", decision(request, clock)),
-        "approved" => {
+    let rest = match request.standing() {
+        Some(State::Pending) => format!(" and waits for {}", decision(request, clock)),
+        Some(State::Unused) => {
+            format!("{}; {}", by(&request.decided_by), first_use(request, clock))
+        }
+        Some(State::Extended) => {
             let grant = request.extends.as_deref().map(id).unwrap_or_default();
             let more = short(request.duration_s);
-            format!("{}: {grant} lasts {more} longer", by(&request.decided_by))
+            format!(
+                "{}: {grant} was extended by {more}",
+                by(&request.decided_by)
+            )
         }
-        "scheduled" => match request.not_before {
-            Some(start) => format!(": starts {}", relative(start, clock)),
-            None => format!(": {} from its first use", short(request.duration_s)),
-        },
-        "active" => match (request.remaining_s, request.not_after) {
+        Some(State::Scheduled) => {
+            let start = request.not_before.map(|start| relative(start, clock));
+            let length = short(request.duration_s);
+            format!(": starts {}, for {length}", start.unwrap_or_default())
+        }
+        Some(State::Active) => match (request.remaining_s, request.not_after) {
             (Some(remaining), Some(end)) => format!(": {}", left(remaining, end, clock)),
             _ => String::new(),
         },
-        "denied" | "withdrawn" => {
+        Some(State::Denied | State::Withdrawn) => {
             format!(
                 "{}{}",
                 by(&request.decided_by),
                 words(&request.decision_reason)
             )
         }
-        "lapsed" => ": nobody decided in time".to_owned(),
-        _ => ended(request, clock),
+        Some(State::Lapsed) => {
+            let why = request.decision_reason.as_deref().map(clean);
+            format!(
+                ": {}",
+                why.unwrap_or_else(|| "nobody decided in time".to_owned())
+            )
+        }
+        Some(State::Expired | State::Revoked | State::Ended) => ended(request, clock),
+        None => String::new(),
     };
-    let verb = match request.state.as_str() {
-        "expired" | "lapsed" => "",
-        "denied" | "withdrawn" | "revoked" | "ended" => "was ",
+    let verb = match request.standing() {
+        Some(State::Expired | State::Lapsed) => "",
+        Some(State::Denied | State::Withdrawn | State::Revoked | State::Ended) => "was ",
         _ => "is ",
     };
     let rejected = request.rules_rejected.as_ref().map(|why| {
         let why = format!("its sudo rules are not in force: {}", clean(why));
         format!("; {}", style::warning(&why))
     });
-    format!("{name} {verb}{state}{rest}{}", rejected.unwrap_or_default())
+    format!(
+        "{name} {verb}{state}{rest}{}{}",
+        rejected.unwrap_or_default(),
+        review(request)
+    )
+}
+
+/// What starts a grant that waits for its first use, and until when it has to:
+/// `starts at first use, within 12h (until 02:31 CET, 01:31Z): the first … begins its 1h`
+fn first_use(request: &Request, clock: &Clock) -> String {
+    let length = short(request.duration_s);
+    let begins = format!("{FIRST_USE} begins its {length}");
+    let from = request.not_before.filter(|from| *from > clock.now);
+    let from = from.map(|from| format!(", from {} on", absolute(from, clock)));
+    let from = from.unwrap_or_default();
+    match request.use_by {
+        Some(use_by) => {
+            let within = short(use_by.saturating_sub(clock.now).max(0).unsigned_abs());
+            let until = absolute(use_by, clock);
+            format!("starts at first use{from}, within {within} (until {until}): {begins}")
+        }
+        None => format!("starts at first use{from}: {begins}"),
+    }
+}
+
+/// Whether a break-glass grant was reviewed, where it has to be.
+fn review(request: &Request) -> String {
+    match &request.reviewed_by {
+        Some(by) => format!("; reviewed by {}", clean(by)),
+        None if review_due(request) => format!("; {}", style::warning("its review is due")),
+        None => String::new(),
+    }
 }
 
 /// ` by dave 5m ago (14:26 CET, 13:26Z): the incident is over`, as far as it is known. Who ended a
@@ -80,20 +129,21 @@ fn ended(request: &Request, clock: &Clock) -> String {
 /// Said while waiting: what for.
 pub fn waiting(request: &Request, clock: &Clock) -> String {
     let name = id(&request.id);
-    match (
-        request.state.as_str(),
-        request.not_before,
-        request.not_after,
-    ) {
-        ("pending", ..) => {
+    match (request.standing(), request.not_before, request.not_after) {
+        (Some(State::Pending), ..) => {
             let decision = decision(request, clock);
             format!("{name} waits for {decision}. Ctrl-C leaves it pending.")
         }
-        ("scheduled", Some(start), _) => {
+        (Some(State::Unused), ..) => {
+            format!("{name} is approved; {}", first_use(request, clock))
+        }
+        (Some(State::Scheduled), Some(start), _) => {
             format!("{name} is approved and starts {}", relative(start, clock))
         }
-        ("active", _, Some(end)) => format!("{name} is active until {}", absolute(end, clock)),
-        (state, ..) => format!("{name} is {}", clean(state)),
+        (Some(State::Active), _, Some(end)) => {
+            format!("{name} is active until {}", absolute(end, clock))
+        }
+        _ => format!("{name} is {}", clean(&request.state)),
     }
 }
 
@@ -126,7 +176,7 @@ pub fn state(request: &Request) -> String {
 
 /// Whether a break-glass grant waits for its review.
 pub fn review_due(request: &Request) -> bool {
-    request.break_glass && request.reviewed_by.is_none()
+    request.review_due == Some(true)
 }
 
 /// The requests, one a row.
@@ -194,17 +244,18 @@ fn time(request: &Request, clock: &Clock) -> String {
     let remaining = request
         .remaining_s
         .map(|seconds| format!("{} left", short(seconds)));
-    let to_come = match request.state.as_str() {
-        "pending" => request
+    let to_come = match request.standing() {
+        Some(State::Pending) => request
             .lapses_at
             .map(|at| format!("lapses {}", distance(at, clock))),
-        "scheduled" => request.not_before.map_or_else(
-            || Some("on first use".into()),
-            |at| Some(distance(at, clock)),
-        ),
+        Some(State::Scheduled) => request.not_before.map(|at| distance(at, clock)),
+        Some(State::Unused) => request
+            .use_by
+            .map(|at| format!("use {}", distance(at, clock).replacen("in ", "within ", 1))),
         _ => remaining,
     };
-    let gone = request.ended_at.unwrap_or(request.requested_at);
+    let gone = request.ended_at.or(request.decided_at);
+    let gone = gone.unwrap_or(request.requested_at);
     to_come.unwrap_or_else(|| distance(gone, clock))
 }
 
@@ -316,13 +367,63 @@ mod tests {
             "7H2K-M4QX was revoked by dave 1m ago (14:30 CET, 13:30Z): the sale begins",
             "and not by carol, who approved it"
         );
-        let first_use = Request {
+        let scheduled = Request {
             state: "scheduled".into(),
+            not_before: Some(clock.now + 3_600),
             ..sample::pending()
         };
         assert_eq!(
-            said(&first_use),
-            "K000-0001 is scheduled: 1h from its first use"
+            said(&scheduled),
+            "K000-0001 is scheduled: starts in 1h (15:31 CET, 14:31Z), for 1h"
+        );
+        let extension = Request {
+            state: "approved".into(),
+            decided_by: Some("carol".into()),
+            extends: Some("7H2KM4QX".into()),
+            ..sample::pending()
+        };
+        assert_eq!(
+            said(&extension),
+            "K000-0001 is approved by carol: 7H2K-M4QX was extended by 1h"
+        );
+    }
+
+    #[test]
+    fn a_grant_that_nobody_has_used_yet_says_what_starts_it_and_until_when() {
+        let clock = fixed();
+        let unused = sample::unused();
+        let sentence = "starts at first use, within 1h59m (until 16:30 CET, 15:30Z): the first \
+                        login or sudo command that needs it begins its 1h";
+        assert_eq!(
+            plain(&outcome(&unused, &clock)),
+            format!("K000-0001 is approved by carol; {sentence}")
+        );
+        assert_eq!(
+            waiting(&unused, &clock),
+            format!("K000-0001 is approved; {sentence}")
+        );
+        let row = table(&[unused], &clock, Some(80)).remove(1);
+        assert!(
+            plain(&row).contains("approved  bob   db-admin  use within 1h59m"),
+            "{row}"
+        );
+    }
+
+    #[test]
+    fn what_lapsed_says_what_nobody_did_in_time() {
+        let lapsed = |why: Option<&str>| Request {
+            state: "lapsed".into(),
+            decision_reason: why.map(str::to_owned),
+            ..sample::pending()
+        };
+        let said = |request| plain(&outcome(&request, &fixed()));
+        assert_eq!(
+            said(lapsed(None)),
+            "K000-0001 lapsed: nobody decided in time"
+        );
+        assert_eq!(
+            said(lapsed(Some("nobody used it in time"))),
+            "K000-0001 lapsed: nobody used it in time"
         );
     }
 
@@ -358,12 +459,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unreviewed_break_glass_grant_says_so() {
+    fn an_unreviewed_break_glass_grant_says_so_and_a_reviewed_one_by_whom() {
         let mut request = sample::active();
         request.break_glass = true;
+        request.review_due = Some(true);
         assert_eq!(state(&request), "active, review");
+        let said = |request: &Request| plain(&outcome(request, &fixed()));
+        assert!(said(&request).ends_with("; its review is due"));
+        request.review_due = Some(false);
         request.reviewed_by = Some("carol".into());
         assert_eq!(state(&request), "active");
+        assert!(said(&request).ends_with("; reviewed by carol"));
     }
 
     #[test]

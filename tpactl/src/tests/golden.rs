@@ -32,6 +32,7 @@ fn daemon() -> Daemon {
     glass.id = "M0RNW4TE".into();
     glass.role = "emergency".into();
     glass.break_glass = true;
+    glass.review_due = Some(true);
     glass.ended_at = Some(fixed().now - 7_200);
     daemon.state().requests = vec![sample::active(), sample::pending(), glass];
     daemon.state().roles = vec![Role {

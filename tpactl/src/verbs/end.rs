@@ -19,7 +19,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The grant's id, or the beginning of it; all of my access when not given
-    #[arg(add = completion::my_live())]
+    #[arg(add = completion::my_held())]
     id: Option<String>,
     #[command(flatten)]
     change: Change,

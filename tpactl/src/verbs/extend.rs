@@ -21,7 +21,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The grant's id, or the beginning of it
-    #[arg(add = completion::my_live())]
+    #[arg(add = completion::my_active())]
     id: String,
     /// How much longer
     #[arg(long = "for", value_name = "SPAN", value_parser = span)]

@@ -1,6 +1,7 @@
 //! `tpactl ls`: lists requests and grants.
 
 use tpa_bus::access::{Filter, Request};
+use tpa_bus::state::State;
 
 use crate::bus::Client;
 use crate::changes::{News, Requests};
@@ -18,19 +19,6 @@ Examples:
   tpactl ls --user alice --since 7d --json
   tpactl ls --watch";
 
-const STATES: [&str; 10] = [
-    "pending",
-    "denied",
-    "withdrawn",
-    "lapsed",
-    "approved",
-    "scheduled",
-    "active",
-    "expired",
-    "revoked",
-    "ended",
-];
-
 /// Its arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -42,7 +30,7 @@ pub struct Args {
     #[arg(long)]
     reviewable: bool,
     /// In these states, separated by commas
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = STATES)]
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = State::WORDS)]
     state: Vec<String>,
     /// For this user
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `tpactl revoke`: takes access away now.
 
 use tpa_bus::access::{Filter, Request, RevokeWhat};
+use tpa_bus::state::HELD;
 
 use super::confirm;
 use crate::bus::Client;
@@ -22,7 +23,7 @@ Examples:
 #[command(group(clap::ArgGroup::new("what").required(true).args(["ids", "user", "all"])))]
 pub struct Args {
     /// The grants' ids, or the beginnings of them
-    #[arg(value_name = "ID", add = completion::live())]
+    #[arg(value_name = "ID", add = completion::held())]
     ids: Vec<String>,
     /// All grants of this user
     #[arg(long)]
@@ -67,22 +68,24 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     if revoked.is_empty() {
         return Err(Fail::new(
             Exit::NoChange,
-            "there is no live or scheduled grant to revoke",
-            "tpactl ls --state active,scheduled",
+            "there is no access to revoke",
+            format!("see what there is: tpactl ls --state {}", HELD.join(",")),
         ));
     }
     Ok(Exit::Done)
 }
 
-/// The grants that would end: those named, else the live and scheduled ones of the user or of all.
+/// The grants that would end: those named, else what the user, or anybody, holds.
 async fn ending(client: &Client, ids: &[String], user: Option<&str>) -> Result<Vec<Request>, Fail> {
     if ids.is_empty() {
         let filter = Filter {
-            states: Some(vec!["active".into(), "scheduled".into()]),
+            states: Some(HELD.map(str::to_owned).to_vec()),
             user: user.map(str::to_owned),
             ..Filter::default()
         };
-        return client.list(&filter).await;
+        let mut held = client.list(&filter).await?;
+        held.retain(Request::is_held);
+        return Ok(held);
     }
     let mut requests = Vec::new();
     for id in ids {

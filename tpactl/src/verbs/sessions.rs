@@ -16,7 +16,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The grant's id, or the beginning of it; all when not given
-    #[arg(add = completion::live())]
+    #[arg(add = completion::active())]
     id: Option<String>,
     #[command(flatten)]
     format: Format,

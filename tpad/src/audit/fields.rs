@@ -103,7 +103,7 @@ fn of_request(fields: &mut Fields, request: &Request, approvers: &[Who]) {
     fields.add("user", &request.user.name);
     fields.add("uid", request.user.uid);
     fields.add("role", &request.role);
-    fields.add("state", request.state_name());
+    fields.add("state", request.state().word());
     fields.add("reason", &request.reason);
     fields.maybe("ticket", request.ticket.as_ref());
     fields.add("requested_by", &request.requested_by.name);

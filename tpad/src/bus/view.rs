@@ -43,7 +43,7 @@ fn row(engine: &Engine, caller: &Caller, request: &Request, now: &Now) -> wire::
     let gives = gives_now(&policy, request);
     let mut out = wire::Request {
         id: request.id.as_str().to_owned(),
-        state: request.state_name().to_owned(),
+        state: request.state().word().to_owned(),
         user: request.user.name.clone(),
         uid: request.user.uid,
         role: request.role.clone(),
@@ -69,6 +69,7 @@ fn row(engine: &Engine, caller: &Caller, request: &Request, now: &Now) -> wire::
             .collect(),
         gives: gives.describe(),
         rules_rejected: engine.rules_rejected(request.id),
+        review_due: Some(request.awaits_review()),
         reviewable: Some(engine.is_reviewable(caller, request, now)),
         ..wire::Request::default()
     };
@@ -95,26 +96,36 @@ fn stage(out: &mut wire::Request, request: &Request, now: &Now) {
         None if request.gives.break_glass => None,
         None => Some("auto".to_owned()),
     };
+    let last_yes_at = || {
+        let last = request.approvals.last();
+        Some(last.map_or(request.requested_at, |approval| approval.at))
+    };
     match &request.stage {
         Stage::Pending => {
             out.not_before = request.at;
             out.not_after = request.until;
             out.lapses_at = Some(request.lapses_at);
         }
-        Stage::Approved => out.decided_by = last_yes(),
+        Stage::Approved => {
+            out.decided_by = last_yes();
+            out.decided_at = last_yes_at();
+        }
         Stage::Waiting { from, use_by } => {
             out.not_before = Some(*from);
             out.not_after = use_by
                 .is_none()
                 .then(|| from.saturating_add_unsigned(request.duration_s));
             out.lapses_at = *use_by;
+            out.use_by = *use_by;
             out.decided_by = last_yes();
+            out.decided_at = last_yes_at();
         }
         Stage::Active { since, deadline } => {
             out.not_before = Some(*since);
             out.not_after = Some(deadline.not_after);
             out.remaining_s = Some(deadline.remaining_ms(now).div_ceil(1_000));
             out.decided_by = last_yes();
+            out.decided_at = last_yes_at();
         }
         Stage::Closed {
             how,
@@ -125,16 +136,19 @@ fn stage(out: &mut wire::Request, request: &Request, now: &Now) {
             not_after,
         } => {
             out.not_before = *since;
-            out.not_after = *not_after;
+            // Access that was taken away has no end in the future.
+            out.not_after = not_after.map(|planned| planned.min(*at));
             let by = by.as_ref().map(|person| person.name.clone());
             if matches!(how, Closed::Denied | Closed::Withdrawn | Closed::Lapsed) {
                 out.decided_by = by;
+                out.decided_at = Some(*at);
                 out.decision_reason.clone_from(why);
                 return;
             }
             out.decided_by = last_yes();
+            out.decided_at = last_yes_at();
             out.ended_at = Some(*at);
-            let mut reason = request.state_name().to_owned();
+            let mut reason = request.state().word().to_owned();
             if let Some(by) = by {
                 let _ = write!(reason, " by {by}");
             }

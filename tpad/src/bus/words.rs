@@ -1,5 +1,7 @@
 //! What people read at the gate.
 
+use tpa_bus::text::one_line;
+
 use super::view::say_span;
 use crate::clock::Now;
 use crate::ledger::{Deadline, Request, Stage, Why};
@@ -50,7 +52,17 @@ fn story(why: &Why, request: &Request) -> Option<String> {
             Some(format!("tpa: grant {id} starts {}.", local_time(*from)))
         }
         (Why::Ended(_), Stage::Closed { at, .. }) => {
-            Some(format!("tpa: grant {id} ended {}.", local_time(*at)))
+            let no = request.no_of_others().map(|no| format!(", {no}"));
+            let (at, no) = (local_time(*at), no.unwrap_or_default());
+            Some(format!("tpa: grant {id} ended {at}{no}."))
+        }
+        (Why::Declined(_), Stage::Closed { why, .. }) => {
+            let no = request.no_of_others().map(|no| format!("was {no}"));
+            let how = no.unwrap_or_else(|| {
+                let why = why.as_ref().map(|why| format!(": {}", one_line(why, 200)));
+                format!("{}{}", request.state().word(), why.unwrap_or_default())
+            });
+            Some(format!("tpa: request {id} {how}."))
         }
         _ => None,
     }
@@ -70,4 +82,66 @@ pub(super) fn grant_line(grant: &Request, deadline: &Deadline, now: &Now) -> Str
         say_span(deadline.remaining_ms(now).div_ceil(1_000)),
         local_time(deadline.not_after)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::properties::request;
+    use crate::ledger::{Closed, Person};
+
+    fn told(how: Closed, by: Option<&str>, why: &str, since: Option<i64>) -> String {
+        let mut request = request(1, "alice");
+        request.stage = Stage::Closed {
+            how,
+            at: 1_000_100,
+            by: by.map(|name| Person {
+                uid: 1003,
+                name: name.into(),
+            }),
+            why: (!why.is_empty()).then(|| why.to_owned()),
+            since,
+            not_after: since,
+        };
+        let why = match since {
+            Some(_) => Why::Ended(request.id),
+            None => Why::Declined(request.id),
+        };
+        refusal("web-01", "alice", &why, Some(&request), None, "").join("\n")
+    }
+
+    #[test]
+    fn whoever_was_refused_or_lost_their_grant_reads_by_whom_and_why() {
+        let on = Some(1_000_000);
+        let end = local_time(1_000_100);
+        for (shown, expected) in [
+            (
+                told(Closed::Denied, Some("carol"), "not\x1b[2J today", None),
+                "tpa: request 0000-0001 was denied by carol: not\\u{1b}[2J today.".to_owned(),
+            ),
+            (
+                told(Closed::Revoked, Some("carol"), "laptop stolen", None),
+                "tpa: request 0000-0001 was revoked by carol: laptop stolen.".to_owned(),
+            ),
+            (
+                told(Closed::Lapsed, None, "nobody decided in time", None),
+                "tpa: request 0000-0001 lapsed: nobody decided in time.".to_owned(),
+            ),
+            (
+                told(Closed::Revoked, Some("carol"), "laptop stolen", on),
+                format!("tpa: grant 0000-0001 ended {end}, revoked by carol: laptop stolen."),
+            ),
+            (
+                told(Closed::Revoked, None, "the account is gone", on),
+                format!("tpa: grant 0000-0001 ended {end}, revoked: the account is gone."),
+            ),
+            (
+                told(Closed::Expired, None, "", on),
+                format!("tpa: grant 0000-0001 ended {end}."),
+            ),
+        ] {
+            let lines = shown.lines().collect::<Vec<_>>();
+            assert_eq!(lines.get(1), Some(&expected.as_str()), "{shown}");
+        }
+    }
 }

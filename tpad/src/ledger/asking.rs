@@ -88,7 +88,7 @@ pub(super) fn extend(
     }
     if !target.is_live(now) {
         return Err(
-            Refused::no_change(format!("{grant} is {}", target.state_name()))
+            Refused::no_change(format!("{grant} is {}", target.state().word()))
                 .next(format!("ask anew: tpactl request {} --reason …", role.name)),
         );
     }

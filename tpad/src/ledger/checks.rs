@@ -40,7 +40,7 @@ pub(super) fn check_extension(role: &Role, target: &Request, more_s: u64) -> Res
         return Err(Refused::no_change(format!(
             "{} is {}",
             target.id,
-            target.state_name()
+            target.state().word()
         )));
     };
     let so_far = deadline

@@ -167,7 +167,7 @@ pub(super) fn granted(
         let deadline = target
             .deadline()
             .filter(|deadline| !deadline.is_over(now))
-            .ok_or_else(|| too_late(request, &format!("{grant} is {}", target.state_name())))?;
+            .ok_or_else(|| too_late(request, &format!("{grant} is {}", target.state().word())))?;
         check_extension(role, target, request.duration_s)?;
         let deadline = deadline.extended(request.duration_s);
         return Ok(vec![
@@ -235,7 +235,7 @@ fn still_pending(request: &Request) -> Result<(), Refused> {
     Err(Refused::no_change(format!(
         "{} is {} already",
         request.id,
-        request.state_name()
+        request.state().word()
     ))
     .next(format!("see it: tpactl show {}", request.id)))
 }

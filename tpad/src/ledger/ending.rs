@@ -22,7 +22,7 @@ pub(super) fn withdraw(state: &State, caller: &Caller, id: Id) -> Result<Vec<Eve
         }]),
         Stage::Active { .. } | Stage::Waiting { .. } => Err(Refused::no_change(format!(
             "{id} is {} already",
-            request.state_name()
+            request.state().word()
         ))
         .next(format!("give the access back: tpactl end {id}"))),
         Stage::Approved | Stage::Closed { .. } => Err(over(request)),
@@ -119,7 +119,7 @@ fn over(request: &Request) -> Refused {
     Refused::no_change(format!(
         "{} is {} already",
         request.id,
-        request.state_name()
+        request.state().word()
     ))
     .next(format!("see it: tpactl show {}", request.id))
 }

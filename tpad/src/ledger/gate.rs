@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
-use super::request::{Deadline, Request, Stage};
+use super::request::{Closed, Deadline, Request, Stage};
 use super::{Event, Person, State, SudoCall};
 use crate::clock::Now;
 
@@ -49,6 +49,8 @@ pub enum Why {
     Scheduled(Id),
     /// A grant of theirs has ended.
     Ended(Id),
+    /// A request of theirs was denied, or lapsed, or was revoked before its time.
+    Declined(Id),
     /// They hold a grant, which gives something else.
     OtherUse(Id),
 }
@@ -59,9 +61,11 @@ impl Why {
     pub fn about(&self) -> Option<Id> {
         match self {
             Self::NoGrant => None,
-            Self::Pending(id) | Self::Scheduled(id) | Self::Ended(id) | Self::OtherUse(id) => {
-                Some(*id)
-            }
+            Self::Pending(id)
+            | Self::Scheduled(id)
+            | Self::Ended(id)
+            | Self::Declined(id)
+            | Self::OtherUse(id) => Some(*id),
         }
     }
 
@@ -69,7 +73,7 @@ impl Why {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::NoGrant => "no-grant",
+            Self::NoGrant | Self::Declined(_) => "no-grant",
             Self::Pending(_) => "pending",
             Self::Scheduled(_) => "scheduled",
             Self::Ended(_) => "ended",
@@ -155,13 +159,14 @@ fn why_not<'a>(theirs: impl Iterator<Item = &'a Request>, now: &Now) -> Why {
     // The one that explains most: what lives, then what is to come, then the last that was.
     let rank = |request: &Request| match request.stage {
         Stage::Active { .. } if request.is_live(now) => Some((4, 0)),
-        Stage::Waiting { .. } => Some((3, 0)),
+        // It could be used now, and gives something else.
+        Stage::Waiting { .. } if usable(request, now) => Some((4, 0)),
+        Stage::Waiting { from, .. } if from > now.wall_s => Some((3, 0)),
         Stage::Pending => Some((2, request.requested_at)),
         Stage::Active { .. } => Some((1, i64::MAX)),
-        Stage::Closed {
-            at, since: Some(_), ..
-        } => Some((1, at)),
-        Stage::Closed { .. } | Stage::Approved => None,
+        // What people took back themselves they need not be told.
+        Stage::Closed { at, how, .. } if how != Closed::Withdrawn => Some((1, at)),
+        Stage::Closed { .. } | Stage::Waiting { .. } | Stage::Approved => None,
     };
     let best = theirs
         .filter_map(|request| Some((rank(request)?, request)))
@@ -170,7 +175,8 @@ fn why_not<'a>(theirs: impl Iterator<Item = &'a Request>, now: &Now) -> Why {
         Some(((4, _), request)) => Why::OtherUse(request.id),
         Some(((3, _), request)) => Why::Scheduled(request.id),
         Some(((2, _), request)) => Why::Pending(request.id),
-        Some((_, request)) => Why::Ended(request.id),
+        Some((_, request)) if request.was_active() => Why::Ended(request.id),
+        Some((_, request)) => Why::Declined(request.id),
         None => Why::NoGrant,
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
+use tpa_bus::state::State;
+use tpa_bus::text::one_line;
 
 use super::{Caller, Person};
 use crate::clock::Now;
@@ -212,26 +214,47 @@ pub enum Removal {
 }
 
 impl Request {
-    /// The state by the name that people and scripts see.
+    /// The state as people, scripts and the bus know it.
     #[must_use]
-    pub fn state_name(&self) -> &'static str {
+    pub fn state(&self) -> State {
         match &self.stage {
-            Stage::Pending => "pending",
-            Stage::Approved
-            | Stage::Waiting {
+            Stage::Pending => State::Pending,
+            Stage::Approved => State::Extended,
+            Stage::Waiting {
                 use_by: Some(_), ..
-            } => "approved",
-            Stage::Waiting { use_by: None, .. } => "scheduled",
-            Stage::Active { .. } => "active",
+            } => State::Unused,
+            Stage::Waiting { use_by: None, .. } => State::Scheduled,
+            Stage::Active { .. } => State::Active,
             Stage::Closed { how, .. } => match how {
-                Closed::Denied => "denied",
-                Closed::Withdrawn => "withdrawn",
-                Closed::Lapsed => "lapsed",
-                Closed::Expired => "expired",
-                Closed::Revoked => "revoked",
-                Closed::Ended => "ended",
+                Closed::Denied => State::Denied,
+                Closed::Withdrawn => State::Withdrawn,
+                Closed::Lapsed => State::Lapsed,
+                Closed::Expired => State::Expired,
+                Closed::Revoked => State::Revoked,
+                Closed::Ended => State::Ended,
             },
         }
+    }
+
+    /// Who denied it or took it away, and why, for its person to read: `revoked by carol: the sale
+    /// begins`. None of what was not somebody's no.
+    #[must_use]
+    pub fn no_of_others(&self) -> Option<String> {
+        let Stage::Closed {
+            how: Closed::Denied | Closed::Revoked,
+            by,
+            why,
+            ..
+        } = &self.stage
+        else {
+            return None;
+        };
+        let by = by
+            .as_ref()
+            .map(|by| format!(" by {}", one_line(&by.name, 64)));
+        let why = why.as_ref().map(|why| format!(": {}", one_line(why, 200)));
+        let (by, why) = (by.unwrap_or_default(), why.unwrap_or_default());
+        Some(format!("{}{by}{why}", self.state().word()))
     }
 
     /// Whether nobody has decided yet.

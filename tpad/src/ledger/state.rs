@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
-use super::{Envelope, Event, Person, Removal, Request, Stage};
+use super::{Closed, Envelope, Event, Person, Removal, Request, Stage};
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
 /// store, and are laid back in when a command names one.
@@ -94,13 +94,14 @@ impl State {
     }
 
     /// Forgets the requests that nothing can happen to any more, but for those of the last hour,
-    /// which count as filed, and grants that ended since `since`, of which the gate tells.
+    /// which count as filed, and those that somebody decided on, or that ended, since `since`: of
+    /// these the gate tells.
     pub fn forget(&mut self, since: i64, now: i64) {
         let hour_ago = now.saturating_sub(HOUR_S);
         self.requests.retain(|_, request| {
-            let was_on =
-                matches!(request.stage, Stage::Closed { at, since: Some(_), .. } if at >= since);
-            request.is_open() || was_on || request.requested_at > hour_ago
+            let told = matches!(request.stage, Stage::Closed { at, how, .. }
+                if at >= since && how != Closed::Withdrawn);
+            request.is_open() || told || request.requested_at > hour_ago
         });
     }
 

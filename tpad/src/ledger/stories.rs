@@ -123,7 +123,7 @@ impl Ledger {
     }
 
     fn is(&self, id: Id) -> &str {
-        self.state.requests[&id].state_name()
+        self.state.requests[&id].state().word()
     }
 
     fn pass(&mut self, seconds: u32) {
@@ -354,4 +354,77 @@ fn a_login_goes_on_under_the_grant_that_is_left() {
         moved(&ledger.state, second).is_empty(),
         "nothing is left to go on under"
     );
+}
+
+/// Why alice is kept out.
+fn why_not(ledger: &Ledger, class: Class) -> Why {
+    let at = AtGate {
+        user: person(ALICE),
+        class,
+        sudo: None,
+    };
+    match judge(&ledger.state, &at, &ledger.now) {
+        Judgement::Out(why) => why,
+        let_in @ Judgement::In { .. } => panic!("{let_in:?}"),
+    }
+}
+
+#[test]
+fn whoever_was_denied_or_lost_a_grant_before_its_first_use_is_told_so_at_the_gate() {
+    let mut ledger = Ledger::new();
+    let denied = ledger.asks(ALICE, "one").unwrap();
+    let reason = "not today".to_owned();
+    ledger
+        .does(CAROL, &Command::Deny { id: denied, reason })
+        .unwrap();
+    assert_eq!(why_not(&ledger, Class::Login), Why::Declined(denied));
+    ledger.pass(1);
+    let revoked = ledger.granted("first-use");
+    ledger.revokes(CAROL, revoked).unwrap();
+    assert_eq!(why_not(&ledger, Class::Login), Why::Declined(revoked));
+    ledger.pass(1);
+    let withdrawn = ledger.asks(ALICE, "one").unwrap();
+    ledger.does(ALICE, &Command::Withdraw(withdrawn)).unwrap();
+    assert_eq!(why_not(&ledger, Class::Login), Why::Declined(revoked));
+    // Of what was decided hours ago the gate still tells, within a day.
+    ledger.pass(7_200);
+    let now = ledger.now.wall_s;
+    ledger.state.forget(now - 86_400, now);
+    assert_eq!(why_not(&ledger, Class::Login), Why::Declined(revoked));
+    ledger.state.forget(now, now);
+    assert_eq!(why_not(&ledger, Class::Login), Why::NoGrant);
+}
+
+#[test]
+fn a_grant_for_first_use_that_gives_something_else_is_not_said_to_start_later() {
+    let mut ledger = Ledger::new();
+    ledger
+        .policy
+        .roles
+        .get_mut("first-use")
+        .unwrap()
+        .gives
+        .sudo
+        .clear();
+    let id = ledger.granted("first-use");
+    assert_eq!(ledger.is(id), "approved");
+    assert_eq!(why_not(&ledger, Class::Sudo), Why::OtherUse(id));
+}
+
+#[test]
+fn what_lapses_says_what_nobody_did_in_time() {
+    let mut ledger = Ledger::new();
+    let undecided = ledger.asks(ALICE, "one").unwrap();
+    let unused = ledger.granted("first-use");
+    ledger.pass(2_000);
+    for (id, said) in [
+        (undecided, "nobody decided in time"),
+        (unused, "nobody used it in time"),
+    ] {
+        let stage = &ledger.state.requests[&id].stage;
+        assert!(
+            matches!(stage, Stage::Closed { how: Closed::Lapsed, why: Some(why), .. } if why == said),
+            "{stage:?}"
+        );
+    }
 }

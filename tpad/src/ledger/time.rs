@@ -8,6 +8,12 @@ use crate::clock::Now;
 /// seconds.
 pub(crate) const LAG_MAX: i64 = 60;
 
+/// Why requests lapse.
+const UNDECIDED: &str = "nobody decided in time";
+const NOTHING_TO_EXTEND: &str = "the grant that it was to extend is over";
+const UNUSED: &str = "nobody used it in time";
+const MISSED: &str = "its time had passed before it could start";
+
 /// The moment to go by, and the event that says so when the wall clock cannot be right: behind
 /// the newest recorded event by more than a minute, it is taken for that event's time.
 #[must_use]
@@ -31,29 +37,34 @@ pub fn ratchet(state: &State, now: &Now) -> (Now, Option<Event>) {
 /// The events that are due: requests lapse, grants start and end.
 #[must_use]
 pub fn due(state: &State, now: &Now) -> Vec<Event> {
-    let closed = |id, how| Event::Closed { id, how, why: None };
+    let closed = |id, how, why: Option<&str>| Event::Closed {
+        id,
+        how,
+        why: why.map(str::to_owned),
+    };
+    let lapsed = |id, why| closed(id, Closed::Lapsed, Some(why));
     let mut events = Vec::new();
     for request in state.requests.values() {
         let id = request.id;
         match &request.stage {
             Stage::Pending if request.lapses_at <= now.wall_s => {
-                events.push(closed(id, Closed::Lapsed));
+                events.push(lapsed(id, UNDECIDED));
             }
             Stage::Pending if extends_nothing(state, request, now) => {
-                events.push(closed(id, Closed::Lapsed));
+                events.push(lapsed(id, NOTHING_TO_EXTEND));
             }
             Stage::Waiting {
                 use_by: Some(use_by),
                 ..
             } if *use_by <= now.wall_s => {
-                events.push(closed(id, Closed::Lapsed));
+                events.push(lapsed(id, UNUSED));
             }
             Stage::Waiting { from, use_by: None } if *from <= now.wall_s => {
                 // The window was fixed when it was approved: a late start does not move its end.
                 let end = from.saturating_add_unsigned(request.duration_s);
                 let left = u64::try_from(end.saturating_sub(now.wall_s)).unwrap_or(0);
                 events.push(if left == 0 {
-                    closed(id, Closed::Lapsed)
+                    lapsed(id, MISSED)
                 } else {
                     Event::GrantActivated {
                         id,
@@ -62,7 +73,7 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
                 });
             }
             Stage::Active { deadline, .. } if deadline.is_over(now) => {
-                events.push(closed(id, Closed::Expired));
+                events.push(closed(id, Closed::Expired, None));
             }
             _ => {}
         }

@@ -272,7 +272,9 @@ impl Speech<'_, '_> {
             _ => return,
         };
         let (id, end) = (request.id, (self.world.say_time)(at));
-        let line = format!("*** tpa: {id} ended {end}. Closing this session.");
+        let no = request.no_of_others().map(|no| format!(", {no}"));
+        let no = no.unwrap_or_default();
+        let line = format!("*** tpa: {id} ended {end}{no}. Closing this session.");
         self.say(request, What::Ended, line);
     }
 

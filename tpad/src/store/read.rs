@@ -43,7 +43,7 @@ impl RequestQuery {
             && self
                 .states
                 .as_ref()
-                .is_none_or(|states| states.iter().any(|state| state == request.state_name()))
+                .is_none_or(|states| states.iter().any(|state| state == request.state().word()))
     }
 }
 

@@ -126,7 +126,7 @@ fn put_request(
         )?
         .execute(params![
             request.id.as_str(),
-            request.state_name(),
+            request.state().word(),
             request.is_open(),
             request.user.uid,
             request.user.name,
