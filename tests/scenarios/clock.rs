@@ -150,6 +150,45 @@ fn set_back_with_tpad_dead(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// The clock is a year ahead for two seconds: what was only to come has lost nothing, and times are
+/// right again.
+fn far_ahead_for_a_moment(host: &Host) -> Result<()> {
+    set_right(host)?;
+    let filed = |line: &str| {
+        let line =
+            format!("tpactl request web-ops {line} --reason 'for the test' --no-wait --json");
+        let filed = host.console("alice", &line).json()?;
+        Ok::<_, anyhow::Error>(filed.text("id")?.to_owned())
+    };
+    let pending = filed("--for 30m")?;
+    let scheduled = filed("--for 30m --at $(date --utc --date '30 minutes' +%FT%TZ)")?;
+    host.console("carol", &format!("tpactl approve {scheduled} --yes"))
+        .ok()?;
+    let before = host.log_length()?;
+    host.root("right=$(date +%s) && date --set='1 year' && tpactl ls && sleep 2 && date --set=@$((right + 2))")
+        .ok()?;
+    host.logged_behind(before, &[" clock-jump "])?;
+    shown(host, &pending)?.has("state", "pending")?;
+    shown(host, &scheduled)?.has("state", "scheduled")?;
+    let until = filed("--until $(date --utc --date '20 minutes' +%FT%TZ)")?;
+    let length = shown(host, &until)?.number("duration_s")?;
+    ensure!((1_140..=1_200).contains(&length), "{length} s until then");
+    host.console("carol", &format!("tpactl approve {pending} --yes"))
+        .ok()?;
+    let end = shown(host, &pending)?.text("not_after")?.to_owned();
+    let [end, now] = numbers(host, &format!("date --date {end} +%s; date +%s"))?;
+    ensure!(
+        (1_700.0..=1_800.0).contains(&(end - now)),
+        "it ends in {} s",
+        end - now
+    );
+    host.root("tpactl revoke --user alice --reason 'for the test' --yes")
+        .ok()?;
+    host.console("alice", &format!("tpactl withdraw {until}"))
+        .ok()?;
+    Ok(())
+}
+
 /// Suspended time has passed.
 fn suspend(host: &Host) -> Result<()> {
     set_right(host)?;
@@ -210,6 +249,7 @@ on_both_debians! {
         host.write("/etc/sudoers.d/local", RULE)?;
         let ended = set_back(host)?;
         set_back_with_tpad_dead(host)?;
+        far_ahead_for_a_moment(host)?;
         suspend(host)?;
         let access = set_back_and_cut_the_power(host, &ended)?;
         set_ahead(host, &access)?;

@@ -189,7 +189,9 @@ fn of_event(fields: &mut Fields, event: &Event) {
         Event::DaemonStarted { version, .. } => fields.add("version", version),
         Event::PolicyLoaded { revision } => fields.add("policy", revision),
         Event::PolicyRejected { problems } => fields.add("problems", problems.join("; ")),
-        Event::ClockJump { clock, taken_for } => {
+        Event::ClockJump {
+            clock, taken_for, ..
+        } => {
             fields.add("clock", time(*clock));
             fields.add("taken_for", time(*taken_for));
         }

@@ -141,6 +141,10 @@ impl Engine {
             return Ok(());
         };
         let now = self.tick(&mut inner)?;
+        if inner.state.wall_clock.is_unsettled(&now) {
+            // A clock that is set ahead by mistake for a moment must not cost the trail.
+            return Ok(());
+        }
         let before = now.wall_s.saturating_sub_unsigned(keep_s);
         let overdue = before.saturating_sub(PRUNE_EVERY_S);
         if inner.store.prunable(overdue, told, 1)?.is_none() {

@@ -22,7 +22,7 @@ use zruntime::Event as Bell;
 
 use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
-use crate::ledger::{Event, State};
+use crate::ledger::{Doubt, Event, State};
 use crate::plan::Said;
 use crate::policy::Policy;
 use crate::policy::load::Source;
@@ -67,7 +67,8 @@ struct Inner {
     said: BTreeSet<Said>,
     /// What took effect but could not be written: it goes first when writing works again.
     unrecorded: Vec<Body>,
-    clock_jumped: bool,
+    /// What is not believed of the wall clock at present.
+    doubt: Option<Doubt>,
     /// How often people were refused since they were last let in, by uid.
     refused: BTreeMap<u32, u32>,
     /// Events that the log is to be told once more, by number.
@@ -139,7 +140,7 @@ impl Engine {
                 policy: Arc::new(policy),
                 said: BTreeSet::new(),
                 unrecorded: Vec::new(),
-                clock_jumped: false,
+                doubt: None,
                 refused: BTreeMap::new(),
                 again: BTreeSet::new(),
                 broken: None,
@@ -162,7 +163,8 @@ impl Engine {
     /// The first events of this run.
     fn begin(&self, loaded: Event) -> anyhow::Result<()> {
         let mut inner = self.lock();
-        let (now, mut events) = self.moment(&mut inner)?;
+        let (now, jump) = self.moment(&mut inner)?;
+        let mut events: Vec<_> = jump.into_iter().collect();
         events.push(Event::DaemonStarted {
             now: now.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -188,13 +190,12 @@ impl Engine {
         }
     }
 
-    /// What the clocks say, with the ratchet.
+    /// The moment to go by.
     ///
     /// # Errors
-    /// When they say nothing.
+    /// When the clocks cannot be read.
     pub fn now(&self) -> anyhow::Result<Now> {
-        let mut inner = self.lock();
-        Ok(self.moment(&mut inner)?.0)
+        self.tick(&mut self.lock())
     }
 
     /// A mutex is poisoned when a thread panicked while it held it. The state behind it changes

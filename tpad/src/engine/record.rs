@@ -15,31 +15,35 @@ use crate::ledger::{self, Caller, Envelope, Event, Request, State};
 use crate::store::{Body, Change, Entry};
 
 impl Engine {
-    /// The moment, and the event that says so when the wall clock went back.
-    pub(super) fn moment(&self, inner: &mut Inner) -> anyhow::Result<(Now, Vec<Event>)> {
-        let now = self.clock.now().context("read the clock")?;
-        let (now, jump) = ledger::ratchet(&inner.state, &now);
-        let first = jump.is_some() && !inner.clock_jumped;
-        inner.clock_jumped = jump.is_some();
-        Ok((now, jump.filter(|_| first).into_iter().collect()))
+    /// The moment to go by, and the event that says so when the wall clock was set.
+    pub(super) fn moment(&self, inner: &mut Inner) -> anyhow::Result<(Now, Option<Event>)> {
+        let clocks = self.clock.now().context("read the clock")?;
+        let reading = ledger::read(&inner.state, inner.doubt, &clocks);
+        inner.doubt = reading.doubt;
+        Ok((reading.now, reading.jump))
     }
 
-    /// Records what time has brought about, and tells the moment. What ends goes first and by
-    /// itself: it takes effect even when nothing can be written.
+    /// Records what time has brought about, and tells the moment. How the clock was set goes first,
+    /// since what is due is told by it, then what ends, by itself: both take effect even when
+    /// nothing can be written.
     pub(super) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
         let (now, jump) = self.moment(inner)?;
+        self.record_or_say(inner, jump.into_iter().collect(), &now);
         let due = ledger::due(&inner.state, &now);
-        let (ending, mut others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
-        others.extend(jump);
-        for events in [ending, others] {
-            if events.is_empty() && inner.unrecorded.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.record(inner, None, events, &now) {
-                tracing::error!("{error:#}");
-            }
-        }
+        let (ending, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
+        self.record_or_say(inner, ending, &now);
+        self.record_or_say(inner, others, &now);
         Ok(now)
+    }
+
+    /// Records events, where there are any or some are owed. What fails is said.
+    fn record_or_say(&self, inner: &mut Inner, events: Vec<Event>, now: &Now) {
+        if events.is_empty() && inner.unrecorded.is_empty() {
+            return;
+        }
+        if let Err(error) = self.record(inner, None, events, now) {
+            tracing::error!("{error:#}");
+        }
     }
 
     /// Records events and applies them. When it returns an error, nothing has changed; what only
@@ -162,7 +166,9 @@ fn change(bodies: &[Body], state: &State) -> Change {
     for body in bodies {
         touched.extend(body.envelope.event.request_id());
         match &body.envelope.event {
-            Event::DaemonStarted { .. } => touched.extend(state.requests.keys()),
+            Event::DaemonStarted { .. } | Event::ClockJump { set: Some(_), .. } => {
+                touched.extend(state.requests.keys());
+            }
             Event::SessionOpened(session) | Event::SessionMoved { session, .. } => {
                 change.opened.push(session.clone());
             }

@@ -141,7 +141,9 @@ impl Engine {
             warn_before: &policy.warn_before,
             said: &inner.said,
         };
-        let planned = plan(&inner.state, &world, &now);
+        let mut planned = plan(&inner.state, &world, &now);
+        let believed = inner.doubt.map(|doubt| doubt.left_ms(&now));
+        planned.wake_ms = [planned.wake_ms, believed].into_iter().flatten().min();
         Ok((now, planned, inner.generation))
     }
 
@@ -162,8 +164,8 @@ impl Engine {
             .collect();
         if !events.is_empty() {
             let recorded = self
-                .moment(&mut inner)
-                .and_then(|(now, _)| self.record(&mut inner, None, events, &now));
+                .tick(&mut inner)
+                .and_then(|now| self.record(&mut inner, None, events, &now));
             if let Err(error) = recorded {
                 tracing::error!("{error:#}");
             }

@@ -179,7 +179,11 @@ pub(super) fn granted(
             },
         ]);
     }
-    let from = request.at.map_or(now.wall_s, |at| at.max(now.wall_s));
+    // A start that the clock was set past waits until the clock has stood.
+    let held = request
+        .at
+        .filter(|at| state.wall_clock.held_ms(*at, now).is_some());
+    let from = held.unwrap_or_else(|| request.at.map_or(now.wall_s, |at| at.max(now.wall_s)));
     let duration_s = duration_from(request, from)?.min(role.max_s);
     let waits = |use_by| Stage::Waiting { from, use_by };
     let next = match role.use_within_s {
@@ -188,7 +192,7 @@ pub(super) fn granted(
             let end = request.until.unwrap_or(use_by);
             Some(waits(Some(use_by.min(end))))
         }
-        None if from > now.wall_s => Some(waits(None)),
+        None if from > now.wall_s || held.is_some() => Some(waits(None)),
         None => None,
     };
     let starts_now = next.is_none();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
-use super::{Approval, Closed, Deadline, Person, Request, Session, Stage};
+use super::{Approval, ClockSet, Closed, Deadline, Person, Request, Session, Stage};
 use crate::clock::Now;
 use crate::policy::Gives;
 
@@ -161,12 +161,15 @@ pub enum Event {
         /// Its problems, one an entry.
         problems: Vec<String>,
     },
-    /// TPA5004: the wall clock went back.
+    /// TPA5004: the wall clock was set.
     ClockJump {
         /// What the clock said.
         clock: i64,
         /// What it is taken for.
         taken_for: i64,
+        /// That it is believed, and from when on: what counts from a moment is moved with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        set: Option<ClockSet>,
     },
     /// TPA5005: the audit chain does not hold.
     ChainBroken {
@@ -325,8 +328,8 @@ impl Event {
         )
     }
 
-    /// Whether it only takes access away or records that. Such an event takes effect even when it
-    /// cannot be written down at the moment.
+    /// Whether it only takes access away, or records that or what the clock did. Such an event takes
+    /// effect even when it cannot be written down at the moment.
     #[must_use]
     pub fn ends_access(&self) -> bool {
         matches!(
@@ -336,6 +339,7 @@ impl Event {
                 | Self::RemovalConfirmed { .. }
                 | Self::SessionClosed(_)
                 | Self::SessionKilled(_)
+                | Self::ClockJump { .. }
         )
     }
 }

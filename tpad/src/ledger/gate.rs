@@ -109,7 +109,7 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
             (fit(request), last, first)
         });
     let unused = theirs()
-        .filter(|request| gives(request, at.class) && usable(request, now))
+        .filter(|request| gives(request, at.class) && usable(state, request, now))
         .max_by_key(|request| fit(request));
     // One that waits for its first use is not begun while another gives the same.
     if let Some((request, deadline)) = live
@@ -133,7 +133,7 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
             first_use,
         };
     }
-    Judgement::Out(why_not(theirs(), now))
+    Judgement::Out(why_not(state, theirs(), now))
 }
 
 fn gives(request: &Request, class: Class) -> bool {
@@ -144,9 +144,9 @@ fn gives(request: &Request, class: Class) -> bool {
 }
 
 /// Approved, its time has come, and first use starts its clock.
-fn usable(request: &Request, now: &Now) -> bool {
+fn usable(state: &State, request: &Request, now: &Now) -> bool {
     matches!(request.stage, Stage::Waiting { from, use_by: Some(use_by) }
-        if from <= now.wall_s && now.wall_s < use_by)
+        if from <= now.wall_s && now.wall_s < use_by && state.wall_clock.held_ms(from, now).is_none())
         && request.until.is_none_or(|until| until > now.wall_s)
 }
 
@@ -155,12 +155,12 @@ fn first_use_deadline(request: &Request, now: &Now) -> Deadline {
     Deadline::after(now, seconds)
 }
 
-fn why_not<'a>(theirs: impl Iterator<Item = &'a Request>, now: &Now) -> Why {
+fn why_not<'a>(state: &State, theirs: impl Iterator<Item = &'a Request>, now: &Now) -> Why {
     // The one that explains most: what lives, then what is to come, then the last that was.
     let rank = |request: &Request| match request.stage {
         Stage::Active { .. } if request.is_live(now) => Some((4, 0)),
         // It could be used now, and gives something else.
-        Stage::Waiting { .. } if usable(request, now) => Some((4, 0)),
+        Stage::Waiting { .. } if usable(state, request, now) => Some((4, 0)),
         Stage::Waiting { from, .. } if from > now.wall_s => Some((3, 0)),
         Stage::Pending => Some((2, request.requested_at)),
         Stage::Active { .. } => Some((1, i64::MAX)),

@@ -9,6 +9,8 @@
 mod asking;
 mod caller;
 mod checks;
+#[cfg(test)]
+mod clock_stories;
 mod command;
 mod deciding;
 mod ending;
@@ -27,6 +29,7 @@ mod sudo;
 mod time;
 #[cfg(test)]
 mod voices;
+mod wall_clock;
 
 pub use caller::{Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
@@ -40,5 +43,6 @@ pub use refused::{Kind, Refused};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use state::{Session, State};
 pub use sudo::SudoCall;
-pub(crate) use time::LAG_MAX;
-pub use time::{due, next_moment, ratchet};
+pub use time::{due, next_moment};
+pub(crate) use wall_clock::LAG_MAX;
+pub use wall_clock::{ClockSet, Doubt, Reading, WallClock, read};

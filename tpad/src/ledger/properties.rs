@@ -201,7 +201,10 @@ fn step() -> impl Strategy<Value = Step> {
 struct World {
     state: State,
     policy: Policy,
+    /// What the clocks show.
     now: Now,
+    /// What is not believed of it.
+    doubt: Option<Doubt>,
     ids: Vec<Id>,
     /// Milliseconds for which each grant has been on in this boot, by a clock that nobody can set.
     /// Across boots only the wall clock is left, and whoever sets that back and reboots is root.
@@ -215,18 +218,43 @@ impl World {
             boottime_ms: 50_000,
             boot_id: "boot-0".into(),
         };
-        Self {
+        let mut world = Self {
             state: State::default(),
             policy: policy(),
             now,
+            doubt: None,
             ids: Vec::new(),
             used_ms: BTreeMap::new(),
+        };
+        world.starts();
+        world
+    }
+
+    /// The moment to go by. That the clock was set is recorded, as the daemon does.
+    fn moment(&mut self) -> Now {
+        let reading = read(&self.state, self.doubt, &self.now);
+        self.doubt = reading.doubt;
+        if let Some(event) = reading.jump {
+            self.state.apply(&Envelope {
+                at: reading.now.wall_s,
+                actor: None,
+                actor_uid: None,
+                actor_login: None,
+                event,
+            });
         }
+        reading.now
+    }
+
+    fn starts(&mut self) {
+        let now = self.moment();
+        let version = String::new();
+        self.record(None, vec![Event::DaemonStarted { now, version }]);
     }
 
     /// Records events as the daemon does, and watches every request move along the arrows.
     fn record(&mut self, caller: Option<&Caller>, events: Vec<Event>) {
-        let (now, _) = ratchet(&self.state, &self.now);
+        let now = self.moment();
         for event in events {
             let before = event
                 .request_id()
@@ -250,7 +278,7 @@ impl World {
     }
 
     fn tick(&mut self) {
-        let (now, _) = ratchet(&self.state, &self.now);
+        let now = self.moment();
         let events = due(&self.state, &now);
         self.record(None, events);
         assert!(
@@ -263,7 +291,7 @@ impl World {
         match step {
             Step::Command { who, root, what } => self.command(who, root, what),
             Step::Gate { who } => {
-                let (now, _) = ratchet(&self.state, &self.now);
+                let now = self.moment();
                 let at = AtGate {
                     user: person(who),
                     class: Class::Login,
@@ -285,14 +313,8 @@ impl World {
                 self.now.boottime_ms = 1_000;
                 self.used_ms.clear();
                 self.now.boot_id.push('+');
-                let (now, _) = ratchet(&self.state, &self.now);
-                self.record(
-                    None,
-                    vec![Event::DaemonStarted {
-                        now,
-                        version: String::new(),
-                    }],
-                );
+                self.doubt = None;
+                self.starts();
             }
         }
         self.tick();
@@ -300,7 +322,7 @@ impl World {
     }
 
     fn pass(&mut self, ms: u64) {
-        let (now, _) = ratchet(&self.state, &self.now);
+        let now = self.moment();
         for request in self.state.requests.values() {
             if let Some(deadline) = request.deadline() {
                 *self.used_ms.entry(request.id).or_default() += ms.min(deadline.remaining_ms(&now));
@@ -311,7 +333,7 @@ impl World {
     }
 
     fn command(&mut self, who: usize, root: bool, what: What) {
-        let (now, _) = ratchet(&self.state, &self.now);
+        let now = self.moment();
         let person_uid = person(who).uid;
         let caller = Caller {
             identity: Identity::of(person(who), groups(who)),

@@ -165,6 +165,16 @@ impl Deadline {
         }
     }
 
+    /// Seconds left by `CLOCK_BOOTTIME`, which nobody sets; by the wall clock in another boot.
+    #[must_use]
+    pub(super) fn boottime_left_s(&self, now: &Now) -> u64 {
+        if self.boot_id == now.boot_id {
+            self.boottime_ms.saturating_sub(now.boottime_ms) / 1_000
+        } else {
+            self.remaining_ms(now) / 1_000
+        }
+    }
+
     /// Whether it has passed.
     #[must_use]
     pub fn is_over(&self, now: &Now) -> bool {

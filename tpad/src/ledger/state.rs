@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
-use super::{Closed, Envelope, Event, Person, Removal, Request, Stage};
+use super::{Closed, Envelope, Event, Person, Removal, Request, Stage, WallClock};
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
 /// store, and are laid back in when a command names one.
@@ -18,6 +18,8 @@ pub struct State {
     pub sessions: BTreeMap<String, Session>,
     /// Time of the newest event, in seconds since 1970.
     pub newest: i64,
+    /// How the wall clock was set.
+    pub wall_clock: WallClock,
 }
 
 /// A login or a sudo command under a grant.
@@ -77,7 +79,18 @@ impl State {
             Event::SessionClosed(session) | Event::SessionKilled(session) => {
                 self.sessions.remove(&session.key());
             }
+            Event::ClockJump { set: Some(set), .. } => {
+                self.newest = envelope.at;
+                self.requests
+                    .values_mut()
+                    .for_each(|request| set.carry(request));
+                self.wall_clock = WallClock {
+                    anchor: Some(set.now.clone()),
+                    set: Some(set.clone()),
+                };
+            }
             Event::DaemonStarted { now, .. } => {
+                self.wall_clock.anchor = Some(now.clone());
                 for request in self.requests.values_mut() {
                     if let Stage::Active { deadline, .. } = &mut request.stage {
                         *deadline = deadline.in_boot_of(now);

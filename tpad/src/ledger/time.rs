@@ -4,35 +4,11 @@ use super::request::{Closed, Deadline, Request, Stage};
 use super::{Event, State};
 use crate::clock::Now;
 
-/// How far the wall clock may lag behind the newest event before it is taken for wrong, in
-/// seconds.
-pub(crate) const LAG_MAX: i64 = 60;
-
 /// Why requests lapse.
 const UNDECIDED: &str = "nobody decided in time";
 const NOTHING_TO_EXTEND: &str = "the grant that it was to extend is over";
 const UNUSED: &str = "nobody used it in time";
 const MISSED: &str = "its time had passed before it could start";
-
-/// The moment to go by, and the event that says so when the wall clock cannot be right: behind
-/// the newest recorded event by more than a minute, it is taken for that event's time.
-#[must_use]
-pub fn ratchet(state: &State, now: &Now) -> (Now, Option<Event>) {
-    if now.wall_s >= state.newest.saturating_sub(LAG_MAX) {
-        return (now.clone(), None);
-    }
-    let jump = Event::ClockJump {
-        clock: now.wall_s,
-        taken_for: state.newest,
-    };
-    (
-        Now {
-            wall_s: state.newest,
-            ..now.clone()
-        },
-        Some(jump),
-    )
-}
 
 /// The events that are due: requests lapse, grants start and end.
 #[must_use]
@@ -43,11 +19,12 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
         why: why.map(str::to_owned),
     };
     let lapsed = |id, why| closed(id, Closed::Lapsed, Some(why));
+    let is_due = |at: i64| at <= now.wall_s && state.wall_clock.held_ms(at, now).is_none();
     let mut events = Vec::new();
     for request in state.requests.values() {
         let id = request.id;
         match &request.stage {
-            Stage::Pending if request.lapses_at <= now.wall_s => {
+            Stage::Pending if is_due(request.lapses_at) => {
                 events.push(lapsed(id, UNDECIDED));
             }
             Stage::Pending if extends_nothing(state, request, now) => {
@@ -56,10 +33,10 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
             Stage::Waiting {
                 use_by: Some(use_by),
                 ..
-            } if *use_by <= now.wall_s => {
+            } if is_due(*use_by) => {
                 events.push(lapsed(id, UNUSED));
             }
-            Stage::Waiting { from, use_by: None } if *from <= now.wall_s => {
+            Stage::Waiting { from, use_by: None } if is_due(*from) => {
                 // The window was fixed when it was approved: a late start does not move its end.
                 let end = from.saturating_add_unsigned(request.duration_s);
                 let left = u64::try_from(end.saturating_sub(now.wall_s)).unwrap_or(0);
@@ -93,9 +70,9 @@ fn extends_nothing(state: &State, request: &Request, now: &Now) -> bool {
 #[must_use]
 pub fn next_moment(state: &State, now: &Now) -> Option<u64> {
     let until = |wall: i64| {
-        u64::try_from(wall.saturating_sub(now.wall_s))
-            .unwrap_or(0)
-            .saturating_mul(1_000)
+        let ms = u64::try_from(wall.saturating_sub(now.wall_s)).unwrap_or(0);
+        let held_ms = state.wall_clock.held_ms(wall, now);
+        held_ms.unwrap_or(ms.saturating_mul(1_000))
     };
     state
         .requests

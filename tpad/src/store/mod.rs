@@ -11,6 +11,7 @@ pub mod chain;
 mod prune;
 mod read;
 mod schema;
+mod times;
 mod walk;
 mod write;
 

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use tpa_bus::id::Id;
 
 use super::{Body, Error, Record, Store, chain};
-use crate::ledger::{LAG_MAX, Person, Request, State};
+use crate::ledger::{Person, Request, State};
 
 /// Which requests to read. All conditions set must hold.
 #[derive(Debug, Clone, Default)]
@@ -116,13 +116,7 @@ impl Store {
             let session = serde_json::from_str(&body).map_err(self.record_error(&key))?;
             state.sessions.insert(key, session);
         }
-        state.newest = self
-            .connection
-            .query_row("SELECT max(at) FROM events", [], |row| {
-                row.get::<_, Option<i64>>(0)
-            })
-            .map_err(&error)?
-            .unwrap_or(0);
+        (state.wall_clock, state.newest) = self.wall_clock()?;
         Ok(state)
     }
 
@@ -221,7 +215,9 @@ impl Store {
     /// When a row cannot be read.
     pub fn events(&self, query: &EventQuery) -> Result<Vec<Record>, Error> {
         let error = self.sqlite("read");
-        let after = i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX);
+        let places = self.places(query.since, query.until)?;
+        let after = query.after.unwrap_or(0).max(places.start.saturating_sub(1));
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
         let since = query.since.unwrap_or(i64::MIN);
         let until = query.until.unwrap_or(i64::MAX);
         let id = query.id.as_ref().map(Id::as_str);
@@ -237,18 +233,12 @@ impl Store {
             .connection
             .prepare_cached(&format!(
                 "SELECT seq, at, code, body, hash FROM events
-                 WHERE seq > max(?1, ifnull(
-                           (SELECT seq FROM events WHERE at < ?2 - {LAG_MAX} ORDER BY at DESC LIMIT 1),
-                           ?1))
-                   AND seq < ifnull(
-                           (SELECT seq FROM events WHERE at >= ?3 + {LAG_MAX} ORDER BY at LIMIT 1),
-                           {MOST})
+                 WHERE seq > ?1 AND seq < ?8
                    AND at >= ?2 AND at < ?3
                    AND {which}
                    AND (?5 IS NULL OR grant_id = ?5)
                    AND (?7 = 0 OR code IN (SELECT value FROM json_each(?6)))
-                 ORDER BY seq LIMIT ?4",
-                MOST = i64::MAX,
+                 ORDER BY seq LIMIT ?4"
             ))
             .map_err(&error)?;
         let rows = statement
@@ -260,7 +250,8 @@ impl Store {
                     query.limit,
                     id,
                     codes,
-                    query.codes.is_some()
+                    query.codes.is_some(),
+                    i64::try_from(places.end).unwrap_or(i64::MAX)
                 ],
                 raw,
             )
@@ -292,7 +283,7 @@ impl Store {
             .map_err(self.sqlite("read"))
     }
 
-    fn record(&self, raw: Raw) -> Result<Record, Error> {
+    pub(super) fn record(&self, raw: Raw) -> Result<Record, Error> {
         let body: Body = serde_json::from_str(&raw.body)
             .map_err(self.record_error(&format!("event {}", raw.seq)))?;
         Ok(Record {

@@ -1,6 +1,7 @@
 use super::*;
+use crate::clock::Now;
 use crate::ledger::properties::request;
-use crate::ledger::{Envelope, Event, Person, State};
+use crate::ledger::{ClockSet, Envelope, Event, Person, State};
 
 fn created(n: u8) -> Entry {
     let envelope = Envelope {
@@ -377,4 +378,125 @@ fn an_address_is_known_to_be_the_persons_who_came_from_it() {
     assert!(!store.knows_address(&alice, "192.0.2.8").unwrap());
     let anew = Person { uid: 1002, ..alice };
     assert!(!store.knows_address(&anew, "192.0.2.7").unwrap());
+}
+
+/// An event of the daemon's at this time.
+fn at(at: i64, event: Event) -> Entry {
+    let envelope = Envelope {
+        at,
+        actor: None,
+        actor_uid: None,
+        actor_login: None,
+        event,
+    };
+    Entry {
+        body: Body {
+            envelope,
+            fields: Vec::new(),
+        },
+    }
+}
+
+fn moment(wall_s: i64) -> Now {
+    Now {
+        wall_s,
+        boottime_ms: 50_000,
+        boot_id: "here".into(),
+    }
+}
+
+fn started(wall_s: i64) -> Entry {
+    let (now, version) = (moment(wall_s), String::new());
+    at(wall_s, Event::DaemonStarted { now, version })
+}
+
+fn set(was: i64, wall_s: i64) -> Entry {
+    let set = ClockSet {
+        now: moment(wall_s),
+        was,
+        before: Some(was),
+    };
+    let jump = Event::ClockJump {
+        clock: wall_s,
+        taken_for: wall_s,
+        set: Some(set),
+    };
+    at(wall_s, jump)
+}
+
+/// A minute of work, a clock that is a year ahead for a while, work, and one that is set back.
+fn with_a_clock_that_was_set(folder: &Path) -> (Store, Vec<i64>) {
+    const YEAR: i64 = 365 * 86_400;
+    let mut store = Store::open(&folder.join("tpa.db")).unwrap();
+    let mut entries = vec![started(1_000_000)];
+    let work = |from: i64| (0..40).map(move |n| at(from + n * 3, Event::DaemonStopped));
+    entries.extend(work(1_000_001));
+    entries.push(set(1_000_121, 1_000_121 + YEAR));
+    entries.extend(work(1_000_122 + YEAR));
+    entries.push(set(1_000_242 + YEAR, 1_000_242));
+    entries.extend(work(1_000_243));
+    entries.push(set(1_000_363, 900_000));
+    entries.extend(work(900_001));
+    store.commit(&entries, &Change::default()).unwrap();
+    let times = entries.iter().map(|entry| entry.body.envelope.at);
+    (store, times.collect())
+}
+
+#[test]
+fn the_events_of_a_time_are_found_although_the_clock_was_set_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, times) = with_a_clock_that_was_set(folder.path());
+    let mut edges: Vec<_> = times.iter().flat_map(|at| [at - 1, *at, at + 61]).collect();
+    edges.sort_unstable();
+    for (since, until) in edges
+        .iter()
+        .step_by(7)
+        .zip(edges.iter().skip(40).step_by(3))
+    {
+        for (since, until) in [
+            (Some(*since), None),
+            (None, Some(*until)),
+            (Some(*since), Some(*until)),
+        ] {
+            let query = EventQuery {
+                since,
+                until,
+                limit: 1_000,
+                ..EventQuery::default()
+            };
+            let found = store.events(&query).unwrap();
+            let found: Vec<_> = found.iter().map(|event| event.at).collect();
+            let within = |at: &&i64| {
+                since.is_none_or(|since| since <= **at) && until.is_none_or(|until| **at < until)
+            };
+            let expected: Vec<_> = times.iter().filter(within).copied().collect();
+            assert_eq!(found, expected, "{since:?} {until:?}");
+        }
+    }
+}
+
+#[test]
+fn how_the_clock_was_set_is_known_after_opening_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = with_a_clock_that_was_set(folder.path());
+    let fold = |store: &Store| {
+        let query = EventQuery {
+            limit: 1_000,
+            ..EventQuery::default()
+        };
+        let mut fold = State::default();
+        for event in &store.events(&query).unwrap() {
+            fold.apply(&event.body.envelope);
+        }
+        fold
+    };
+    let known = store.state(0).unwrap();
+    assert_eq!(known, fold(&store));
+    assert_eq!(known.newest, 900_118, "and not a year later");
+    store
+        .commit(&[started(900_200)], &Change::default())
+        .unwrap();
+    let known = store.state(0).unwrap();
+    assert_eq!(known, fold(&store));
+    assert_eq!(known.wall_clock.anchor, Some(moment(900_200)));
 }
