@@ -81,7 +81,7 @@ on_both_debians! {
         request.has("state", "revoked")?.has("not_after", request.text("ended_at")?)?;
         host.console("alice", &format!("tpactl show {id}")).says("the sale begins")?.keeps_quiet_about("until")?.ok()?;
         host.ssh("alice", "true").fails()?.says("revoked by carol: the sale begins.")?;
-        host.console("alice", "sudo -n true").fails()?.says("revoked by carol: the sale begins.")?;
+        host.console("alice", "echo alice-pw | sudo -S true").fails()?.says("revoked by carol: the sale begins.")?;
         drop(clients);
     }
 
