@@ -21,9 +21,9 @@ pub struct Clock {
     pub now: i64,
     /// What the reader's clock shows at a time, given in seconds since 1970.
     pub wall: fn(i64) -> Wall,
-    /// When the reader's clock shows this; `None` where it never does (the hour that summer time
-    /// leaves out), the earlier of the two where it does so twice.
-    pub unix: fn(NaiveDateTime) -> Option<i64>,
+    /// When the reader's clock shows this, in order: once, never (in the hour that summer time leaves
+    /// out) or twice.
+    pub unix: fn(NaiveDateTime) -> LocalResult<i64>,
 }
 
 impl Clock {
@@ -51,11 +51,14 @@ fn now() -> i64 {
         .unwrap_or(0)
 }
 
-fn unix(time: NaiveDateTime) -> Option<i64> {
+fn unix(time: NaiveDateTime) -> LocalResult<i64> {
     match Local.from_local_datetime(&time) {
-        LocalResult::Single(moment) => Some(moment.timestamp()),
-        LocalResult::Ambiguous(one, other) => Some(one.timestamp().min(other.timestamp())),
-        LocalResult::None => None,
+        LocalResult::Single(moment) => LocalResult::Single(moment.timestamp()),
+        LocalResult::Ambiguous(one, other) => {
+            let (one, other) = (one.timestamp(), other.timestamp());
+            LocalResult::Ambiguous(one.min(other), one.max(other))
+        }
+        LocalResult::None => LocalResult::None,
     }
 }
 
@@ -102,7 +105,36 @@ pub fn fixed() -> Clock {
                 .naive_utc(),
             zone: "CET".into(),
         },
-        unix: |time| Some(time.and_utc().timestamp() - HOUR),
+        unix: |time| LocalResult::Single(time.and_utc().timestamp() - HOUR),
+    }
+}
+
+/// A clock for tests: the night of 25 October 2026 in central Europe, in which the hour from two to
+/// three comes twice. It begins at one.
+#[cfg(test)]
+pub fn autumn_night() -> Clock {
+    const HOUR: i64 = 3_600;
+    /// 01:00 UTC, when the clocks go back.
+    const BACK: i64 = 1_792_890_000;
+    Clock {
+        now: BACK - 2 * HOUR,
+        wall: |at| {
+            let (ahead, zone) = if at < BACK { (2, "CEST") } else { (1, "CET") };
+            Wall {
+                time: chrono::DateTime::from_timestamp(at + ahead * HOUR, 0)
+                    .unwrap()
+                    .naive_utc(),
+                zone: zone.into(),
+            }
+        },
+        unix: |time| {
+            let utc = time.and_utc().timestamp();
+            match (utc - 2 * HOUR < BACK, utc - HOUR >= BACK) {
+                (true, true) => LocalResult::Ambiguous(utc - 2 * HOUR, utc - HOUR),
+                (true, false) => LocalResult::Single(utc - 2 * HOUR),
+                _ => LocalResult::Single(utc - HOUR),
+            }
+        },
     }
 }
 
@@ -114,7 +146,37 @@ mod tests {
     fn the_local_time_reads_back_as_the_moment_it_was() {
         let clock = Clock::read();
         let wall = (clock.wall)(clock.now);
-        assert_eq!((clock.unix)(wall.time), Some(clock.now));
+        let read_back = (clock.unix)(wall.time);
+        assert!(
+            [read_back.earliest(), read_back.latest()].contains(&Some(clock.now)),
+            "{read_back:?}"
+        );
         assert!(!wall.zone.is_empty());
+    }
+
+    /// The zone is read once a process, so this looks at one of its own.
+    #[test]
+    fn the_hour_that_comes_twice_is_told_in_order() {
+        const ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+        if std::env::var("TZ").as_deref() != Ok(ZONE) {
+            let name = "clock::tests::the_hour_that_comes_twice_is_told_in_order";
+            let mut there = std::process::Command::new(std::env::current_exe().unwrap());
+            let run = there
+                .env("TZ", ZONE)
+                .args(["--exact", name])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(run.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let at = |text: &str| unix(text.parse().unwrap());
+        let (back, half) = (autumn_night().now + 7_200, 1_800);
+        assert_eq!(
+            at("2026-10-25T02:30:00"),
+            LocalResult::Ambiguous(back - half, back + half)
+        );
+        assert_eq!(at("2026-10-25T01:00:00"), LocalResult::Single(back - 7_200));
+        assert_eq!(at("2026-03-29T02:30:00"), LocalResult::None);
     }
 }

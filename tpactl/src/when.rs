@@ -50,7 +50,9 @@ impl Moment {
         [Some(today), today.checked_add_days(Days::new(1))]
             .into_iter()
             .flatten()
-            .filter_map(|day| (clock.unix)(day.and_time(time)))
+            .map(|day| (clock.unix)(day.and_time(time)))
+            .flat_map(|shown| [shown.earliest(), shown.latest()])
+            .flatten()
             .find(|at| *at > after)
             .ok_or_else(|| {
                 Fail::new(
@@ -101,7 +103,8 @@ impl Past {
             Self::Day(day) => {
                 let midnight = day.and_time(NaiveTime::MIN);
                 // Where summer time leaves midnight out, UTC's is near enough to begin from.
-                (clock.unix)(midnight).unwrap_or_else(|| midnight.and_utc().timestamp())
+                let shown = (clock.unix)(midnight).earliest();
+                shown.unwrap_or_else(|| midnight.and_utc().timestamp())
             }
         }
     }
@@ -110,7 +113,7 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::fixed;
+    use crate::clock::{autumn_night, fixed};
 
     #[test]
     fn a_time_of_day_is_the_next_one_on_the_readers_clock() {
@@ -123,6 +126,20 @@ mod tests {
         assert_eq!(at("14:31", clock.now), 86_400);
         assert_eq!(at("09:00", clock.now), 18 * 3_600 + 29 * 60);
         assert_eq!(at("2026-11-24T14:32:00+01:00", clock.now), 60);
+    }
+
+    #[test]
+    fn of_an_hour_that_comes_twice_the_earlier_is_meant_until_it_has_passed() {
+        let clock = autumn_night();
+        let half_past: Moment = "02:30".parse().unwrap();
+        let minutes = |after: i64| (half_past.resolve(after, &clock).unwrap() - after) / 60;
+        assert_eq!(minutes(clock.now), 90, "from 01:00 on");
+        assert_eq!(minutes(clock.now + 100 * 60), 50, "from the first 02:40 on");
+        assert_eq!(
+            minutes(clock.now + 160 * 60),
+            23 * 60 + 50,
+            "from the second 02:40 on"
+        );
     }
 
     #[test]
