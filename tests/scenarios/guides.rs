@@ -91,9 +91,11 @@ fn follow(host: &Host, guide: &str) -> Result<()> {
 on_both_debians! {
     with play_stock;
 
-    fn getting_started_starts(host) {
+    fn getting_started_starts_and_can_be_read_in_the_log(host) {
         follow(host, include_str!("../../docs/getting-started.md"))?;
         host.ssh("alice", "true").ok()?;
+        // What was done is there to be read.
+        follow(host, include_str!("../../docs/reading-the-log.md"))?;
     }
 }
 

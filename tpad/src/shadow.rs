@@ -54,10 +54,11 @@ fn of_line(rest: &str, today: i64) -> Standing {
     Standing::Good
 }
 
-/// A `!` before a password locks it. `*`, `!`, `!!` and `!*` stand for an account that never had
-/// one: its person comes in by key, and nobody has locked anything.
+/// A `!` before something locks it, also before the `*` of an account without a password, as
+/// `usermod -L` leaves it. `*`, `!` and `!!` alone are how accounts without one are made: their
+/// people come in by key, and nobody has locked anything.
 fn is_locked(password: &str) -> bool {
-    password.starts_with('!') && !password.trim_matches(['!', '*']).is_empty()
+    password.starts_with('!') && !password.trim_start_matches('!').is_empty()
 }
 
 #[cfg(test)]
@@ -72,14 +73,14 @@ mod tests {
 
     #[test]
     fn a_lock_before_a_password_locks_and_an_account_without_one_is_not_locked() {
-        for good in ["$y$j9T$abc$def", "*", "!", "!!", "!*", "x", ""] {
+        for good in ["$y$j9T$abc$def", "*", "!", "!!", "x", ""] {
             assert_eq!(
                 of(&format!("{good}:19000:0:99999:7:::")),
                 Standing::Good,
                 "{good}"
             );
         }
-        for locked in ["!$y$j9T$abc$def", "!!$6$abc$def", "!abJnggxhB/yWI"] {
+        for locked in ["!$y$j9T$abc$def", "!!$6$abc$def", "!abJnggxhB/yWI", "!*"] {
             assert_eq!(
                 of(&format!("{locked}:19000:0:99999:7:::")),
                 Standing::Locked,

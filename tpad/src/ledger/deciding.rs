@@ -270,7 +270,7 @@ fn may_decide(
             role.name, request.id
         );
         (why, "not-allowed")
-    } else if let Some(grant) = acts_as(state, request, caller, now) {
+    } else if let Some(grant) = acts_as(state, caller, now) {
         let why = format!(
             "you cannot {decision} {}: under {} {} can act as you",
             request.id, grant.id, grant.user.name
@@ -294,16 +294,11 @@ fn is_own(request: &Request, caller: &Caller) -> bool {
         .any(|person| caller.may_be(person.uid))
 }
 
-/// The grant by which whoever asked, or the one it is for, runs commands as somebody behind this
-/// call. Such a command's call looks like that somebody's in every way, and what it left behind (a
-/// job of cron's, a key) may speak for as long again after the grant's end.
-fn acts_as<'a>(
-    state: &'a State,
-    request: &Request,
-    caller: &Caller,
-    now: &Now,
-) -> Option<&'a Request> {
-    let of = |other: &&Request| request.is_of(other.user.uid);
+/// The grant by which another person can act as somebody behind this call, whoever asked for what
+/// is decided: they may have asked, or approved already, or do it for a friend. A command's call
+/// looks like that somebody's in every way, and what it left behind (a job of cron's, a key) may
+/// speak for as long again after the grant's end.
+fn acts_as<'a>(state: &'a State, caller: &Caller, now: &Now) -> Option<&'a Request> {
     let on = |other: &&Request| match other.stage {
         Stage::Active { .. } => true,
         Stage::Closed {
@@ -311,13 +306,12 @@ fn acts_as<'a>(
         } => at > now.wall_s.saturating_sub(ACTED_AS_S),
         _ => false,
     };
-    let mut theirs = state.requests.values().filter(of).filter(on);
-    theirs.find(|other| {
-        let mut rules = other.gives.sudo.iter();
-        rules.any(|rule| {
-            let mut who = caller.identities();
-            who.any(|who| who.names.contains(&rule.run_as))
-        })
+    let mut held = state.requests.values().filter(on);
+    held.find(|other| {
+        let mut who = caller
+            .identities()
+            .filter(|who| who.person.uid != other.user.uid);
+        who.any(|who| who.names.iter().any(|name| other.gives.acts_as(name)))
     })
 }
 

@@ -306,7 +306,7 @@ fn whoever_asked_from_anothers_login_is_decided_on_by_neither() {
 }
 
 #[test]
-fn what_a_grant_lets_its_holder_run_as_somebody_decides_nothing_of_theirs() {
+fn what_a_grant_lets_its_holder_run_as_somebody_decides_nothing() {
     let mut state = state();
     let live = state.requests.get_mut(&id(LIVE)).unwrap();
     live.gives.sudo = vec![SudoRule {
@@ -329,6 +329,20 @@ fn what_a_grant_lets_its_holder_run_as_somebody_decides_nothing_of_theirs() {
     let refused = try_at(&state, CAROL, 10).unwrap_err();
     assert!(refused.why.contains("can act as you"), "{refused}");
     try_at(&state, DAVE, 10).unwrap();
+    // Nor for anybody else: the holder may have approved already, or do it for a friend.
+    let mut friends = state.clone();
+    friends.requests.get_mut(&id(LIVE)).unwrap().user.uid = BOB;
+    assert!(try_at(&friends, CAROL, 10).is_err());
+    // Carol's own grants make nobody else of her.
+    friends.requests.get_mut(&id(LIVE)).unwrap().user.uid = CAROL;
+    try_at(&friends, CAROL, 10).unwrap();
+    // A program that root runs may take on whom it is told.
+    let mut by_name = state.clone();
+    let rule = &mut by_name.requests.get_mut(&id(LIVE)).unwrap().gives.sudo[0];
+    rule.run_as = "root".to_owned();
+    rule.run = vec!["/usr/bin/crontab -u carol -".to_owned()];
+    assert!(try_at(&by_name, CAROL, 10).is_err());
+    try_at(&by_name, DAVE, 10).unwrap();
     // What it left behind may speak for a day.
     state.requests.get_mut(&id(LIVE)).unwrap().stage = Stage::Closed {
         how: Closed::Ended,

@@ -161,6 +161,20 @@ impl Gives {
         !self.sudo.is_empty()
     }
 
+    /// Whether it lets its holder act as somebody, by a name of theirs: it runs commands as them, or
+    /// a command or file of it names them (`crontab -u carol -`, `/home/carol/.ssh/authorized_keys`).
+    /// Whoever is given all of root can act as anybody, which this does not tell: `check` does.
+    #[must_use]
+    pub fn acts_as(&self, name: &str) -> bool {
+        let names_them = |text: &String| {
+            let mut words = text.split([' ', '=', '/', ',', ':', '"', '\'']);
+            words.any(|word| word == name || word.strip_prefix("-u") == Some(name))
+        };
+        self.sudo
+            .iter()
+            .any(|rule| rule.run_as == name || rule.run.iter().chain(&rule.edit).any(names_them))
+    }
+
     /// What it gives, one line a rule, as people read it.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
