@@ -1,6 +1,6 @@
 //! `rig prepare` makes the images; `rig sweep` removes what an interrupt left; `rig boot 12` (or
-//! 13) boots a gated host and gives a root shell on it; `rig emulate` does so on an emulated
-//! machine.
+//! 13) boots a gated host and gives a root shell on it; `rig emulate 12` (13, 14) does so on an
+//! emulated machine.
 
 use anyhow::{Result, bail};
 use tpa_tests::debian::{Debian, Equipment};
@@ -22,7 +22,8 @@ fn main() -> Result<()> {
         ["boot", "13"] => Host::boot_gated(Debian::Trixie, Equipment::Plain)?.shell()?,
         ["emulate", "12"] => Host::emulate_gated(Debian::Bookworm)?.shell()?,
         ["emulate", "13"] => Host::emulate_gated(Debian::Trixie)?.shell()?,
-        _ => bail!("usage: rig prepare | sweep | boot 12 | boot 13 | emulate 12 | emulate 13"),
+        ["emulate", "14"] => Host::emulate_gated(Debian::Forky)?.shell()?,
+        _ => bail!("usage: rig prepare | sweep | boot 12|13 | emulate 12|13|14"),
     }
     Ok(())
 }
