@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, ensure};
@@ -30,24 +31,36 @@ struct Promised {
     approved: bool,
     extended: bool,
     revoked: bool,
+    /// What it said otherwise.
+    refusals: String,
 }
 
 /// Goes through a grant's life, as far as tpad goes along.
 fn live(host: &Host, id: &str) -> Promised {
-    let approve = |id: &str| {
-        let line = format!("tpactl approve {id} --yes");
-        host.console("carol", &line).ok().is_ok()
+    let mut refusals = String::new();
+    let mut does = |who: &str, line: &str| {
+        let said = host.console(who, line);
+        if said.code != 0 {
+            let _ = write!(refusals, "\n{said}");
+        }
+        said
     };
-    let approved = approve(id);
+    let approve = |id: &str| format!("tpactl approve {id} --yes");
+    let approved = does("carol", &approve(id)).code == 0;
     let extend = format!("tpactl extend {id} --for 30m --reason '{REASON}' --no-wait --json");
-    let filed = host.console("alice", &extend).json();
-    let extended = filed.is_ok_and(|filed| filed.text("id").is_ok_and(approve));
+    let filed = does("alice", &extend).json();
+    let extended = filed.is_ok_and(|filed| {
+        filed
+            .text("id")
+            .is_ok_and(|id| does("carol", &approve(id)).code == 0)
+    });
     let revoke = format!("tpactl revoke {id} --reason '{REASON}' --yes");
-    let revoked = host.console("carol", &revoke).ok().is_ok();
+    let revoked = does("carol", &revoke).code == 0;
     Promised {
         approved,
         extended,
         revoked,
+        refusals,
     }
 }
 
@@ -70,7 +83,11 @@ fn kill_before(host: &Host, call: &str, number: usize) -> Result<ControlFlow<()>
     // It ends by itself when it has killed tpad.
     strace.finish()?;
     let killed = host.root(&format!("grep 'killed by SIGKILL' {TRACE}"));
-    ensure!(whole || killed.code == 0, "tpad lives and says no");
+    ensure!(
+        whole || killed.code == 0,
+        "tpad lives and says no: {}",
+        promised.refusals
+    );
     host.root("systemctl restart tpad").ok()?;
     is_whole(host, &id, &promised)?;
     clear(host)?;
