@@ -277,6 +277,7 @@ mod tests {
             boot_id: boot_id.trim().into(),
             end_logins: true,
             grants: vec![OfflineGrant {
+                began_ms: 0,
                 id: Id::parse("7H2KM4QX").unwrap(),
                 login: true,
                 sudo: false,

@@ -25,6 +25,7 @@ mod extend;
 mod flood;
 mod glass;
 mod guides;
+mod hold;
 mod hostile;
 mod identity;
 mod lifecycle;

@@ -102,6 +102,8 @@ pub struct Request {
     pub gives: Vec<String>,
     /// What of that amounts to more than it seems to.
     pub warnings: Option<Vec<Warning>>,
+    /// What its commands may start that goes on after the end, when there is any.
+    pub goes_on: Option<String>,
     /// Why this host's sudo did not take the grant's rules, when it did not: then it gives none of
     /// its commands.
     pub rules_rejected: Option<String>,
@@ -212,6 +214,8 @@ pub struct Role {
     pub gives: Vec<String>,
     /// What of that amounts to more than it seems to.
     pub warnings: Option<Vec<Warning>>,
+    /// What its commands may start that goes on after the end, when there is any.
+    pub goes_on: Option<String>,
 }
 
 /// A login or a sudo command under a grant.

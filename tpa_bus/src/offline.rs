@@ -341,6 +341,9 @@ pub struct OfflineGrant {
     pub not_after: i64,
     /// Its role.
     pub role: String,
+    /// `CLOCK_BOOTTIME` in milliseconds at which it began: 0 when that was before this boot, or is
+    /// not known.
+    pub began_ms: u64,
 }
 
 impl OfflineGrant {
@@ -402,6 +405,9 @@ impl StateFile {
                 grant.not_after,
                 grant.role
             );
+            if grant.began_ms > 0 {
+                let _ = writeln!(out, "began {} {}", grant.id.as_str(), grant.began_ms);
+            }
         }
         out.push_str("end\n");
         out
@@ -420,6 +426,7 @@ impl StateFile {
                 "boot" => boot_id = Some(value.to_owned()),
                 "end_logins" => end_logins = Some(value.parse().map_err(|_| error("not a bool"))?),
                 "grant" => grants.push(parse_grant(value).ok_or_else(|| error("not a grant"))?),
+                "began" => began(&mut grants, value).ok_or_else(|| error("no beginning"))?,
                 _ => return Err(error("unknown key")),
             }
         }
@@ -448,7 +455,17 @@ fn parse_grant(value: &str) -> Option<OfflineGrant> {
         deadline_ms: words.next()?.parse().ok()?,
         not_after: words.next()?.parse().ok()?,
         role: words.next()?.to_owned(),
+        began_ms: 0,
     })
+}
+
+/// A line of its own behind that of the grant: files of before have none.
+fn began(grants: &mut [OfflineGrant], value: &str) -> Option<()> {
+    let (id, began_ms) = value.split_once(' ')?;
+    let id = Id::parse(id).ok()?;
+    let grant = grants.iter_mut().find(|grant| grant.id == id)?;
+    grant.began_ms = began_ms.parse().ok()?;
+    Some(())
 }
 
 /// One line of a file.
@@ -519,6 +536,7 @@ mod tests {
             deadline_ms,
             not_after: 1_000,
             role: "web ops".into(),
+            began_ms: 1_000,
         };
         StateFile {
             uid: 1001,

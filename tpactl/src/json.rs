@@ -131,6 +131,7 @@ pub struct Request<'a> {
     review_due: bool,
     gives: &'a [String],
     warnings: Vec<Warning<'a>>,
+    goes_on: Option<&'a str>,
     rules_rejected: Option<&'a str>,
     role_gone: bool,
     reviewable: Option<bool>,
@@ -207,6 +208,7 @@ impl View for access::Request {
             review_due: self.review_due.unwrap_or(false),
             gives: &self.gives,
             warnings: warnings(self.warnings.as_ref()),
+            goes_on: self.goes_on.as_deref(),
             rules_rejected: self.rules_rejected.as_deref(),
             role_gone: self.role_gone.unwrap_or(false),
             reviewable: self.reviewable,
@@ -266,6 +268,7 @@ pub struct Role<'a> {
     use_within_s: Option<u64>,
     gives: &'a [String],
     warnings: Vec<Warning<'a>>,
+    goes_on: Option<&'a str>,
 }
 
 impl View for access::Role {
@@ -291,6 +294,7 @@ impl View for access::Role {
             use_within_s: self.use_within_s,
             gives: &self.gives,
             warnings: warnings(self.warnings.as_ref()),
+            goes_on: self.goes_on.as_deref(),
         }
     }
 }

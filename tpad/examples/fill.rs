@@ -10,8 +10,8 @@ use tpad::audit::fields;
 use tpad::audit::unusual::Seen;
 use tpad::clock::{Clock, Now, monotonic_us};
 use tpad::ledger::{
-    Approval, Closed, Deadline, Envelope, Event, Person, Place, Removal, Request, Session, Stage,
-    State,
+    Approval, Closed, Deadline, Envelope, Event, LookedFor, Person, Place, Removal, Request,
+    Session, Stage, State,
 };
 use tpad::policy::{Gives, OnEnd, SudoRule};
 use tpad::store::{Body, Change, Entry, EventQuery, RequestQuery, Store};
@@ -204,7 +204,11 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
             next: None,
             gives: None,
         },
-        Event::GrantActivated { id, deadline },
+        Event::GrantActivated {
+            id,
+            deadline,
+            gave: None,
+        },
         Event::LoginAllowed { id, place },
         Event::SessionOpened(session.clone()),
         before,
@@ -215,7 +219,11 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
             how: Closed::Expired,
             why: None,
         },
-        Event::RemovalConfirmed { id, killed: 3 },
+        Event::RemovalConfirmed {
+            id,
+            killed: 3,
+            looked_for: LookedFor::default(),
+        },
     ];
     let envelope = |(seconds, event)| Envelope {
         at: at + seconds,
@@ -260,6 +268,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         approvals: Vec::new(),
         stage: Stage::Pending,
         reviewed: None,
+        gave: None,
         removal: Removal::None,
         refusals: std::collections::BTreeMap::new(),
     }

@@ -20,7 +20,7 @@ pub fn line(event: &Event) -> String {
 }
 
 /// What a report tells about an event: who, where, what, how many.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 16] = [
     "unusual",
     "user",
     "actor",
@@ -32,6 +32,9 @@ const TOLD: [&str; 13] = [
     "why",
     "killed",
     "survivors",
+    "looked_at",
+    "left",
+    "not_looked_at",
     "what",
     "problem",
 ];
@@ -42,7 +45,7 @@ pub fn told(event: &Event, clock: &Clock) -> String {
         .iter()
         .filter_map(|key| {
             let value = event.fields.get(*key).filter(|value| !value.is_empty())?;
-            Some(format!("{key} {}", clean(value)))
+            Some(format!("{} {}", key.replace('_', " "), clean(value)))
         })
         .collect();
     format!(
@@ -70,9 +73,12 @@ mod tests {
         };
         event.fields.insert("killed".into(), "7".into());
         event.fields.insert("survivors".into(), "0".into());
+        let looked_at = "commands in the grant's control groups";
+        event.fields.insert("looked_at".into(), looked_at.into());
         assert_eq!(
             told(&event, &fixed()),
-            "2026-11-24 14:31:00 CET  removal-confirmed     killed 7, survivors 0"
+            "2026-11-24 14:31:00 CET  removal-confirmed     killed 7, survivors 0, \
+             looked at commands in the grant's control groups"
         );
         assert_eq!(
             line(&event),

@@ -103,6 +103,7 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         field("review", review),
         field("gives", request.gives.iter().map(|rule| clean(rule))),
         field("warning", warnings(request.warnings.as_ref())),
+        field("goes on", said(&request.goes_on)),
         field("sessions", sessions),
     ]
     .concat()

@@ -316,6 +316,8 @@ pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec
             .map(|rule| format!("  gives   {}", clean(rule))),
     );
     lines.extend(warnings(request.warnings.as_ref()).map(|one| format!("  warning {one}")));
+    let goes_on = request.goes_on.iter();
+    lines.extend(goes_on.map(|what| format!("  goes on after the end: {}", clean(what))));
     lines
 }
 

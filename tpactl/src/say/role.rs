@@ -52,6 +52,7 @@ pub fn role(role: &Role) -> Vec<String> {
         field("reason", reason),
         field("ticket", ticket),
         field("gives", role.gives.iter().map(|rule| clean(rule))),
+        field("goes on", role.goes_on.as_deref().map(clean)),
         field("recorded", recorded),
     ]
     .concat()

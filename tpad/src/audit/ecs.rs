@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 56] = [
+const FIELDS: [(&str, &str); 59] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -43,6 +43,9 @@ const FIELDS: [(&str, &str); 56] = [
     ("killed", "tpa.killed"),
     ("survivors", "tpa.survivors"),
     ("survived", "tpa.survived"),
+    ("looked_at", "tpa.looked_at"),
+    ("left", "tpa.left"),
+    ("not_looked_at", "tpa.not_looked_at"),
     ("target", "tpa.target"),
     ("command", "process.command_line"),
     ("refused", "tpa.refused"),

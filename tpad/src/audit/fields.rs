@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tpa_bus::offline::Who;
 
 use super::unusual::{self, Seen};
-use crate::ledger::{Envelope, Event, Place, Request, Session, Stage};
+use crate::ledger::{Envelope, Event, LookedFor, Place, Request, Session, Stage};
 
 /// What the event itself does not know.
 #[derive(Debug, Clone)]
@@ -154,15 +154,22 @@ fn of_event(fields: &mut Fields, event: &Event) {
         }
         Event::GrantExtended { by_request, .. } => fields.add("by_request", by_request.as_str()),
         Event::RemovalFailed {
-            killed, survivors, ..
+            killed,
+            survivors,
+            looked_for,
+            ..
         } => {
             fields.add("killed", killed);
             fields.add("survivors", survivors.len());
             fields.add("survived", survivors.join(", "));
+            of_looked_for(fields, looked_for);
         }
-        Event::RemovalConfirmed { killed, .. } => {
+        Event::RemovalConfirmed {
+            killed, looked_for, ..
+        } => {
             fields.add("killed", killed);
             fields.add("survivors", 0);
+            of_looked_for(fields, looked_for);
         }
         Event::LoginAllowed { place, .. } => of_place(fields, place),
         Event::LoginDenied { user, place, why } => {
@@ -213,6 +220,18 @@ fn of_event(fields: &mut Fields, event: &Event) {
         }
         Event::GrantActivated { .. } | Event::BreakGlassUsed { .. } | Event::DaemonStopped => {}
     }
+}
+
+/// What `survivors` speaks of. Nothing for an event of a version that did not record it.
+fn of_looked_for(fields: &mut Fields, looked_for: &LookedFor) {
+    if looked_for.at.is_empty() {
+        return;
+    }
+    fields.add("looked_at", &looked_for.at);
+    if !looked_for.left.is_empty() {
+        fields.add("left", looked_for.left.join("; "));
+    }
+    fields.maybe("not_looked_at", looked_for.not_at.as_ref());
 }
 
 fn of_place(fields: &mut Fields, place: &Place) {
@@ -287,5 +306,31 @@ mod tests {
         ] {
             assert_eq!(value(name), Some(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn an_end_says_what_nothing_survived_of_and_an_old_one_says_no_more_than_it_knew() {
+        let said = |looked_for: LookedFor| {
+            let mut fields = Fields::default();
+            let id = request(1, "alice").id;
+            let event = Event::RemovalConfirmed {
+                id,
+                killed: 7,
+                looked_for,
+            };
+            of_event(&mut fields, &event);
+            let fields: Vec<_> = fields.0.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            fields.join(" ")
+        };
+        assert_eq!(said(LookedFor::default()), "killed=7 survivors=0");
+        let looked_for = LookedFor {
+            at: "its commands".into(),
+            left: vec!["1 a".into(), "2 b".into()],
+            not_at: Some("the rest".into()),
+        };
+        assert_eq!(
+            said(looked_for),
+            "killed=7 survivors=0 looked_at=its commands left=1 a; 2 b not_looked_at=the rest"
+        );
     }
 }

@@ -472,7 +472,7 @@ impl Access {
             }
         }
         // Whoever ends their own login ends this very call: they hear of it while they can.
-        let own_login = matches!(what, What::End) && self.engine.is_gated(caller.person());
+        let own_login = matches!(what, What::End) && self.engine.gave_logins(ids);
         if !own_login {
             self.engine.settle(&self.runtime).await;
         }

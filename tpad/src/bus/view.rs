@@ -68,6 +68,7 @@ fn row(engine: &Engine, caller: &Caller, request: &Request, now: &Now) -> wire::
             .map(session)
             .collect(),
         gives: gives.describe(),
+        goes_on: gives.goes_on(),
         rules_rejected: engine.rules_rejected(request.id),
         review_due: Some(request.awaits_review()),
         reviewable: Some(engine.is_reviewable(caller, request, now)),
@@ -214,6 +215,7 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
         record: role.gives.record,
         use_within_s: role.use_within_s,
         gives: role.gives.describe(),
+        goes_on: role.gives.goes_on(),
         warnings: Some(warnings(policy, &role.name, &role.gives)),
     }
 }

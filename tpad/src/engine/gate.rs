@@ -84,18 +84,20 @@ impl Engine {
     }
 
     /// The session phase: the same question again, and a session when the answer is yes. Who is exempt
-    /// comes in without one, and was told of in the account phase.
+    /// comes in on no grant, whatever they hold, and was told of in the account phase.
     ///
     /// # Errors
     /// When the answer could not be recorded: then it is no.
     pub fn open_session(&self, arrival: &Arrival) -> anyhow::Result<Answer> {
         let mut inner = self.lock();
         let (answer, mut events, now) = self.judge(&mut inner, arrival)?;
+        if arrival.exempt {
+            return Ok(answer);
+        }
         match &answer {
             Answer::In { grant, .. } => {
                 events.push(Event::SessionOpened(session(arrival, grant, &now)));
             }
-            Answer::Out { .. } if arrival.exempt => {}
             Answer::Out { why, .. } => events.push(denied(arrival, why)),
         }
         self.record_if_any(&mut inner, events, &now)?;

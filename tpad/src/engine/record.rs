@@ -1,6 +1,7 @@
 //! From events to the store, and only then to the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tpa_bus::id::Id;
@@ -63,7 +64,16 @@ impl Engine {
         let mut next = inner.state.clone();
         let mut bodies = std::mem::take(&mut inner.unrecorded);
         let owed = bodies.len();
+        let policy = Arc::clone(&inner.policy);
+        let host = ledger::Host {
+            gated: &|person| self.accounts.is_gated(&policy.gate, person),
+            account: &|name| {
+                let files = self.accounts.files();
+                files.account(|one| one.name == name).map(|one| one.person)
+            },
+        };
         for event in events {
+            let event = event.with_what_it_gives(&next, &host, now);
             let envelope = Envelope {
                 at: now.wall_s,
                 actor: caller.map(|caller| caller.person().clone()),

@@ -15,7 +15,7 @@ use zruntime::{AsyncIo, Shared, SharedRuntime};
 use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
 use crate::host::{Host, Report};
-use crate::ledger::{Closed, Event, Person, Removal, Request, Session, Stage, State, moved};
+use crate::ledger::{Closed, Event, Logins, Removal, Request, Session, Stage, State, moved};
 use crate::plan::{Ending, Plan, World, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
@@ -147,9 +147,17 @@ impl Engine {
         Ok((now, planned, inner.generation))
     }
 
-    /// Whether the gate stands before a person's logins.
-    pub fn is_gated(&self, person: &Person) -> bool {
-        self.accounts.is_gated(&self.policy().gate, person)
+    /// Whether the end of any of these ends the person's own logins.
+    pub fn gave_logins(&self, ids: &[Id]) -> bool {
+        let inner = self.lock();
+        ids.iter().any(|id| {
+            let gave = inner
+                .state
+                .requests
+                .get(id)
+                .and_then(|request| request.gave.as_ref());
+            gave.is_some_and(|gave| gave.logins == Logins::Given)
+        })
     }
 
     /// Takes in what the host layer did.
@@ -220,17 +228,26 @@ fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
             id,
             killed,
             survivors,
+            looked_for,
         } => {
-            let logins = endings
-                .iter()
-                .any(|ending| ending.id == id && ending.logins);
-            ended(
-                id,
-                logins,
-                u32::try_from(killed).unwrap_or(u32::MAX),
-                survivors,
-                state,
-            )
+            let killed = u32::try_from(killed).unwrap_or(u32::MAX);
+            let end = if survivors.is_empty() {
+                Event::RemovalConfirmed {
+                    id,
+                    killed,
+                    looked_for,
+                }
+            } else {
+                Event::RemovalFailed {
+                    id,
+                    killed,
+                    survivors,
+                    looked_for,
+                }
+            };
+            let mut endings = endings.iter();
+            let logins = endings.any(|ending| ending.id == id && ending.takes.logins());
+            ended(id, logins, end, state)
         }
         Report::Drift { what, id } => vec![Event::HostDrift { id, what }],
         Report::RuleRejected { id, why } => {
@@ -249,20 +266,16 @@ fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
     }
 }
 
-fn ended(id: Id, logins: bool, killed: u32, survivors: Vec<String>, state: &State) -> Vec<Event> {
+/// What follows from an end: sessions that went with it or go on elsewhere, and itself.
+fn ended(id: Id, logins: bool, end: Event, state: &State) -> Vec<Event> {
     let Some(request) = state.requests.get(&id) else {
         return Vec::new();
     };
-    if !survivors.is_empty() {
+    if matches!(end, Event::RemovalFailed { .. }) {
         // Said once; it is tried again until nothing is left.
-        return if request.removal == Removal::Failed {
-            Vec::new()
-        } else {
-            vec![Event::RemovalFailed {
-                id,
-                killed,
-                survivors,
-            }]
+        return match request.removal {
+            Removal::Failed => Vec::new(),
+            Removal::None | Removal::Due | Removal::Confirmed => vec![end],
         };
     }
     let gone = |session: &&Session| {
@@ -279,10 +292,7 @@ fn ended(id: Id, logins: bool, killed: u32, survivors: Vec<String>, state: &Stat
         .cloned()
         .map(Event::SessionKilled);
     let left = if logins { Vec::new() } else { moved(state, id) };
-    killed_sessions
-        .chain(left)
-        .chain([Event::RemovalConfirmed { id, killed }])
-        .collect()
+    killed_sessions.chain(left).chain([end]).collect()
 }
 
 /// What to go by when the configuration does not load at start: no roles, and the gate as it was.

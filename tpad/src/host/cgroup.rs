@@ -1,15 +1,11 @@
-//! Control groups, cgroups(7) version 2: who is in one, and ending all of them at once.
-//!
-//! Gone is what the group says, not what a call answered.
+//! Control groups, cgroups(7) version 2: where a process stands, and ending all of a group at once.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use zruntime::{AsyncIo, SharedRuntime};
 
 /// One group with everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,57 +14,28 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// The group at this path below the root, when it is there.
+    /// The group of this folder, when it is there.
     #[must_use]
-    pub fn at(root: &Path, relative: &str) -> Option<Self> {
-        let path = root.join(relative);
+    pub fn at(path: &Path) -> Option<Self> {
+        let path = path.to_owned();
         path.is_dir().then_some(Self { path })
     }
 
-    /// All groups of this name in the part of the tree that root alone may change. What is
+    /// All groups of these names in the part of the tree that root alone may change. What is
     /// delegated to a person is not entered: a name proves nothing there, and they can make as
     /// many folders as they like, to keep whoever looks into each of them busy.
     #[must_use]
-    pub fn find(root: &Path, name: &str) -> Vec<Self> {
+    pub fn find(root: &Path, names: &BTreeSet<String>) -> Vec<Self> {
         let mut found = Vec::new();
         for path in children(root).into_iter().filter(|path| is_roots(path)) {
-            if path.file_name().is_some_and(|own| own == name) {
+            let own = path.file_name().and_then(OsStr::to_str);
+            if own.is_some_and(|own| names.contains(own)) {
                 found.push(Self { path });
             } else {
-                found.extend(Self::find(&path, name));
+                found.extend(Self::find(&path, names));
             }
         }
         found
-    }
-
-    /// The processes in it. Those that have ended and were not waited for are not among them.
-    /// Below a group without processes nothing is looked at, however many folders there are.
-    #[must_use]
-    pub fn pids(&self) -> BTreeSet<i32> {
-        let mut pids = BTreeSet::new();
-        if !self.is_populated() {
-            return pids;
-        }
-        // A group of threads refuses the first file; its processes stand in the group above.
-        if let Ok(text) = fs::read_to_string(self.path.join("cgroup.procs")) {
-            // A process outside our own namespace reads as 0.
-            pids.extend(
-                text.lines()
-                    .filter_map(|line| line.parse::<i32>().ok())
-                    .filter(|pid| *pid > 0),
-            );
-        }
-        for path in children(&self.path) {
-            pids.extend(Self { path }.pids());
-        }
-        pids
-    }
-
-    /// Whether any process is in it. A group that is gone holds none.
-    #[must_use]
-    pub fn is_populated(&self) -> bool {
-        fs::read_to_string(self.path.join("cgroup.events"))
-            .is_ok_and(|text| text.lines().any(|line| line == "populated 1"))
     }
 
     /// Kills everything in it in one go: nothing can fork its way out.
@@ -83,36 +50,6 @@ impl Cgroup {
         io::Write::write_all(&mut file, b"1")
     }
 
-    /// Waits until nothing is in it, or it is gone.
-    ///
-    /// The kernel tells of an emptied group some milliseconds later, and of one that was removed
-    /// meanwhile, as systemd does at once, never: so its removal is watched for as well.
-    ///
-    /// # Errors
-    /// When the kernel does not let us watch it.
-    pub async fn emptied(&self, runtime: &SharedRuntime) -> io::Result<()> {
-        let events = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        let removed = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR;
-        let above = self.path.parent().unwrap_or(&self.path);
-        let watched = events.add_watch(above, removed).and_then(|_| {
-            let changes = AddWatchFlags::IN_MODIFY;
-            events.add_watch(&self.path.join("cgroup.events"), changes)
-        });
-        if let Err(error) = watched {
-            return if self.is_populated() {
-                Err(error.into())
-            } else {
-                Ok(())
-            };
-        }
-        let events = AsyncIo::new_nonblocking(runtime, events)?;
-        // Looked at after the watches stand, so that no change falls between.
-        while self.is_populated() {
-            events.read_with(|events| Ok(events.read_events()?)).await?;
-        }
-        Ok(())
-    }
-
     /// Removes the group and those below it. One that is not empty stays.
     pub fn remove(&self) {
         for path in children(&self.path) {
@@ -121,6 +58,32 @@ impl Cgroup {
         // Fails while it is not empty, and when the owner of the session was faster.
         let _ = fs::remove_dir(&self.path);
     }
+}
+
+/// The path of a process's group below the root of the version 2 tree. `None` when the process is
+/// gone, or stands outside of the tree that is seen from here.
+#[must_use]
+pub fn path_of(proc: &Path, pid: &str) -> Option<PathBuf> {
+    let text = fs::read_to_string(proc.join(pid).join("cgroup")).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    let outside = path.split('/').any(|part| part == "..");
+    (!outside).then(|| path.into())
+}
+
+/// The longest beginning of a path below `root` in which root alone makes groups and moves
+/// processes, as a folder.
+#[must_use]
+pub fn roots_part(root: &Path, path: &Path) -> PathBuf {
+    let mut folder = root.to_owned();
+    for part in path {
+        let next = folder.join(part);
+        if !is_roots(&next) {
+            break;
+        }
+        folder = next;
+    }
+    folder
 }
 
 /// Whether root alone makes groups in it and moves processes there: delegating gives away the
@@ -186,18 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_in_a_group_and_below_ends_and_the_end_is_seen() {
+    fn everything_in_a_group_and_below_ends_and_nothing_keeps_the_group() {
         let Some(real) = Real::new("kill") else {
             return;
         };
         let mut children = [real.run("tpa-7H2KM4QX"), real.run("other/tpa-7H2KM4QX")];
-        assert_eq!(real.0.pids().len(), 2);
-        assert_eq!(Cgroup::find(&real.0.path, "tpa-7H2KM4QX").len(), 2);
-        assert!(real.0.is_populated());
-        let runtime = SharedRuntime::new().unwrap();
+        let name = BTreeSet::from(["tpa-7H2KM4QX".to_owned()]);
+        assert_eq!(Cgroup::find(&real.0.path, &name).len(), 2);
         real.0.kill().unwrap();
-        runtime.block_on(real.0.emptied(&runtime)).unwrap();
-        assert!(real.0.pids().is_empty());
         for child in &mut children {
             assert!(!child.wait().unwrap().success());
         }
@@ -219,12 +178,17 @@ mod tests {
             group(own);
             group(&format!("{own}/tpa-7H2KM4QX"));
         }
-        let found = || Cgroup::find(dir.path(), "tpa-7H2KM4QX").len();
+        let name = BTreeSet::from(["tpa-7H2KM4QX".to_owned()]);
+        let found = || Cgroup::find(dir.path(), &name).len();
+        let part = |path: &str| roots_part(dir.path(), Path::new(path));
         assert_eq!(found(), if root { 3 } else { 0 });
         if root {
             use std::os::unix::fs::chown;
+            let theirs = "slice/user/tpa-7H2KM4QX";
+            assert_eq!(part(theirs), dir.path().join(theirs));
             chown(dir.path().join("slice/user"), Some(1001), None).unwrap();
             assert_eq!(found(), 2);
+            assert_eq!(part(theirs), dir.path().join("slice"));
             chown(
                 dir.path().join("slice/files/cgroup.procs"),
                 Some(1001),
@@ -236,39 +200,27 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_is_removed_as_soon_as_it_is_empty_is_seen_to_be() {
-        let runtime = SharedRuntime::new().unwrap();
-        for round in 0..20 {
-            let Some(real) = Real::new(&format!("removed-{round}")) else {
-                return;
-            };
-            let mut child = real.run("");
-            let path = real.0.path.clone();
-            // As systemd does: it waits for the process, and removes the group.
-            let owner = std::thread::spawn(move || {
-                child.wait().unwrap();
-                while fs::remove_dir(&path).is_err() {}
-            });
-            real.0.kill().unwrap();
-            let emptied = real.0.emptied(&runtime);
-            let limit = std::time::Duration::from_secs(10);
-            runtime
-                .block_on(async { runtime.timeout(limit, emptied).await })
-                .unwrap()
-                .unwrap();
-            owner.join().unwrap();
-        }
-    }
-
-    #[test]
-    fn a_group_that_is_gone_is_empty() {
+    fn a_group_that_is_gone_cannot_be_killed() {
         let gone = Cgroup {
             path: "/nowhere".into(),
         };
-        assert!(gone.pids().is_empty() && !gone.is_populated());
-        let runtime = SharedRuntime::new().unwrap();
-        runtime.block_on(gone.emptied(&runtime)).unwrap();
         assert!(gone.kill().is_err());
-        assert_eq!(Cgroup::at(Path::new("/nowhere"), "x"), None);
+        assert_eq!(Cgroup::at(Path::new("/nowhere/x")), None);
+    }
+
+    #[test]
+    fn where_a_process_stands_is_told_but_for_what_is_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("7")).unwrap();
+        let told = |text: &str| {
+            fs::write(dir.path().join("7/cgroup"), text).unwrap();
+            path_of(dir.path(), "7")
+        };
+        let both = "1:cpu:/x\n0::/user.slice/session-3.scope\n";
+        assert_eq!(told(both), Some("user.slice/session-3.scope".into()));
+        assert_eq!(told("0::/a (deleted)\n"), Some("a".into()));
+        assert_eq!(told("0::/../../a\n"), None);
+        assert_eq!(told("1:cpu:/x\n"), None);
+        assert_eq!(path_of(dir.path(), "8"), None);
     }
 }

@@ -1,20 +1,31 @@
-//! Ending what a grant started, and proving that it is gone.
+//! Ending what grants started, and proving that it is gone.
 //!
-//! First everything is killed, for all grants that end; then each is waited for. What counts is
-//! what the kernel shows afterwards, not that a call succeeded.
+//! All that ends at a moment shares each look at the host. What ends is killed; then it is looked
+//! again, until nothing of it is there. What counts is what the kernel shows afterwards, not that a
+//! call succeeded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::Duration;
 
+use tpa_bus::id::Id;
 use zruntime::SharedRuntime;
 
 use crate::host::cgroup::Cgroup;
+use crate::host::look::{Look, Seen, remove_groups};
 use crate::host::paths::Paths;
-use crate::host::process::{self, Process};
-use crate::plan::Ending;
+use crate::host::process;
+use crate::ledger::LookedFor;
+use crate::plan::{Ending, Held, Part, Why, hold, looked_at, not_looked_at};
 
-/// Longest wait for the processes of one grant to be gone.
+/// Longest wait for everything that ends at one moment to be gone.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// Most processes that are killed one by one before they are waited for: each takes a descriptor.
+const AT_ONCE: usize = 128;
+
+/// Most processes or services that are named as left.
+const MOST_NAMED: usize = 10;
 
 /// What was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,156 +35,188 @@ pub struct Ended {
     pub killed: usize,
     /// What is still there, as `812 sleep`. Empty: the end is proven.
     pub survivors: Vec<String>,
+    /// What that was looked for by, and what was left.
+    pub looked_for: LookedFor,
 }
 
-/// A blow that was struck; what it left is not known yet.
-#[derive(Debug)]
-#[must_use]
-pub struct Strike {
-    ending: Ending,
-    groups: Vec<Cgroup>,
-    killed: BTreeSet<i32>,
+/// The processes that were killed for each grant.
+type Killed = BTreeMap<Id, BTreeSet<i32>>;
+
+/// Ends what these grants hold, and tells of each what came of it, in their order.
+pub async fn end(runtime: &SharedRuntime, paths: &Paths, endings: &[Ending]) -> Vec<Ended> {
+    let (killed, look) = kill(runtime, paths, endings).await;
+    let ended = endings.iter().map(|ending| ended(ending, &killed, &look));
+    ended.collect()
 }
 
-impl Strike {
-    /// Kills the groups of the grant and, when no login is left to the person, their slice, which
-    /// holds all their logins and their own service manager.
-    pub fn deal(paths: &Paths, ending: &Ending) -> Self {
-        let groups = groups(paths, ending);
-        let mut killed = BTreeSet::new();
-        let own = i32::try_from(std::process::id()).unwrap_or(0);
-        for group in &groups {
-            let pids = group.pids();
-            // `tpad reap` run by hand may stand in it; then `prove` kills the others one by one.
-            if !pids.contains(&own) && group.kill().is_ok() {
-                killed.extend(pids);
-            }
-        }
-        Self {
-            ending: ending.clone(),
-            groups,
-            killed,
-        }
-    }
+/// Ends what one grant holds.
+pub async fn end_one(runtime: &SharedRuntime, paths: &Paths, ending: &Ending) -> Ended {
+    let (killed, look) = kill(runtime, paths, std::slice::from_ref(ending)).await;
+    ended(ending, &killed, &look)
+}
 
-    /// Waits until everything is gone, kills what stands outside the groups, and looks.
-    pub async fn prove(mut self, runtime: &SharedRuntime, paths: &Paths) -> Ended {
-        let finished = finish(runtime, paths, &self.ending, &self.groups, &mut self.killed);
-        match runtime.timeout(LIMIT, finished).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, grant = %self.ending.id, "end what is left"),
-            Err(_) => tracing::warn!(grant = %self.ending.id, "not all gone within {LIMIT:?}"),
-        }
-        let survivors = doomed(paths, &self.ending, &self.groups)
-            .iter()
-            .map(|process| format!("{} {}", process.pid, process.comm))
-            .collect();
-        for group in Cgroup::find(&paths.cgroup, &group_name(&self.ending)) {
-            group.remove();
-        }
-        Ended {
-            killed: self.killed.len(),
-            survivors,
-        }
+fn ended(ending: &Ending, killed: &Killed, look: &Look) -> Ended {
+    Ended {
+        killed: killed.get(&ending.id).map_or(0, BTreeSet::len),
+        survivors: look.doomed(ending).map(said).collect(),
+        looked_for: LookedFor {
+            at: looked_at(ending),
+            left: left(look, ending),
+            not_at: not_looked_at(ending),
+        },
     }
 }
 
-async fn finish(
+/// Kills what ends, within a limit of time, and looks once more.
+async fn kill(runtime: &SharedRuntime, paths: &Paths, endings: &[Ending]) -> (Killed, Look) {
+    let mut killed = Killed::new();
+    let ended = kill_all(runtime, paths, endings, &mut killed);
+    match runtime.timeout(LIMIT, ended).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "end what is left"),
+        Err(_) => tracing::warn!("not all gone within {LIMIT:?}"),
+    }
+    let look = Look::take(paths);
+    remove_groups(paths, endings);
+    (killed, look)
+}
+
+/// Kills until a look finds nothing. What was killed for which grant is added to `killed`; the
+/// caller sets the limit of time.
+async fn kill_all(
     runtime: &SharedRuntime,
     paths: &Paths,
-    ending: &Ending,
-    groups: &[Cgroup],
-    killed: &mut BTreeSet<i32>,
-) -> std::io::Result<()> {
-    // Where `cgroup.kill` is missing, and for processes that left their groups.
-    let doomed = || doomed(paths, ending, groups);
-    process::kill_all(runtime, &paths.proc, doomed, killed).await?;
-    for group in groups {
-        group.emptied(runtime).await?;
+    endings: &[Ending],
+    killed: &mut Killed,
+) -> io::Result<()> {
+    loop {
+        let look = Look::take(paths);
+        let mut dying = Vec::new();
+        // A group goes as a whole, so that nothing forks its way out: all of them before anything
+        // is waited for.
+        for ending in endings {
+            for group in look.groups(paths, ending) {
+                if Cgroup::at(&group).is_some_and(|group| group.kill().is_ok()) {
+                    let own = killed.entry(ending.id).or_default();
+                    let in_it = look.doomed(ending).filter(|seen| seen.is_in(&group));
+                    own.extend(in_it.map(|seen| seen.process.pid));
+                }
+            }
+        }
+        // Where `cgroup.kill` is missing, and for what stands outside.
+        let doomed = endings
+            .iter()
+            .flat_map(|ending| look.doomed(ending).map(|seen| (ending.id, &seen.process)));
+        let mut rest = doomed.peekable();
+        if rest.peek().is_none() {
+            return Ok(());
+        }
+        for (id, process) in rest.take(AT_ONCE) {
+            if let Some(descriptor) = process.kill(&paths.proc)? {
+                killed.entry(id).or_default().insert(process.pid);
+                dying.push(descriptor);
+            }
+        }
+        process::all_ended(runtime, dying).await?;
     }
-    // Somebody may have been between two groups.
-    process::kill_all(runtime, &paths.proc, doomed, killed).await
 }
 
-/// What is still there and must go.
-fn doomed(paths: &Paths, ending: &Ending, groups: &[Cgroup]) -> Vec<Process> {
-    let in_groups: BTreeSet<i32> = groups.iter().flat_map(Cgroup::pids).collect();
-    process::scan(&paths.proc)
-        .into_iter()
-        .filter(|process| {
-            in_groups.contains(&process.pid) || (ending.logins && process.belongs_to(ending.uid))
-        })
-        .collect()
+/// `812 sleep`
+fn said(seen: &Seen) -> String {
+    format!("{} {}", seen.process.pid, seen.process.comm)
 }
 
-fn groups(paths: &Paths, ending: &Ending) -> Vec<Cgroup> {
-    let mut groups = Cgroup::find(&paths.cgroup, &group_name(ending));
-    if ending.logins && !matches!(ending.uid, 0 | u32::MAX) {
-        let slice = format!("user.slice/user-{}.slice", ending.uid);
-        groups.extend(Cgroup::at(&paths.cgroup, &slice));
+/// What was found and left on purpose, for people. A service is told of once.
+fn left(look: &Look, ending: &Ending) -> Vec<String> {
+    let mut left: BTreeSet<(Why, String)> = BTreeSet::new();
+    for seen in &look.processes {
+        let Held::Named(why) = hold(&seen.facts, ending) else {
+            continue;
+        };
+        let place = match &seen.facts.place.part {
+            Part::Unit { name, .. } => format!(" in {}", tpa_bus::text::one_line(name, 80)),
+            Part::Slice { uid, .. } => format!(" in user-{uid}.slice"),
+            Part::Unknown => String::new(),
+        };
+        let account = ending
+            .accounts
+            .iter()
+            .find(|account| seen.facts.uids.contains(&account.uid));
+        let whom = account.map_or(ending.user.as_str(), |account| account.name.as_str());
+        left.insert(match why {
+            Why::Service => (why, format!("what runs as {whom}{place}")),
+            Why::Account => (why, format!("{} as {whom}{place}", said(seen))),
+        });
     }
-    groups
-}
-
-/// The gate puts each sudo command into a group of this name.
-fn group_name(ending: &Ending) -> String {
-    format!("tpa-{}", ending.id.as_str())
+    let more = left.len().saturating_sub(MOST_NAMED);
+    let named = left.into_iter().take(MOST_NAMED).map(|(_, text)| text);
+    let more = (more > 0).then(|| format!("{more} more"));
+    named.chain(more).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Takes;
     use std::os::unix::process::CommandExt as _;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::process::{Child, Command};
-    use tpa_bus::id::Id;
 
-    /// A person whom no machine knows.
-    const UID: u32 = 3_999_999_998;
-
-    /// A part of the real cgroup tree and the real processes, where the test may make groups.
+    /// A part of the real cgroup tree and the real processes, where the test may make groups, and a
+    /// person whom no machine and no other test knows.
     struct Rig {
         root: PathBuf,
+        uid: u32,
         paths: Paths,
     }
 
     impl Rig {
-        fn new(name: &str) -> Option<Self> {
+        fn new(name: &str, uid: u32) -> Option<Self> {
             let own = format!("tpa-ending-{}-{name}", std::process::id());
-            let root = Paths::default().cgroup.join(own);
+            let root = Paths::default().cgroup.join(&own);
             std::fs::create_dir(&root).ok()?;
             let paths = Paths {
                 cgroup: root.clone(),
                 proc: "/proc".into(),
                 ..Paths::default()
             };
-            Some(Self { root, paths })
+            Some(Self { root, uid, paths })
         }
 
         fn run_in(&self, group: &str) -> Child {
+            self.put_in(group, &mut sleep())
+        }
+
+        fn put_in(&self, group: &str, command: &mut Command) -> Child {
             let group = self.root.join(group);
             std::fs::create_dir_all(&group).unwrap();
-            let child = sleep().spawn().unwrap();
+            let child = command.spawn().unwrap();
             std::fs::write(group.join("cgroup.procs"), child.id().to_string()).unwrap();
             child
         }
 
-        fn end(&self, logins: bool) -> Ended {
+        fn end(&self, takes: Takes) -> Ended {
+            self.end_begun(takes, 0)
+        }
+
+        fn end_begun(&self, takes: Takes, began_ms: u64) -> Ended {
             let ending = Ending {
                 id: Id::parse("7H2KM4QX").unwrap(),
-                uid: UID,
+                uid: self.uid,
                 user: "alice".into(),
-                logins,
+                takes,
+                began_ms,
+                accounts: vec![],
+                runs_as: vec!["root".into()],
             };
             let runtime = SharedRuntime::new().unwrap();
-            let strike = Strike::deal(&self.paths, &ending);
-            runtime.block_on(strike.prove(&runtime, &self.paths))
+            runtime.block_on(end_one(&runtime, &self.paths, &ending))
         }
     }
 
     impl Drop for Rig {
         fn drop(&mut self) {
-            if let Some(group) = Cgroup::at(Path::new("/"), &self.root.display().to_string()) {
+            if let Some(group) = Cgroup::at(&self.root) {
                 let _ = group.kill();
                 group.remove();
             }
@@ -186,41 +229,71 @@ mod tests {
         command
     }
 
-    fn gone(killed: usize) -> Ended {
-        Ended {
-            killed,
-            survivors: vec![],
-        }
+    fn killed(ended: &Ended) -> usize {
+        assert_eq!(ended.survivors, Vec::<String>::new());
+        ended.killed
+    }
+
+    fn is_over(child: &mut Child) {
+        assert!(!child.wait().unwrap().success());
+    }
+
+    fn goes_on(child: &mut Child) {
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
     fn the_sudo_commands_of_a_grant_end_and_the_login_stays() {
-        let Some(rig) = Rig::new("sudo") else { return };
+        const UID: u32 = 3_999_999_998;
+        let Some(rig) = Rig::new("sudo", UID) else {
+            return;
+        };
         let session = format!("user.slice/user-{UID}.slice/session-3.scope");
         let mut shell = rig.run_in(&session);
         let mut command = rig.run_in(&format!("{session}/tpa-7H2KM4QX"));
         let mut other = rig.run_in(&format!("{session}/tpa-00000001"));
-        assert_eq!(rig.end(false), gone(1));
-        assert!(!command.wait().unwrap().success());
-        for left in [&mut shell, &mut other] {
-            assert_eq!(left.try_wait().unwrap(), None);
-            left.kill().unwrap();
-            left.wait().unwrap();
-        }
+        let ended = rig.end(Takes::Commands);
+        assert_eq!(killed(&ended), 1);
+        assert_eq!(
+            ended.looked_for.at,
+            "commands in the grant's control groups"
+        );
+        is_over(&mut command);
+        goes_on(&mut shell);
+        goes_on(&mut other);
         assert!(!rig.root.join(session).join("tpa-7H2KM4QX").exists());
     }
 
     #[test]
     fn the_last_login_ends_with_everything_that_left_its_group() {
-        let Some(rig) = Rig::new("login") else { return };
+        const UID: u32 = 3_999_999_997;
+        let Some(rig) = Rig::new("login", UID) else {
+            return;
+        };
         let slice = format!("user.slice/user-{UID}.slice");
         let mut shell = rig.run_in(&format!("{slice}/session-3.scope"));
         let mut command = rig.run_in("system.slice/tpa-7H2KM4QX");
         let mut stray = sleep().uid(UID).spawn().unwrap();
-        assert_eq!(rig.end(true), gone(3));
+        assert_eq!(killed(&rig.end(Takes::Everything)), 3);
         for child in [&mut shell, &mut command, &mut stray] {
-            assert!(!child.wait().unwrap().success());
+            is_over(child);
         }
-        assert_eq!(rig.end(true), gone(0));
+        assert_eq!(killed(&rig.end(Takes::Everything)), 0);
+    }
+
+    #[test]
+    fn a_service_that_was_there_before_lives_and_is_named() {
+        const UID: u32 = 3_999_999_996;
+        let Some(rig) = Rig::new("service", UID) else {
+            return;
+        };
+        let mut app = rig.put_in("system.slice/app.service", sleep().uid(UID));
+        // This one began before any grant that begins at the end of time.
+        let ended = rig.end_begun(Takes::Everything, u64::MAX);
+        assert_eq!(killed(&ended), 0);
+        assert_eq!(ended.looked_for.left, ["what runs as alice in app.service"]);
+        goes_on(&mut app);
     }
 }

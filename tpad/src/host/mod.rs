@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod ending;
 pub mod folder;
+pub mod look;
 pub mod made;
 pub mod manager;
 pub mod mirror;
@@ -31,8 +32,9 @@ use tpa_bus::offline::GateFile;
 use zruntime::SharedRuntime;
 
 use crate::clock::Now;
-use crate::plan::{Desired, Ending};
-use ending::{Ended, Strike};
+use crate::ledger::LookedFor;
+use crate::plan::{Desired, Ending, Takes};
+use ending::Ended;
 use made::Made;
 use paths::Paths;
 use rules::Rules;
@@ -70,6 +72,8 @@ pub enum Report {
         killed: usize,
         /// What is still there, as `812 sleep`. Empty: the end is proven.
         survivors: Vec<String>,
+        /// What that was looked for by.
+        looked_for: LookedFor,
     },
     /// A line was said to a person; it must not be said again.
     Notified {
@@ -159,7 +163,7 @@ impl Host {
     pub async fn enforce(&mut self, desired: &Desired, now: &Now) -> Enforced {
         let mut reports = self.close(desired, now);
         let spoken = self.notify(desired, &mut reports);
-        if spoken && desired.endings.iter().any(|ending| ending.logins) {
+        if spoken && desired.endings.iter().any(|ending| ending.takes.logins()) {
             self.runtime.sleep(LAST_WORD).await;
         }
         let unproven = self.end(&desired.endings, &mut reports).await;
@@ -246,24 +250,28 @@ impl Host {
 
     /// Ends what the grants started, and gives those whose end is not proven.
     async fn end(&self, endings: &[Ending], reports: &mut Vec<Report>) -> Vec<Ending> {
-        // All are struck before any is waited for.
-        let strikes: Vec<_> = endings
-            .iter()
-            .map(|ending| (ending, Strike::deal(&self.paths, ending)))
-            .collect();
+        if endings.is_empty() {
+            return Vec::new();
+        }
+        let ended = ending::end(&self.runtime, &self.paths, endings).await;
         let mut unproven = Vec::new();
-        for (ending, strike) in strikes {
-            let Ended { killed, survivors } = strike.prove(&self.runtime, &self.paths).await;
+        for (ending, ended) in endings.iter().zip(ended) {
+            let Ended {
+                killed,
+                survivors,
+                looked_for,
+            } = ended;
             if !survivors.is_empty() {
                 unproven.push(ending.clone());
             }
-            if ending.logins {
+            if ending.takes == Takes::Everything {
                 self.tidy(ending.uid);
             }
             reports.push(Report::Ended {
                 id: ending.id,
                 killed,
                 survivors,
+                looked_for,
             });
         }
         unproven
@@ -284,7 +292,7 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Notice, Rule};
+    use crate::plan::{Notice, Rule, looked_at};
     use crate::policy::SudoRule;
     use std::collections::BTreeMap;
     use tpa_bus::offline::{OfflineGrant, StateFile};
@@ -330,6 +338,7 @@ mod tests {
             deadline_ms: 9_000,
             not_after: 1_795_493_870,
             role: "web".into(),
+            began_ms: 500,
         };
         let state = StateFile {
             uid: 1001,
@@ -352,7 +361,10 @@ mod tests {
                 id: id(),
                 uid: 1001,
                 user: "alice".into(),
-                logins: true,
+                takes: Takes::Everything,
+                began_ms: 0,
+                accounts: vec![],
+                runs_as: vec![],
             }],
             notices: vec![Notice {
                 id: id(),
@@ -412,6 +424,10 @@ mod tests {
                 id: id(),
                 killed,
                 survivors,
+                looked_for: LookedFor {
+                    at: looked_at(&ending().endings[0]),
+                    ..LookedFor::default()
+                },
             },
         ];
         assert_eq!(reports, expected);

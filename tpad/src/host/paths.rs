@@ -21,6 +21,10 @@ pub struct Paths {
     pub proc: PathBuf,
     /// Root of the cgroup v2 tree, cgroups(7).
     pub cgroup: PathBuf,
+    /// Where that tree is mounted: the same, but for a test that has a part of it to itself.
+    pub cgroup_mount: PathBuf,
+    /// The files that PID 1 keeps of units that were made over the bus, and of logins' scopes.
+    pub transient: PathBuf,
     /// Drop-ins for units that live until the next boot, systemd.unit(5).
     pub units: PathBuf,
     /// Address of the bus on which PID 1 is reached, as D-Bus spells it.
@@ -45,6 +49,8 @@ impl Default for Paths {
             gate: names::GATE_FILE.into(),
             proc: "/proc".into(),
             cgroup: cgroup_root(Path::new("/sys/fs/cgroup")),
+            cgroup_mount: cgroup_root(Path::new("/sys/fs/cgroup")),
+            transient: "/run/systemd/transient".into(),
             units: "/run/systemd/system".into(),
             bus: names::SYSTEM_BUS_ADDRESS.to_owned(),
             main_sudoers: "/etc/sudoers".into(),
@@ -70,7 +76,7 @@ impl Paths {
     /// Everything below one folder. What ends processes finds none there.
     pub(crate) fn below(root: &Path) -> Self {
         let at = |name: &str| root.join(name);
-        for folder in ["var", "proc", "cgroup", "units"] {
+        for folder in ["var", "proc", "cgroup", "units", "transient"] {
             std::fs::create_dir(at(folder)).unwrap();
         }
         Self {
@@ -81,6 +87,8 @@ impl Paths {
             gate: at("var/gate"),
             proc: at("proc"),
             cgroup: at("cgroup"),
+            cgroup_mount: at("cgroup"),
+            transient: at("transient"),
             units: at("units"),
             bus: format!("unix:path={}", at("no-bus").display()),
             main_sudoers: "/etc/sudoers".into(),

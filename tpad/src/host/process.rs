@@ -3,7 +3,6 @@
 //! A process is somebody's when it runs with their uid, or when its audit login uid is theirs:
 //! the latter stays when they become root through sudo.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -11,10 +10,15 @@ use std::path::Path;
 
 use zruntime::{AsyncIo, SharedRuntime};
 
+use crate::plan::{self, Facts, Place};
 use crate::sys;
 
 /// Longest command line that is looked at, in bytes.
 const MOST_BYTES: u64 = 64 * 1_024;
+
+/// A tick of the clock by which proc(5) tells when a process started, in milliseconds: `USER_HZ` is
+/// 100 wherever Debian runs.
+const TICK_MS: u64 = 10;
 
 /// A process as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +40,30 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether it is this person's. Nothing is root's or nobody's in this sense.
+    /// Whether it is this person's; see [`plan::belongs_to`].
     #[must_use]
     pub fn belongs_to(&self, uid: u32) -> bool {
-        if matches!(uid, 0 | u32::MAX) {
-            return false;
+        plan::belongs_to(&self.facts(Place::default()), uid)
+    }
+
+    /// What is judged by.
+    #[must_use]
+    pub fn facts(&self, place: Place) -> Facts {
+        Facts {
+            uids: self.uids,
+            login: (self.login != u32::MAX).then_some(self.login),
+            contained: self.contained,
+            began_ms: self.started.saturating_add(1).saturating_mul(TICK_MS),
+            place,
         }
-        // The same number in a container is often somebody else, unless a login led there.
-        self.login == uid || (self.uids.contains(&uid) && !self.contained)
     }
 
     /// Kills it, and gives a descriptor that becomes readable when it is gone. `None` when it is
     /// gone already.
-    fn kill(&self, proc: &Path) -> io::Result<Option<OwnedFd>> {
+    ///
+    /// # Errors
+    /// When it may not be killed.
+    pub fn kill(&self, proc: &Path) -> io::Result<Option<OwnedFd>> {
         let Some(process) = hold(proc, self.pid, self.started)? else {
             return Ok(None);
         };
@@ -125,36 +140,17 @@ pub fn scan(proc: &Path) -> Vec<Process> {
         .collect()
 }
 
-/// Kills what `doomed` finds, until it finds nothing. What was killed is added to `killed`; the
-/// caller sets the limit of time.
+/// Waits until all of these have ended.
 ///
 /// # Errors
-/// When something may not be killed.
-pub async fn kill_all(
-    runtime: &SharedRuntime,
-    proc: &Path,
-    doomed: impl Fn() -> Vec<Process>,
-    killed: &mut BTreeSet<i32>,
-) -> io::Result<()> {
-    loop {
-        let found = doomed();
-        if found.is_empty() {
-            return Ok(());
-        }
-        let mut dying = Vec::new();
-        for process in &found {
-            if let Some(descriptor) = process.kill(proc)? {
-                killed.insert(process.pid);
-                dying.push(descriptor);
-            }
-        }
-        // What they started meanwhile is found in the next round.
-        for descriptor in dying {
-            AsyncIo::new_nonblocking(runtime, descriptor)?
-                .readable()
-                .await?;
-        }
+/// When they cannot be waited for.
+pub async fn all_ended(runtime: &SharedRuntime, dying: Vec<OwnedFd>) -> io::Result<()> {
+    for descriptor in dying {
+        AsyncIo::new_nonblocking(runtime, descriptor)?
+            .readable()
+            .await?;
     }
+    Ok(())
 }
 
 /// Reads a process; `None` when it is gone, or has ended and waits to be collected.
@@ -177,7 +173,9 @@ fn parse(pid: i32, status: &str, stat: &str, login: u32) -> Option<Process> {
             .lines()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim))
     };
-    if field("State")?.starts_with(['Z', 'X']) {
+    // A process whose first thread has ended shows that thread's state, whatever the others do.
+    let threads: u32 = field("Threads").and_then(|number| number.parse().ok())?;
+    if field("State")?.starts_with(['Z', 'X']) && threads <= 1 {
         return None;
     }
     let mut uids = field("Uid")?.split_ascii_whitespace().map(str::parse);
@@ -204,7 +202,7 @@ mod tests {
     use std::process::Command;
 
     const STATUS: &str =
-        "Name:\ta) R 1 (b\nState:\tS (sleeping)\nUid:\t1001\t0\t0\t0\nNSpid:\t77\n";
+        "Name:\ta) R 1 (b\nState:\tS (sleeping)\nUid:\t1001\t0\t0\t0\nNSpid:\t77\nThreads:\t1\n";
     const STAT: &str =
         "77 (a) R 1 (b) S 1 77 77 34817 77 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 0 0\n";
 
@@ -244,22 +242,22 @@ mod tests {
     fn what_has_ended_is_not_there() {
         let zombie = STATUS.replace("S (sleeping)", "Z (zombie)");
         assert_eq!(parse(77, &zombie, STAT, 0), None);
+        let its_threads_run = zombie.replace("Threads:\t1", "Threads:\t2");
+        assert!(parse(77, &its_threads_run, STAT, 0).is_some());
     }
 
     #[test]
-    fn the_chosen_processes_are_killed_and_counted() {
+    fn the_end_of_all_that_was_killed_is_seen() {
         let mut children = [(); 2].map(|()| Command::new("/bin/sleep").arg("60").spawn().unwrap());
         let pids = children
             .each_ref()
             .map(|child| i32::try_from(child.id()).unwrap());
         let runtime = SharedRuntime::new().unwrap();
-        let mut killed = BTreeSet::new();
         let proc = Path::new("/proc");
-        let doomed = || pids.iter().filter_map(|pid| look_at(proc, *pid)).collect();
-        runtime
-            .block_on(kill_all(&runtime, proc, doomed, &mut killed))
-            .unwrap();
-        assert_eq!(killed, BTreeSet::from(pids));
+        let kill = |pid: &i32| look_at(proc, *pid)?.kill(proc).unwrap();
+        let dying: Vec<_> = pids.iter().filter_map(kill).collect();
+        assert_eq!(dying.len(), 2);
+        runtime.block_on(all_ended(&runtime, dying)).unwrap();
         for child in &mut children {
             assert!(!child.wait().unwrap().success());
         }

@@ -12,12 +12,13 @@ use tpa_bus::offline::StateFile;
 use zruntime::SharedRuntime;
 
 use crate::clock::{Clock, Now};
-use crate::host::ending::{Ended, Strike};
+use crate::host::ending::{self, Ended};
 use crate::host::folder::Folder;
 use crate::host::paths::Paths;
 use crate::host::rules::Rules;
 use crate::host::{LAST_WORD, manager, states, terminals};
-use crate::plan::Ending;
+use crate::ledger::LookedFor;
+use crate::plan::{Ending, Takes};
 
 /// What became of a grant that was to be reaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Reaped {
         killed: usize,
         /// What is still there, as `812 sleep`. Empty: the end is proven.
         survivors: Vec<String>,
+        /// What that was looked for by.
+        looked_for: LookedFor,
         /// Whose logins ended with it.
         closed: Option<u32>,
     },
@@ -48,10 +51,11 @@ pub fn reap(id: Id) -> anyhow::Result<Reaped> {
     if let Reaped::Ended {
         killed,
         survivors,
+        looked_for,
         closed,
     } = &reaped
     {
-        log(id, *killed, survivors);
+        log(id, *killed, survivors, looked_for);
         without_tpad.tidy(*closed);
         anyhow::ensure!(
             survivors.is_empty(),
@@ -108,9 +112,10 @@ impl Reaper {
                 Ok(Reaped::Ended {
                     killed,
                     survivors,
+                    looked_for,
                     closed,
                 }) => {
-                    log(id, killed, &survivors);
+                    log(id, killed, &survivors, &looked_for);
                     self.tidy(closed);
                     ended.push(id);
                 }
@@ -137,7 +142,11 @@ impl Reaper {
             tracing::error!(%id, ?report, "remove the rule");
         }
         let ending = self.ending_of(state, id);
-        let Ended { killed, survivors } = self.runtime.block_on(self.end(&ending));
+        let Ended {
+            killed,
+            survivors,
+            looked_for,
+        } = self.runtime.block_on(self.end(&ending));
         // What is not gone is left to be found again, by `tpad` or at the next boot.
         if survivors.is_empty() {
             states::forget(&self.paths, state.uid, &[id])?;
@@ -145,7 +154,8 @@ impl Reaper {
         Ok(Reaped::Ended {
             killed,
             survivors,
-            closed: ending.logins.then_some(ending.uid),
+            looked_for,
+            closed: ending.takes.logins().then_some(ending.uid),
         })
     }
 
@@ -189,10 +199,8 @@ impl Reaper {
 
     /// Logins end with the last grant that gives one.
     fn ending_of(&self, state: &StateFile, id: Id) -> Ending {
-        let gave_login = state
-            .grants
-            .iter()
-            .any(|grant| grant.id == id && grant.login);
+        let this = state.grants.iter().find(|grant| grant.id == id);
+        let gave_login = this.is_some_and(|grant| grant.login);
         let another = state
             .grants
             .iter()
@@ -201,20 +209,26 @@ impl Reaper {
             id,
             uid: state.uid,
             user: state.user.clone(),
-            logins: state.end_logins && gave_login && !another,
+            takes: if state.end_logins && gave_login && !another {
+                Takes::Everything
+            } else {
+                Takes::Commands
+            },
+            began_ms: this.map_or(0, |grant| grant.began_ms),
+            // The ledger knows; a state file does not.
+            accounts: Vec::new(),
+            runs_as: Vec::new(),
         }
     }
 
     async fn end(&self, ending: &Ending) -> Ended {
-        if ending.logins {
+        if ending.takes.logins() {
             let line = format!("*** tpa: {} ended. Closing this session.", ending.id);
             if terminals::say(&self.paths.proc, ending.uid, &line) > 0 {
                 self.runtime.sleep(LAST_WORD).await;
             }
         }
-        Strike::deal(&self.paths, ending)
-            .prove(&self.runtime, &self.paths)
-            .await
+        ending::end_one(&self.runtime, &self.paths, ending).await
     }
 
     /// Comes last: the bus may be slow.
@@ -237,7 +251,7 @@ fn folder(path: &std::path::Path) -> anyhow::Result<Option<Folder>> {
 
 /// One line in the audit trail's place. It is no record of the chain, which only `tpad` writes,
 /// and so under a name of its own: a line of `tpad`'s without its place there counts as forged.
-fn log(id: Id, killed: usize, survivors: &[String]) {
+fn log(id: Id, killed: usize, survivors: &[String], looked_for: &LookedFor) {
     let formatter = syslog::Formatter3164 {
         facility: syslog::Facility::LOG_AUTHPRIV,
         hostname: None,
@@ -245,9 +259,11 @@ fn log(id: Id, killed: usize, survivors: &[String]) {
         pid: std::process::id(),
     };
     let line = format!(
-        "reaper-acted grant={} killed={killed} survivors={}",
+        "reaper-acted grant={} killed={killed} survivors={} looked_at={:?} left={:?}",
         id.as_str(),
-        survivors.len()
+        survivors.len(),
+        looked_for.at,
+        looked_for.left.join("; ")
     );
     let logged = syslog::unix(formatter).and_then(|mut syslog| syslog.notice(&line));
     if let Err(error) = logged {
@@ -277,6 +293,7 @@ mod tests {
             deadline_ms,
             not_after,
             role: "web".into(),
+            began_ms: 500,
         }
     }
 
@@ -333,11 +350,16 @@ mod tests {
         }
     }
 
-    fn ended(closed: Option<u32>) -> Reaped {
-        Reaped::Ended {
-            killed: 0,
-            survivors: vec![],
-            closed,
+    /// Whose logins ended with it. Nothing ran.
+    fn ended(reaped: &Reaped) -> Option<u32> {
+        match reaped {
+            Reaped::Ended {
+                killed: 0,
+                survivors,
+                looked_for,
+                closed,
+            } if survivors.is_empty() && !looked_for.at.is_empty() => *closed,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -347,7 +369,7 @@ mod tests {
             let grant = grant("00000001", not_after, deadline_ms, true);
             let rig = Rig::new("this", vec![grant]);
             let reaped = rig.reaper.reap(id("00000001")).unwrap();
-            assert_eq!(reaped, ended(Some(1001)));
+            assert_eq!(ended(&reaped), Some(1001));
             assert!(rig.rules().is_empty());
             assert_eq!(rig.state(), None);
             assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), Reaped::Unknown);
@@ -366,9 +388,11 @@ mod tests {
         let ending = grant("00000001", 900, 900, true);
         let rig = Rig::new("this", vec![ending, grant("00000002", 1_100, 1_100, true)]);
         let state = rig.state().unwrap();
-        assert!(!rig.reaper.ending_of(&state, id("00000001")).logins);
-        assert!(rig.reaper.ending_of(&state, id("00000001")).uid == 1001);
-        assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), ended(None));
+        let ending = rig.reaper.ending_of(&state, id("00000001"));
+        assert_eq!(ending.takes, Takes::Commands);
+        assert_eq!((ending.uid, ending.began_ms), (1001, 500));
+        let reaped = rig.reaper.reap(id("00000001")).unwrap();
+        assert_eq!(ended(&reaped), None);
         assert_eq!(rig.rules(), ["00000002"]);
         assert_eq!(rig.state().unwrap().grants.len(), 1);
     }
@@ -379,8 +403,9 @@ mod tests {
         let sudo = grant("00000002", 1_100, 1_100, false);
         let rig = Rig::new("this", vec![login, sudo]);
         let state = rig.state().unwrap();
-        assert!(rig.reaper.ending_of(&state, id("00000001")).logins);
-        assert!(!rig.reaper.ending_of(&state, id("00000002")).logins);
+        let takes = |name| rig.reaper.ending_of(&state, id(name)).takes;
+        assert_eq!(takes("00000001"), Takes::Everything);
+        assert_eq!(takes("00000002"), Takes::Commands);
     }
 
     #[test]

@@ -177,17 +177,18 @@ fn with_endings(
             uid: ending.uid,
             user: ending.user.clone(),
             boot_id: boot_id.to_owned(),
-            end_logins: ending.logins,
+            end_logins: ending.takes.logins(),
             grants: Vec::new(),
         });
         state.grants.retain(|grant| grant.id != ending.id);
         state.grants.push(tpa_bus::offline::OfflineGrant {
             id: ending.id,
-            login: ending.logins,
+            login: ending.takes.logins(),
             sudo: true,
             deadline_ms: 0,
             not_after: 0,
             role: "-".to_owned(),
+            began_ms: ending.began_ms,
         });
     }
     // A file for uid 0 would not read back, and root needs none.
@@ -257,6 +258,7 @@ fn existing(paths: &Paths) -> anyhow::Result<Option<Folder>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Takes;
     use tpa_bus::offline::{Class, OfflineGrant};
 
     fn id(text: &str) -> Id {
@@ -271,6 +273,7 @@ mod tests {
             deadline_ms: 5_000,
             not_after,
             role: "web".into(),
+            began_ms: 0,
         };
         let state = StateFile {
             uid: 1001,
@@ -291,7 +294,10 @@ mod tests {
             id: id(name),
             uid,
             user: "bob".into(),
-            logins: true,
+            takes: Takes::Everything,
+            began_ms: 0,
+            accounts: vec![],
+            runs_as: vec![],
         }
     }
 

@@ -59,6 +59,7 @@ pub(super) fn ask(
         approvals: Vec::new(),
         stage: Stage::Pending,
         reviewed: None,
+        gave: None,
         removal: Removal::None,
         refusals: BTreeMap::new(),
     };
@@ -113,6 +114,7 @@ pub(super) fn extend(
         approvals: Vec::new(),
         stage: Stage::Pending,
         reviewed: None,
+        gave: None,
         removal: Removal::None,
         refusals: BTreeMap::new(),
         ..target.clone()

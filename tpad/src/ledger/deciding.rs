@@ -201,6 +201,7 @@ pub(super) fn granted(
         events.push(Event::GrantActivated {
             id: request.id,
             deadline: Deadline::after(now, duration_s),
+            gave: None,
         });
     }
     Ok(events)

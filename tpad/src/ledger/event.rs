@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
-use super::{Approval, ClockSet, Closed, Deadline, Person, Request, Session, Stage};
+use super::{Approval, ClockSet, Closed, Deadline, Gave, Person, Request, Session, Stage};
 use crate::clock::Now;
 use crate::policy::Gives;
 
@@ -68,6 +68,9 @@ pub enum Event {
         id: Id,
         /// Until when.
         deadline: Deadline,
+        /// What it gives, by the host as it is then; added when it is recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gave: Option<Gave>,
     },
     /// TPA2001: access goes on for longer.
     GrantExtended {
@@ -86,6 +89,9 @@ pub enum Event {
         killed: u32,
         /// What is left, one entry a process.
         survivors: Vec<String>,
+        /// What it was looked for by.
+        #[serde(default, skip_serializing_if = "LookedFor::is_unknown")]
+        looked_for: LookedFor,
     },
     /// TPA2006: nothing that the grant gave is left.
     RemovalConfirmed {
@@ -93,6 +99,9 @@ pub enum Event {
         id: Id,
         /// Processes killed.
         killed: u32,
+        /// What it was looked for by.
+        #[serde(default, skip_serializing_if = "LookedFor::is_unknown")]
+        looked_for: LookedFor,
     },
     /// TPA3000: let in.
     LoginAllowed {
@@ -210,6 +219,25 @@ pub struct Place {
     pub rhost: Option<String>,
     /// Process.
     pub pid: u32,
+}
+
+/// What was looked for at an end: nothing else is said to be gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LookedFor {
+    /// What was looked for, for people; empty where that was not recorded.
+    pub at: String,
+    /// What was found and left, one entry each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// What could not be looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_at: Option<String>,
+}
+
+impl LookedFor {
+    fn is_unknown(&self) -> bool {
+        self.at.is_empty()
+    }
 }
 
 /// How loud an event is (syslog(3) priorities).

@@ -126,6 +126,7 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
         let first_use = Some(Box::new(Event::GrantActivated {
             id: request.id,
             deadline: deadline.clone(),
+            gave: None,
         }));
         return Judgement::In {
             grant: request.id,

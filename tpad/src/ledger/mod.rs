@@ -16,6 +16,7 @@ mod deciding;
 mod ending;
 mod event;
 mod gate;
+mod gave;
 mod lost;
 mod person;
 #[cfg(test)]
@@ -35,8 +36,9 @@ pub use caller::{Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
 pub use ending::moved;
-pub use event::{Envelope, Event, Place, Priority};
+pub use event::{Envelope, Event, LookedFor, Place, Priority};
 pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, judge};
+pub use gave::{Gave, Host, Logins};
 pub use lost::{Fate, Seen, fate};
 pub use person::{Caller, Identity, Person, Proof, Standing};
 pub use refused::{Kind, Refused};

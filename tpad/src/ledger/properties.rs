@@ -119,6 +119,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         approvals: Vec::new(),
         stage: Stage::Pending,
         reviewed: None,
+        gave: None,
         removal: Removal::None,
         refusals: BTreeMap::new(),
     }

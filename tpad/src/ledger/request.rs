@@ -7,7 +7,7 @@ use tpa_bus::id::Id;
 use tpa_bus::state::State;
 use tpa_bus::text::one_line;
 
-use super::{Caller, Person};
+use super::{Caller, Gave, Person};
 use crate::clock::Now;
 use crate::policy::Gives;
 
@@ -51,6 +51,10 @@ pub struct Request {
     pub stage: Stage,
     /// Who reviewed a break-glass grant, and what they said.
     pub reviewed: Option<Approval>,
+    /// What it gave when it began; `None` before that, and for a grant that began under a version
+    /// that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave: Option<Gave>,
     /// Whether its end is proven. Only a grant that was active has anything to remove.
     pub removal: Removal,
     /// How many decisions on it that they may not make each person has tried, by uid.

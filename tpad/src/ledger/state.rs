@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
+use super::gave::{let_in, pass_on};
 use super::{Closed, Envelope, Event, Person, Removal, Request, Stage, WallClock};
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
@@ -74,6 +75,9 @@ impl State {
                 self.requests.insert(request.id, request.as_ref().clone());
             }
             Event::SessionOpened(session) | Event::SessionMoved { session, .. } => {
+                if !session.is_sudo() {
+                    let_in(&mut self.requests, session.grant);
+                }
                 self.sessions.insert(session.key(), session.clone());
             }
             Event::SessionClosed(session) | Event::SessionKilled(session) => {
@@ -97,10 +101,12 @@ impl State {
                     }
                 }
             }
+            Event::LoginAllowed { id, .. } => let_in(&mut self.requests, *id),
             event => {
-                if let Some(request) = event.request_id().and_then(|id| self.requests.get_mut(&id))
-                {
+                let Some(id) = event.request_id() else { return };
+                if let Some(request) = self.requests.get_mut(&id) {
                     advance(request, envelope);
+                    pass_on(&mut self.requests, id);
                 }
             }
         }
@@ -150,7 +156,8 @@ fn advance(request: &mut Request, envelope: &Envelope) {
                 request.stage = next.clone();
             }
         }
-        Event::GrantActivated { deadline, .. } => {
+        Event::GrantActivated { deadline, gave, .. } => {
+            request.gave.clone_from(gave);
             request.stage = Stage::Active {
                 since: envelope.at,
                 deadline: deadline.clone(),

@@ -46,6 +46,7 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
                     Event::GrantActivated {
                         id,
                         deadline: Deadline::after(now, left),
+                        gave: None,
                     }
                 });
             }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tpa_bus::offline::{OfflineGrant, StateFile};
 use tpa_bus::span::Span;
 
-use super::{Desired, End, Ending, Notice, Rule};
+use super::{Desired, End, Ending, Notice, Rule, Takes};
 use crate::clock::Now;
-use crate::ledger::{Deadline, Person, Removal, Request, Stage, State, next_moment};
+use crate::ledger::{Deadline, Logins, Person, Removal, Request, Stage, State, next_moment};
 use crate::policy::OnEnd;
 
 /// How soon what failed is tried again, in milliseconds.
@@ -15,7 +15,7 @@ const RETRY_MS: u64 = 5_000;
 
 /// What the plan cannot know by itself.
 pub struct World<'a> {
-    /// Whether the gate stands before this person's logins.
+    /// Whether the gate stands before this person's logins now.
     pub gated: &'a dyn Fn(&Person) -> bool,
     /// A moment in local time, as people read it: `16:30 CET`.
     pub say_time: &'a dyn Fn(i64) -> String,
@@ -88,7 +88,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .iter()
         .filter_map(|(r, d)| Some((r.id, rule(r, d)?)))
         .collect();
-    desired.states = states(&live, world);
+    desired.states = states(&live, world, now);
     desired.known = state
         .requests
         .values()
@@ -97,7 +97,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .collect();
     desired.reapers = live.iter().map(|(r, d)| (r.id, end(d))).collect();
     for (request, deadline) in &live {
-        if request.gives.login && (world.gated)(&request.user) {
+        if ends_logins(request, world) {
             let latest = desired
                 .login_ends
                 .entry(request.user.uid)
@@ -107,7 +107,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
     }
     desired.endings = ended
         .iter()
-        .map(|request| ending(request, &live, world))
+        .map(|request| ending(request, &live, world, now))
         .collect();
 
     let retry = ended
@@ -151,7 +151,11 @@ fn rule(request: &Request, deadline: &Deadline) -> Option<Rule> {
     })
 }
 
-fn states(live: &[(&Request, &Deadline)], world: &World<'_>) -> BTreeMap<u32, StateFile> {
+fn states(
+    live: &[(&Request, &Deadline)],
+    world: &World<'_>,
+    now: &Now,
+) -> BTreeMap<u32, StateFile> {
     let mut states: BTreeMap<u32, StateFile> = BTreeMap::new();
     let mut last_login: BTreeMap<u32, (i64, OnEnd)> = BTreeMap::new();
     for (request, deadline) in live {
@@ -174,8 +178,9 @@ fn states(live: &[(&Request, &Deadline)], world: &World<'_>) -> BTreeMap<u32, St
             deadline_ms: deadline.boottime_ms,
             not_after: deadline.not_after,
             role: request.role.clone(),
+            began_ms: began_ms(request, now),
         });
-        if request.gives.login && (world.gated)(user) {
+        if ends_logins(request, world) {
             let this = (deadline.not_after, request.gives.on_end);
             let last = last_login.entry(user.uid).or_insert(this);
             if this.0 >= last.0 {
@@ -187,18 +192,48 @@ fn states(live: &[(&Request, &Deadline)], world: &World<'_>) -> BTreeMap<u32, St
     states
 }
 
-fn ending(request: &Request, live: &[(&Request, &Deadline)], world: &World<'_>) -> Ending {
+/// Whether the person's logins are the grant's to end: by what was recorded of it when it began, or
+/// since. Where nothing was, by the gate as it is.
+fn ends_logins(request: &Request, world: &World<'_>) -> bool {
+    request.gives.login
+        && match request.gave.as_ref().map(|gave| gave.logins) {
+            Some(Logins::Given) => true,
+            Some(Logins::Own) => false,
+            None => (world.gated)(&request.user),
+        }
+}
+
+fn began_ms(request: &Request, now: &Now) -> u64 {
+    let gave = request.gave.as_ref();
+    gave.map_or(0, |gave| gave.began_ms(&now.boot_id))
+}
+
+fn ending(
+    request: &Request,
+    live: &[(&Request, &Deadline)],
+    world: &World<'_>,
+    now: &Now,
+) -> Ending {
     let other_login = live
         .iter()
         .any(|(other, _)| other.user.uid == request.user.uid && other.gives.login);
+    let logins = ends_logins(request, world) && request.gives.on_end == OnEnd::Kill && !other_login;
+    let names = request.gives.accounts().into_iter().map(str::to_owned);
     Ending {
         id: request.id,
         uid: request.user.uid,
         user: request.user.name.clone(),
-        logins: request.gives.login
-            && request.gives.on_end == OnEnd::Kill
-            && !other_login
-            && (world.gated)(&request.user),
+        takes: match (logins, (world.gated)(&request.user)) {
+            (false, _) => Takes::Commands,
+            (true, false) => Takes::Logins,
+            (true, true) => Takes::Everything,
+        },
+        began_ms: began_ms(request, now),
+        accounts: request
+            .gave
+            .as_ref()
+            .map_or_else(Vec::new, |gave| gave.accounts.clone()),
+        runs_as: names.collect(),
     }
 }
 
@@ -296,6 +331,7 @@ impl Speech<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Gave;
     use crate::ledger::properties::{now, request};
 
     fn planned(requests: &[Request], now: &Now, said: &BTreeSet<Said>) -> Plan {
@@ -366,7 +402,7 @@ mod tests {
         let plan = planned(&[active(1, "alice", 600)], &now(600), &BTreeSet::new());
         assert!(plan.desired.rules.is_empty() && plan.desired.states.is_empty());
         let ending = &plan.desired.endings[0];
-        assert!(ending.logins);
+        assert_eq!(ending.takes, Takes::Everything);
         assert!(
             plan.desired.notices[0]
                 .line
@@ -379,20 +415,59 @@ mod tests {
         let both = [active(1, "alice", 600), active(2, "alice", 900)];
         let plan = planned(&both, &now(700), &BTreeSet::new());
         assert_eq!(plan.desired.rules.len(), 1);
-        assert!(
-            !plan.desired.endings[0].logins,
-            "the login lives on the other grant"
-        );
+        let takes = |plan: &Plan| -> Vec<Takes> {
+            let endings = plan.desired.endings.iter();
+            endings.map(|ending| ending.takes).collect()
+        };
+        let one = "the login lives on the other grant";
+        assert_eq!(takes(&plan), [Takes::Commands], "{one}");
         let plan = planned(&both, &now(900), &BTreeSet::new());
-        assert!(plan.desired.endings.iter().all(|ending| ending.logins));
+        assert_eq!(takes(&plan), [Takes::Everything; 2]);
     }
 
     #[test]
     fn whom_the_gate_does_not_concern_keeps_the_login() {
         let plan = planned(&[active(1, "bob", 600)], &now(600), &BTreeSet::new());
-        assert!(!plan.desired.endings[0].logins);
+        assert_eq!(plan.desired.endings[0].takes, Takes::Commands);
         let plan = planned(&[active(1, "bob", 600)], &now(0), &BTreeSet::new());
         assert!(plan.desired.login_ends.is_empty());
+    }
+
+    #[test]
+    fn an_end_goes_by_what_the_grant_gave_whatever_the_gate_is_by_then() {
+        // alice needs a grant now, and bob does not.
+        for (user, logins, takes) in [
+            ("alice", Logins::Given, Takes::Everything),
+            ("alice", Logins::Own, Takes::Commands),
+            ("bob", Logins::Given, Takes::Logins),
+            ("bob", Logins::Own, Takes::Commands),
+        ] {
+            let mut grant = active(1, user, 600);
+            let account = Person {
+                uid: 115,
+                name: "postgres".into(),
+            };
+            grant.gave = Some(Gave {
+                logins,
+                accounts: vec![account.clone()],
+                boottime_ms: 57_000,
+                boot_id: now(0).boot_id,
+            });
+            let live = planned(&[grant.clone()], &now(0), &BTreeSet::new()).desired;
+            let given = logins == Logins::Given;
+            let state = live.states.values().next().unwrap();
+            assert_eq!(state.end_logins, given, "{user} {logins:?}");
+            assert_eq!(state.grants[0].began_ms, 57_000);
+            assert_eq!(!live.login_ends.is_empty(), given, "{user} {logins:?}");
+            let plan = planned(&[grant], &now(600), &BTreeSet::new());
+            let ending = &plan.desired.endings[0];
+            assert_eq!(ending.takes, takes, "{user} {logins:?}");
+            assert_eq!(
+                (ending.began_ms, &ending.accounts[..]),
+                (57_000, &[account][..])
+            );
+            assert_eq!(ending.runs_as, ["root"]);
+        }
     }
 
     #[test]

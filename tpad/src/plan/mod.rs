@@ -5,14 +5,19 @@
 #![forbid(unsafe_code)]
 
 mod compute;
+mod hold;
+mod looked;
 
 pub use compute::{Plan, Said, World, plan};
+pub use hold::{Facts, Held, Part, Place, SlicePart, Why, belongs_to, hold};
+pub use looked::{looked_at, not_looked_at};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tpa_bus::id::Id;
 use tpa_bus::offline::StateFile;
 
+use crate::ledger::Person;
 use crate::policy::SudoRule;
 
 /// The host as it should be now.
@@ -73,8 +78,40 @@ pub struct Ending {
     pub uid: u32,
     /// Their name.
     pub user: String,
-    /// No other grant gives them a login: everything of theirs goes, not the sudo commands alone.
-    pub logins: bool,
+    /// What goes with it.
+    pub takes: Takes,
+    /// When it began, in milliseconds of `CLOCK_BOOTTIME`: 0 when that was before this boot, or is
+    /// not known.
+    pub began_ms: u64,
+    /// The accounts that its rules ran commands as, other than root and the person, as far as their
+    /// uids are known.
+    pub accounts: Vec<Person>,
+    /// The names of all accounts that its rules ran commands as.
+    pub runs_as: Vec<String>,
+}
+
+/// What the end of a grant takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[must_use]
+pub enum Takes {
+    /// What sudo started under it: the login is another grant's, or the person's own.
+    Commands,
+    /// The logins that grants gave as well. The person needs none by now, and what they begin
+    /// without one is their own.
+    Logins,
+    /// Everything that is theirs: no other grant gives them a login, and they need one.
+    Everything,
+}
+
+impl Takes {
+    /// Whether logins end.
+    #[must_use]
+    pub fn logins(self) -> bool {
+        match self {
+            Self::Commands => false,
+            Self::Logins | Self::Everything => true,
+        }
+    }
 }
 
 /// Lines for the terminals of a person.

@@ -210,6 +210,9 @@ fn explain_role(out: &mut String, role: &Role) {
             OnEnd::Keep => "kills the sudo commands and leaves the login",
         },
     );
+    if let Some(goes_on) = role.gives.goes_on() {
+        line(out, "", &format!("and not {goes_on}"));
+    }
 }
 
 fn line(out: &mut String, head: &str, text: &str) {

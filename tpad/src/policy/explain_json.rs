@@ -70,6 +70,7 @@ fn role(role: &Role) -> Value {
         "break_glass": role.gives.break_glass,
         "on_end": role.gives.on_end,
         "gives": role.gives.describe(),
+        "goes_on": role.gives.goes_on(),
     })
 }
 

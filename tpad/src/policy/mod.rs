@@ -25,7 +25,7 @@ mod who;
 pub(crate) use command::{unfit_command, unfit_file};
 pub(crate) use sudo_rs::{lacking, lacking_rules};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tpa_bus::offline::{GateFile, NOBODY, Who};
@@ -175,6 +175,19 @@ impl Gives {
             .any(|rule| rule.run_as == name || rule.run.iter().chain(&rule.edit).any(names_them))
     }
 
+    /// The names of the accounts that its rules run commands as, each once and in order.
+    #[must_use]
+    pub fn accounts(&self) -> BTreeSet<&str> {
+        self.sudo.iter().map(|rule| rule.run_as.as_str()).collect()
+    }
+
+    /// What its commands may start that the end of a grant neither finds nor ends; see
+    /// [`started_elsewhere`].
+    #[must_use]
+    pub fn goes_on(&self) -> Option<String> {
+        started_elsewhere(self.accounts())
+    }
+
     /// What it gives, one line a rule, as people read it.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
@@ -195,4 +208,20 @@ impl Gives {
         }
         lines
     }
+}
+
+/// What commands as these accounts may have others start: nothing ties that to a grant. `None` where
+/// there are no such accounts.
+#[must_use]
+pub fn started_elsewhere<'a>(accounts: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let (root, others): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|name| *name == "root");
+    let others = (!others.is_empty()).then(|| {
+        format!(
+            "what {} has a server, cron, at, ssh or a container start",
+            others.join(" or ")
+        )
+    });
+    let root = (!root.is_empty()).then(|| "what root has other services start".to_owned());
+    let said: Vec<String> = others.into_iter().chain(root).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }

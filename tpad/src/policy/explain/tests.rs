@@ -73,6 +73,7 @@ role web-ops: Restart the web tier
   gives    login
            sudo as root: /bin/bash
   the end  kills what the grant started, logins included
+           and not what root has other services start
 
 warning: role web-ops: a shell: this amounts to being root: \"/bin/bash\"
   next: give the commands that are run in it
