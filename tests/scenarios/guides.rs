@@ -102,8 +102,9 @@ on_both_debians! {
 on_both_debians! {
     with play;
 
-    fn recovery_recovers(host) {
+    fn recovery_recovers_and_an_upgrade_is_looked_at(host) {
         follow(host, include_str!("../../docs/recovery.md"))?;
+        follow(host, include_str!("../../docs/upgrading.md"))?;
         host.root("systemctl is-active tpad").ok()?;
         host.ssh("bob", "true").ok()?;
         host.ssh("alice", "true").fails()?;
