@@ -46,6 +46,26 @@ fn version_2(text: &str) -> Result<&str, String> {
     }
 }
 
+/// The grants whose cgroup this process stands in, the outermost first. A name counts only where
+/// root alone makes groups, see [`enter`].
+///
+/// # Errors
+/// When the own cgroup cannot be told.
+pub fn held_by() -> Result<Vec<Id>, String> {
+    let path = own()?;
+    if grants_named(parts_of(&path)).next().is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(grants_named(roots_part(&path)?.parts.into_iter()).collect())
+}
+
+fn grants_named<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Id> {
+    parts.filter_map(|part| {
+        let name = part.strip_prefix("tpa-")?;
+        Id::parse(name).ok().filter(|id| id.as_str() == name)
+    })
+}
+
 /// Moves this process into the cgroup `tpa-ID` below its own, where the end of the grant finds
 /// it. Nothing happens when it stands in one of that name already (sudo under sudo).
 ///
@@ -192,6 +212,14 @@ mod tests {
             }
         }
         assert_eq!(counts(dir.path()), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn the_grants_in_a_path_are_those_whose_name_is_written_in_full() {
+        let path = "/user.slice/tpa-7H2KM4QX/x/tpa-7h2km4qx/tpa-/tpa-00000001/tpa-7H2K-M4QX";
+        let found: Vec<_> = grants_named(parts_of(path)).collect();
+        let names: Vec<_> = found.iter().map(Id::as_str).collect();
+        assert_eq!(names, ["7H2KM4QX", "00000001"]);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Event {
     Limit(u64),
     /// Word is left for the scope line.
     Word(u64),
+    /// So many grants that hold the process are kept for the scope line.
+    Holders(usize),
 }
 
 /// A queue that must be used up.
@@ -78,6 +80,8 @@ pub struct FakePam {
     pub ruser: Option<&'static str>,
     /// What the session line left.
     pub word: Option<OpenedOn>,
+    /// Which grants it found to hold the process.
+    pub holders: Vec<Id>,
     /// What is to happen.
     pub events: Script<Event>,
 }
@@ -94,6 +98,7 @@ impl FakePam {
             user: Some(user),
             ruser: None,
             word: None,
+            holders: Vec::new(),
             events: Script::new(events),
         }
     }
@@ -101,6 +106,12 @@ impl FakePam {
     /// The same, under sudo: asked for by `ruser`.
     pub fn asked_by(mut self, ruser: &'static str) -> Self {
         self.ruser = Some(ruser);
+        self
+    }
+
+    /// The same, after the session line found the grant to hold the process.
+    pub fn held(mut self) -> Self {
+        self.holders = vec![Id::parse(ID).unwrap()];
         self
     }
 
@@ -174,6 +185,15 @@ impl Pam for FakePam {
     fn word(&self) -> Option<OpenedOn> {
         self.word
     }
+
+    fn keep_holders(&mut self, grants: Vec<Id>) -> Result<(), NotStored> {
+        assert_eq!(self.events.next("holders"), Event::Holders(grants.len()));
+        Ok(())
+    }
+
+    fn holders(&self) -> Vec<Id> {
+        self.holders.clone()
+    }
 }
 
 /// What `tpad` is asked.
@@ -234,6 +254,14 @@ impl FakeDaemon {
     pub fn hurried(self) -> Self {
         Self {
             hurried: Script::new([()]),
+            ..self
+        }
+    }
+
+    /// The same, and then how the person stands.
+    pub fn and_standing(self, answer: Result<Verdict, Unanswered>) -> Self {
+        Self {
+            desk: Script::new([Desk::Standing(answer)]),
             ..self
         }
     }
@@ -311,6 +339,10 @@ pub struct FakeHost {
     pub seats: bool,
     /// Where the process stands.
     pub cgroup: &'static str,
+    /// The grants whose cgroup that is.
+    pub held_by: &'static [&'static str],
+    /// Whether the grant lives, whenever that is looked at.
+    pub live: bool,
     /// The limit of whatever scope is asked for.
     pub limit: Result<u64, String>,
     /// What comes of moving into a grant's cgroup, each time.
@@ -329,6 +361,8 @@ impl Default for FakeHost {
             barred: None,
             seats: true,
             cgroup: "/user.slice/user-1001.slice/session-3.scope",
+            held_by: &[],
+            live: true,
             limit: Err("no limit asked for".into()),
             moves: Script::new([]),
             gate_file: true,
@@ -410,8 +444,19 @@ impl Host for FakeHost {
         })
     }
 
+    fn is_live(&self, id: &Id, of: Option<u32>) -> bool {
+        assert_eq!(id.as_str(), ID);
+        assert!(of.is_none_or(|uid| uid == 1001));
+        self.live
+    }
+
     fn cgroup(&self) -> Result<String, String> {
         Ok(self.cgroup.to_owned())
+    }
+
+    fn held_by(&self) -> Vec<Id> {
+        let ids = self.held_by.iter();
+        ids.map(|id| Id::parse(id).unwrap()).collect()
     }
 
     fn enter_group(&self, id: &Id) -> Result<(), String> {

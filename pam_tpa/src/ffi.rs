@@ -17,6 +17,7 @@ use ::pam::module::PamHandle;
 
 use nix::fcntl::OFlag;
 use nix::unistd::{ForkResult, fork, pipe2};
+use tpa_bus::id::Id;
 
 use crate::child::{Reaper, read_until};
 use crate::handle::{Level, NotStored, OpenedOn, Pam};
@@ -25,6 +26,8 @@ use crate::handle::{Level, NotStored, OpenedOn, Pam};
 const RUNTIME_MAX: &str = "systemd.runtime_max_sec";
 /// Name of the data that the session line leaves for the scope line.
 const OPENED_ON: &str = "tpa_session";
+/// Name of the data that tells the scope line which grants held the process before `pam_systemd`.
+const HOLDERS: &str = "tpa_holders";
 
 unsafe extern "C" {
     /// `pam_syslog(3)`, with the one format that we use.
@@ -179,5 +182,15 @@ impl Pam for Handle<'_> {
         unsafe { self.pamh.get_data::<OpenedOn>(OPENED_ON) }
             .ok()
             .copied()
+    }
+
+    fn keep_holders(&mut self, grants: Vec<Id>) -> Result<(), NotStored> {
+        stored(self.pamh.set_data(HOLDERS, Box::new(grants)))
+    }
+
+    fn holders(&self) -> Vec<Id> {
+        // SAFETY: as for `word`: `keep_holders` alone stores data of this name, with this type.
+        let kept = unsafe { self.pamh.get_data::<Vec<Id>>(HOLDERS) };
+        kept.cloned().unwrap_or_default()
     }
 }

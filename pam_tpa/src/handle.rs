@@ -59,6 +59,13 @@ pub trait Pam {
     fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored>;
     /// The word left by the session line of this transaction.
     fn word(&self) -> Option<OpenedOn>;
+    /// Keeps for the scope line which grants hold this process.
+    ///
+    /// # Errors
+    /// When PAM has no room for it.
+    fn keep_holders(&mut self, grants: Vec<Id>) -> Result<(), NotStored>;
+    /// What the session line of this transaction kept.
+    fn holders(&self) -> Vec<Id>;
 }
 
 /// PAM could not keep a module's data (`pam_set_data(3)`).

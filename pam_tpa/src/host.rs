@@ -7,7 +7,7 @@ use nix::unistd::getresuid;
 use tpa_bus::groups::{self, Answer, KnownGroups, Member, Membership};
 use tpa_bus::id::Id;
 use tpa_bus::names;
-use tpa_bus::offline::{Class, GateFile, StateFile};
+use tpa_bus::offline::{Class, GateFile, OfflineGrant, StateFile};
 
 use crate::decide::Offline;
 use crate::folder::Folder;
@@ -53,11 +53,17 @@ pub trait Host {
     /// # Errors
     /// When there is such a file, and it cannot be relied on.
     fn live_grant(&self, class: Class, person: &Person) -> Result<Option<Offline>, String>;
+    /// Whether a grant lives, by the state file of its person, or by any where the person is not
+    /// known. `tpad` takes a grant out of there before it kills what the grant started.
+    fn is_live(&self, id: &Id, of: Option<u32>) -> bool;
     /// The path of this process's cgroup.
     ///
     /// # Errors
     /// When it cannot be told.
     fn cgroup(&self) -> Result<String, String>;
+    /// The grants whose cgroup this process stands in, see [`cgroup::held_by`]. None where that
+    /// cannot be told.
+    fn held_by(&self) -> Vec<Id>;
     /// Moves this process into the cgroup named by a grant, see [`cgroup::enter`].
     ///
     /// # Errors
@@ -195,16 +201,9 @@ impl Host for Machine {
         if state.uid != person.uid {
             return Err(format!("{shown}: is about uid {}", state.uid));
         }
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .map_err(|error| format!("/proc/sys/kernel/random/boot_id: {error}"))?;
+        let boot_id = boot_id()?;
         let now = clock::now().map_err(|error| format!("the clock: {error}"))?;
-        let live = state.live_grant(
-            class,
-            &person.name,
-            boot_id.trim(),
-            now.boottime_ms,
-            now.wall_s,
-        );
+        let live = state.live_grant(class, &person.name, &boot_id, now.boottime_ms, now.wall_s);
         Ok(live.map(|grant| Offline {
             id: grant.id,
             role: grant.role.clone(),
@@ -214,8 +213,35 @@ impl Host for Machine {
         }))
     }
 
+    fn is_live(&self, id: &Id, of: Option<u32>) -> bool {
+        let lives = |state: &StateFile| {
+            let (Ok(boot_id), Ok(now)) = (boot_id(), clock::now()) else {
+                return false;
+            };
+            let left = |grant: &OfflineGrant| grant.remaining_ms(now.boottime_ms, now.wall_s);
+            state.boot_id == boot_id && state.grants.iter().any(|g| g.id == *id && left(g) > 0)
+        };
+        let names = match of {
+            Some(uid) => vec![uid.to_string()],
+            None => fs::read_dir(&self.state_dir)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect(),
+        };
+        names
+            .iter()
+            .filter_map(|name| self.read(&self.state_dir.join(name)).ok())
+            .filter_map(|text| StateFile::parse(&text).ok())
+            .any(|state| lives(&state))
+    }
+
     fn cgroup(&self) -> Result<String, String> {
         cgroup::own()
+    }
+
+    fn held_by(&self) -> Vec<Id> {
+        cgroup::held_by().unwrap_or_default()
     }
 
     fn enter_group(&self, id: &Id) -> Result<(), String> {
@@ -234,6 +260,12 @@ impl Host for Machine {
             .map_err(|error| format!("{shown}: {error}"))?;
         limit::runtime_max_s(&text).ok_or_else(|| format!("{shown}: no RuntimeMaxSec"))
     }
+}
+
+fn boot_id() -> Result<String, String> {
+    const PATH: &str = "/proc/sys/kernel/random/boot_id";
+    let text = fs::read_to_string(PATH).map_err(|error| format!("{PATH}: {error}"))?;
+    Ok(text.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -295,6 +327,28 @@ mod tests {
         let found = machine.live_grant(Class::Login, &alice()).unwrap().unwrap();
         assert!((89..=90).contains(&found.remaining_s), "{found:?}");
         assert_eq!(machine.live_grant(Class::Sudo, &alice()), Ok(None));
+    }
+
+    #[test]
+    fn a_grant_lives_while_a_state_file_of_this_boot_says_so() {
+        let (dir, machine) = machine();
+        let id = Id::parse("7H2KM4QX").unwrap();
+        let write = |state: &StateFile| fs::write(dir.path().join("1001"), state.render()).unwrap();
+        assert!(!machine.is_live(&id, None));
+        write(&state(1001, 90_000));
+        for (of, lives) in [(None, true), (Some(1001), true), (Some(1002), false)] {
+            assert_eq!(machine.is_live(&id, of), lives, "{of:?}");
+        }
+        let other = Id::parse("00000001").unwrap();
+        assert!(!machine.is_live(&other, None));
+        let mut over = state(1001, 90_000);
+        over.grants[0].deadline_ms = 0;
+        let mut elsewhere = state(1001, 90_000);
+        elsewhere.boot_id = "other".into();
+        for state in [over, elsewhere] {
+            write(&state);
+            assert!(!machine.is_live(&id, None), "{state:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The line after `pam_systemd`: did the login get a scope of its own that ends in time?
 //!
-//! With logind dead, `pam_systemd` lets people in without a scope, and nothing would end them.
+//! With logind dead, `pam_systemd` lets people in without a scope, and nothing would end them. And
+//! it moves whoever opens a session outside every other, root's commands under a grant too, into a
+//! new scope, which no end of that grant would find.
 
 use ::pam::constants::PamResultCode;
 use tpa_bus::offline::Class;
@@ -8,6 +10,7 @@ use tpa_bus::offline::Class;
 use crate::account::refuse;
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
+use crate::session::still_lives;
 use crate::subject::{Arrival, Moment, Subject, arrive};
 
 /// Services that may start a session inside another one. logind makes no second scope for them.
@@ -28,6 +31,33 @@ enum Footing {
 /// `pam_sm_open_session(3)` with the argument `scope`. Inert unless the session line of this same
 /// transaction has let somebody in on a grant.
 pub fn check(phase: &mut Phase<'_>) -> PamResultCode {
+    let code = check_limit(phase);
+    if let Err(why) = stay_held(phase) {
+        let line = format!("what a grant holds cannot be kept in its cgroup: {why}; refused");
+        phase.pam.log(Level::Error, &line);
+        phase
+            .pam
+            .say_error("tpa: the end of a grant cannot be kept here; access denied.");
+        return PamResultCode::PAM_PERM_DENIED;
+    }
+    code
+}
+
+/// Goes back into the cgroups of the grants that held this process at the session line.
+fn stay_held(phase: &Phase<'_>) -> Result<(), String> {
+    let now = phase.host.held_by();
+    let left = phase.pam.holders();
+    for grant in left.iter().filter(|grant| !now.contains(grant)) {
+        phase.host.enter_group(grant)?;
+        // The end may have come while it stood outside.
+        if !phase.host.is_live(grant, None) {
+            return Err(format!("{} has ended meanwhile", grant.as_str()));
+        }
+    }
+    Ok(())
+}
+
+fn check_limit(phase: &mut Phase<'_>) -> PamResultCode {
     let Some(opened) = phase.pam.word() else {
         return PamResultCode::PAM_IGNORE;
     };
@@ -49,17 +79,22 @@ pub fn check(phase: &mut Phase<'_>) -> PamResultCode {
         Footing::Nested => phase.host.enter_group(&opened.grant),
         Footing::Unbound(why) => Err(why),
     };
-    match outcome {
-        Ok(()) => PamResultCode::PAM_SUCCESS,
-        Err(why) => {
-            phase
-                .pam
-                .log(Level::Error, &format!("the login has no limit: {why}"));
-            let text = "tpa: this login did not get its time limit (is systemd-logind running?); \
-                        access denied.";
-            refuse(phase, &subject, &format!("{text} {}", subject.help))
-        }
+    if let Err(why) = outcome {
+        phase
+            .pam
+            .log(Level::Error, &format!("the login has no limit: {why}"));
+        let text = "tpa: this login did not get its time limit (is systemd-logind running?); \
+                    access denied.";
+        return refuse(phase, &subject, &format!("{text} {}", subject.help));
     }
+    // From here on the end of the grant finds it; before, it may have been looked for in vain.
+    if let Err(why) = still_lives(phase, &subject, &opened.grant) {
+        let line = format!("grant {}: {why}", opened.grant.as_str());
+        phase.pam.log(Level::Warning, &line);
+        let text = format!("tpa: grant {} has ended; access denied.", opened.grant);
+        return refuse(phase, &subject, &text);
+    }
+    PamResultCode::PAM_SUCCESS
 }
 
 fn footing(phase: &Phase<'_>, subject: &Subject, opened: OpenedOn) -> Footing {
@@ -205,6 +240,51 @@ mod tests {
             checked(no_limit("su", "not in a session"), &host),
             PAM_PERM_DENIED
         );
+    }
+
+    #[test]
+    fn a_login_whose_grant_ended_before_it_had_its_scope_is_refused() {
+        let host = FakeHost {
+            live: false,
+            ..standing(OWN, Ok(1))
+        };
+        let daemon = FakeDaemon::silent().and_standing(crate::fakes::refused());
+        let events = [
+            Event::Log(Level::Warning, "it has ended meanwhile"),
+            Event::Error("tpa: grant 7H2K-M4QX has ended"),
+            Event::Log(Level::Notice, "refused: "),
+        ];
+        let pam = FakePam::new("sshd", "alice", events).opened_for(300);
+        assert_eq!(run(open, pam, daemon, &host, "scope"), PAM_PERM_DENIED);
+    }
+
+    #[test]
+    fn whom_pam_systemd_moved_out_of_a_grants_cgroup_is_moved_back() {
+        let moved = |outcome| FakeHost {
+            moves: Script::new([outcome]),
+            ..standing("/user.slice/user-0.slice/session-c5.scope", Ok(1))
+        };
+        let held = |events: Vec<Event>| FakePam::new("su-l", "root", events).held();
+        assert_eq!(checked(held(vec![]), &moved(Ok(()))), PAM_IGNORE);
+        let over = FakeHost {
+            live: false,
+            ..moved(Ok(()))
+        };
+        for (host, why) in [
+            (moved(Err("no cgroups".into())), "no cgroups"),
+            (over, "7H2KM4QX has ended meanwhile"),
+        ] {
+            let events = vec![
+                Event::Log(Level::Error, why),
+                Event::Error("tpa: the end of a grant cannot be kept here"),
+            ];
+            assert_eq!(checked(held(events), &host), PAM_PERM_DENIED, "{why}");
+        }
+        let stayed = FakeHost {
+            held_by: &[crate::fakes::ID],
+            ..FakeHost::default()
+        };
+        assert_eq!(checked(held(vec![]), &stayed), PAM_IGNORE);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The session phase: they come in, on which grant and until when; and they leave.
 
 use ::pam::constants::PamResultCode;
+use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
 use crate::account::{ask, log_exempt, refuse, refuse_unlisted, settle};
-use crate::decide::{Decision, Grant};
+use crate::decide::{Decision, Grant, decide};
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
 use crate::scope;
@@ -19,6 +20,18 @@ pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
     if phase.args.scope {
         return scope::check(phase);
     }
+    let code = admit(phase);
+    // From the group of a grant pam_systemd moves whoever opens a session in it (`su -`, `sudo -i`)
+    // into a scope of that session: the scope line moves them back.
+    let holders = phase.host.held_by();
+    if !holders.is_empty() && phase.pam.keep_holders(holders).is_err() {
+        phase.pam.log(Level::Error, "PAM keeps no data; refused");
+        return PamResultCode::PAM_PERM_DENIED;
+    }
+    code
+}
+
+fn admit(phase: &mut Phase<'_>) -> PamResultCode {
     let subject = match arrive(phase, Moment::Session) {
         Arrival::Passes => return PamResultCode::PAM_IGNORE,
         Arrival::Refused(code) => return code,
@@ -65,6 +78,7 @@ pub fn open(phase: &mut Phase<'_>) -> PamResultCode {
 fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
     if subject.class == Class::Sudo || !subject.listens() {
         phase.host.enter_group(&grant.id)?;
+        still_lives(phase, subject, &grant.id)?;
     }
     if subject.class == Class::Login {
         let limit_s = grant.remaining_s.saturating_add(GRACE_S);
@@ -79,6 +93,24 @@ fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), St
             .map_err(|_| "PAM keeps no data".to_owned())?;
     }
     Ok(())
+}
+
+/// Whether the grant has not ended since the answer, now that its end would reach this process.
+/// Whoever came between the two would outlive it: the end kills what it finds, and once.
+///
+/// # Errors
+/// When it has, for the log.
+pub fn still_lives(phase: &mut Phase<'_>, subject: &Subject, grant: &Id) -> Result<(), String> {
+    if phase.host.is_live(grant, Some(subject.person.uid)) {
+        return Ok(());
+    }
+    let answer = phase.daemon.standing(&subject.query);
+    match decide(answer, "", || None) {
+        Decision::In {
+            grant: Some(now), ..
+        } if now.id == *grant => Ok(()),
+        Decision::In { .. } | Decision::Out(_) => Err("it has ended meanwhile".to_owned()),
+    }
 }
 
 /// `pam_sm_close_session(3)`: tells `tpad`, and never fails, because they leave in any case.
@@ -181,6 +213,48 @@ mod tests {
         let pam = FakePam::new("sudo", "root", events).asked_by("alice");
         let host = moving(Err("no cgroups".into()));
         assert_eq!(on(pam, opens(allowed(60)), &host), PAM_PERM_DENIED);
+    }
+
+    #[test]
+    fn a_sudo_command_whose_grant_ends_before_it_is_bound_is_refused() {
+        for (again, code) in [(refused(), PAM_PERM_DENIED), (allowed(1), PAM_SUCCESS)] {
+            let told = [
+                Event::Log(Level::Error, "7H2KM4QX: it has ended meanwhile"),
+                Event::Error("tpa: the end of grant 7H2K-M4QX cannot be kept here"),
+                Event::Log(Level::Notice, "refused: "),
+            ];
+            let told = if code == PAM_SUCCESS {
+                &[][..]
+            } else {
+                &told[..]
+            };
+            let pam = FakePam::new("sudo", "root", told.iter().cloned()).asked_by("alice");
+            let host = FakeHost {
+                live: false,
+                ..moving(Ok(()))
+            };
+            let daemon = opens(allowed(60)).and_standing(again);
+            assert_eq!(on(pam, daemon, &host), code);
+        }
+    }
+
+    #[test]
+    fn whoever_opens_a_session_below_a_grant_stays_below_it() {
+        let held = || FakeHost {
+            held_by: &[crate::fakes::ID],
+            ..FakeHost::default()
+        };
+        for user in ["root", "bob"] {
+            let pam = FakePam::new("su-l", user, [Event::Holders(1)]);
+            let code = on(pam, FakeDaemon::silent(), &held());
+            assert_eq!(code, PAM_IGNORE, "{user}");
+        }
+        let pam = FakePam::new("sudo-i", "root", [Event::Holders(1)]).asked_by("alice");
+        let host = FakeHost {
+            moves: Script::new([Ok(())]),
+            ..held()
+        };
+        assert_eq!(on(pam, opens(allowed(60)), &host), PAM_SUCCESS);
     }
 
     #[test]
