@@ -356,7 +356,7 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
         exempt: query.exempt,
         command: match class {
             Class::Sudo => process::command_line(Path::new("/proc"), query.pid),
-            Class::Login => Vec::new(),
+            Class::Login => process::CommandLine::default(),
         },
     })
 }

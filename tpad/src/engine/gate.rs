@@ -4,6 +4,7 @@ use tpa_bus::offline::Class;
 
 use super::{Engine, Inner};
 use crate::clock::Now;
+use crate::host::process::CommandLine;
 use crate::ledger::{
     AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
     UNLISTED_SERVICE, Why, judge,
@@ -25,7 +26,7 @@ pub struct Arrival {
     /// They come in whatever the ledger says.
     pub exempt: bool,
     /// The command line of sudo as it was typed, its own name first; empty for a login.
-    pub command: Vec<String>,
+    pub command: CommandLine,
 }
 
 /// The gate's answer.
@@ -158,7 +159,8 @@ impl Engine {
             class: arrival.class,
             sudo: (arrival.class == Class::Sudo).then(|| SudoCall {
                 target: arrival.target.clone(),
-                words: arrival.command.iter().skip(1).cloned().collect(),
+                words: arrival.command.words.iter().skip(1).cloned().collect(),
+                cut: arrival.command.cut,
             }),
         };
         let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
@@ -229,7 +231,7 @@ fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
         tty: arrival.place.tty.clone(),
         rhost: arrival.place.rhost.clone(),
         target: arrival.target.clone(),
-        command: (!arrival.command.is_empty()).then(|| arrival.command.join(" ")),
+        command: (!arrival.command.words.is_empty()).then(|| arrival.command.words.join(" ")),
         opened_at: now.wall_s,
     }
 }

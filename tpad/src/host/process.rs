@@ -108,23 +108,31 @@ pub fn started(proc: &Path, pid: u32) -> Option<u64> {
     Some(look_at(proc, i32::try_from(pid).ok()?)?.started)
 }
 
-/// The command line of a process, word by word (proc(5), cmdline), at most [`MOST_BYTES`] of it;
-/// nothing when it has ended.
+/// The command line of a process, word by word (proc(5), cmdline).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommandLine {
+    /// The words that were read whole, the name of the program first.
+    pub words: Vec<String>,
+    /// Whether more than these was there, or may have been.
+    pub cut: bool,
+}
+
+/// The command line of a process, at most [`MOST_BYTES`] of it; nothing when it has ended.
 #[must_use]
-pub fn command_line(proc: &Path, pid: u32) -> Vec<String> {
+pub fn command_line(proc: &Path, pid: u32) -> CommandLine {
     let mut bytes = Vec::new();
     let read = fs::File::open(proc.join(format!("{pid}/cmdline")))
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
-    if read.is_err() {
-        return Vec::new();
-    }
+    let full = u64::try_from(bytes.len()).is_ok_and(|len| len >= MOST_BYTES);
     let words = bytes.split(|byte| *byte == 0);
     let mut words: Vec<String> = words
         .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect();
-    // The last one ends with a zero, too.
-    words.pop();
-    words
+    // The last one ends with a zero, too; what stands behind it was cut.
+    let rest = words.pop();
+    let cut =
+        read.is_err() || full || words.is_empty() || rest.is_some_and(|rest| !rest.is_empty());
+    CommandLine { words, cut }
 }
 
 /// Everything that runs, but for the first process and this one.
@@ -261,6 +269,23 @@ mod tests {
         for child in &mut children {
             assert!(!child.wait().unwrap().success());
         }
+    }
+
+    #[test]
+    fn a_command_line_tells_whether_it_is_whole() {
+        let proc = tempfile::tempdir().unwrap();
+        fs::create_dir(proc.path().join("7")).unwrap();
+        let line = |text: &[u8]| {
+            fs::write(proc.path().join("7/cmdline"), text).unwrap();
+            let CommandLine { words, cut } = command_line(proc.path(), 7);
+            (words.join(" "), cut)
+        };
+        assert_eq!(line(b"sudo\0id\0"), ("sudo id".to_owned(), false));
+        assert_eq!(line(b"sudo\0i"), ("sudo".to_owned(), true));
+        assert_eq!(line(b""), (String::new(), true));
+        let long = [b"sudo\0-p\0", &vec![b'x'; 70_000][..], b"\0bash\0"].concat();
+        assert_eq!(line(&long), ("sudo -p".to_owned(), true));
+        assert!(command_line(proc.path(), 8).cut, "it has ended");
     }
 
     #[test]

@@ -283,6 +283,7 @@ fn a_grant_that_waits_for_its_first_use_is_begun_when_nothing_else_gives_what_is
         sudo: Some(SudoCall {
             target: Some(target.to_owned()),
             words: vec!["/usr/bin/id".to_owned()],
+            ..SudoCall::default()
         }),
     };
     let judged = |target| judge(&ledger.state, &at(target), &ledger.now);
@@ -312,6 +313,7 @@ fn of_the_grants_that_give_a_command_the_one_that_ends_first_holds_it_and_the_la
         let sudo = (class == Class::Sudo).then(|| SudoCall {
             target: Some(run_as.clone()),
             words: line.split(' ').map(str::to_owned).collect(),
+            ..SudoCall::default()
         });
         let user = person(ALICE);
         match judge(&ledger.state, &AtGate { user, class, sudo }, &ledger.now) {

@@ -14,6 +14,8 @@ pub struct SudoCall {
     pub target: Option<String>,
     /// Its arguments, its own options among them, without the name of sudo.
     pub words: Vec<String>,
+    /// Whether those are all: a longer line than is looked at may name anything behind them.
+    pub cut: bool,
 }
 
 /// How well a grant fits a call; the greater, the better.
@@ -31,9 +33,12 @@ impl SudoCall {
     /// How well a grant fits.
     #[must_use]
     pub fn fit(&self, gives: &Gives) -> Fit {
+        // sudo takes a name for one in other letters (`case_insensitive_user`), and whoever names a
+        // group alone runs as themselves whatever the rule says (sudoers(5), "Runas_Spec").
         let as_target = |rule: &&SudoRule| {
             let target = self.target.as_ref();
-            target.is_none_or(|target| rule.run_as == "ALL" || rule.run_as == *target)
+            let named = |target: &String| rule.run_as.eq_ignore_ascii_case(target);
+            rule.run_as == "ALL" || rule.run_as_group.is_some() || target.is_none_or(named)
         };
         let fits = gives.sudo.iter().filter(as_target).map(|rule| {
             let runs = || rule.run.iter().any(|run| self.may_run(run));
@@ -42,7 +47,7 @@ impl SudoCall {
                     .iter()
                     .any(|file| self.names(file).next().is_some())
             };
-            if self.may_be_a_shell() || runs() || edits() {
+            if self.cut || self.may_be_a_shell() || runs() || edits() {
                 Fit::Command
             } else {
                 Fit::Target
@@ -126,6 +131,7 @@ mod tests {
         SudoCall {
             target: Some(target.to_owned()),
             words: line.split(' ').map(str::to_owned).collect(),
+            cut: false,
         }
     }
 
@@ -176,6 +182,26 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_fits_as_whom_it_says_in_any_letters_and_for_its_group_as_anybody() {
+        let mut bash = gives("ShopDB", &["/bin/bash"], &[]);
+        assert_eq!(call("shopdb", "-u shopdb bash").fit(&bash), Fit::Command);
+        assert_eq!(call("alice", "-g adm bash").fit(&bash), Fit::None);
+        bash.sudo[0].run_as_group = Some("adm".to_owned());
+        assert_eq!(call("alice", "-g adm bash").fit(&bash), Fit::Command);
+    }
+
+    #[test]
+    fn a_line_longer_than_is_looked_at_may_be_any_command() {
+        let bash = gives("root", &["/bin/bash"], &[]);
+        let long = SudoCall {
+            cut: true,
+            ..call("root", "-p xxxxxxxx")
+        };
+        assert_eq!(long.fit(&bash), Fit::Command);
+        assert_eq!(long.fit(&gives("shopdb", &["/bin/bash"], &[])), Fit::None);
+    }
+
+    #[test]
     fn what_gives_a_call_fits_it_whatever_else_the_call_is_made_to_read_like() {
         let bash = gives("root", &["/bin/bash"], &[]);
         let exact = gives("root", &["/bin/bash -c id"], &[]);
@@ -192,6 +218,7 @@ mod tests {
         let one_text = SudoCall {
             words: vec!["bash".to_owned(), "-c id".to_owned()],
             target: None,
+            cut: false,
         };
         assert_eq!(one_text.fit(&exact), Fit::Command);
     }

@@ -6,6 +6,7 @@ use tpa_bus::offline::Class;
 use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
 use crate::engine::gate::{Answer as AtGate, Arrival};
+use crate::host::process::CommandLine;
 use crate::ledger::properties::request;
 use crate::ledger::{Deadline, Place, Stage};
 use crate::policy::load::Source;
@@ -80,7 +81,7 @@ fn neither_a_refused_login_nor_a_plan_asks_anybody_however_many_grants_live() {
         started: 0,
         target: None,
         exempt: false,
-        command: Vec::new(),
+        command: CommandLine::default(),
     };
     for _ in 0..3 {
         assert!(matches!(
