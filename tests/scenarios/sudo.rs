@@ -30,7 +30,12 @@ fn as_read(uid: u32, end: &str) -> Value {
             "Cmnd_Specs": [commands],
         })
     };
-    json!({ "User_Specs": [
+    let options = [
+        json!({ "pam_acct_mgmt": true }),
+        json!({ "pam_session": true }),
+    ];
+    let defaults = json!([{ "Binding": [{ "userid": uid }], "Options": options }]);
+    json!({ "Defaults": defaults, "User_Specs": [
         part(json!({
             "runasusers": [{ "username": "root" }],
             "runasgroups": [{ "usergroup": "adm" }],

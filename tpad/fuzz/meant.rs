@@ -90,18 +90,21 @@ pub fn read(json: &[u8]) -> Vec<Value> {
 
 /// What it has to read.
 pub fn expected(rule: &Rule) -> Vec<Value> {
-    let mut expected = vec![Value::Null];
+    let mut options = vec![
+        json!({ "pam_acct_mgmt": true }),
+        json!({ "pam_session": true }),
+    ];
     if rule.record {
-        expected = vec![json!([{
-            "Binding": [{ "userid": UID }],
-            "Options": [
-                { "log_output": true },
-                { "iolog_dir": format!("/var/log/sudo-io/{ID}") },
-                { "iolog_file": "%{user}-%{seq}" },
-                { "log_subcmds": true },
-            ],
-        }])];
+        options.extend([
+            json!({ "log_output": true }),
+            json!({ "iolog_flush": true }),
+            json!({ "compress_io": false }),
+            json!({ "iolog_dir": format!("/var/log/sudo-io/{ID}") }),
+            json!({ "iolog_file": "%{user}-%{seq}" }),
+            json!({ "log_subcmds": true }),
+        ]);
     }
+    let mut expected = vec![json!([{ "Binding": [{ "userid": UID }], "Options": options }])];
     for part in &rule.sudo {
         let run = part.run.iter().map(|command| as_read(command));
         let edit = part.edit.iter().map(|file| format!("sudoedit {file}"));

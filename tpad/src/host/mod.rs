@@ -18,6 +18,7 @@ pub mod reap;
 pub mod room;
 pub mod rules;
 pub mod scopes;
+pub mod settings;
 pub mod states;
 pub mod sudoers;
 pub mod terminals;

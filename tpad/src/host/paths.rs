@@ -35,6 +35,8 @@ pub struct Paths {
     pub sudo: PathBuf,
     /// visudo(8).
     pub visudo: PathBuf,
+    /// cvtsudoers(1), which comes with sudo.
+    pub cvtsudoers: PathBuf,
     /// This daemon, which timers run as `tpad reap ID`.
     pub tpad: PathBuf,
 }
@@ -56,6 +58,7 @@ impl Default for Paths {
             main_sudoers: "/etc/sudoers".into(),
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
+            cvtsudoers: "/usr/bin/cvtsudoers".into(),
             tpad: "/usr/sbin/tpad".into(),
         }
     }
@@ -94,6 +97,7 @@ impl Paths {
             main_sudoers: "/etc/sudoers".into(),
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
+            cvtsudoers: at("cvtsudoers"),
             tpad: "/usr/sbin/tpad".into(),
         }
     }

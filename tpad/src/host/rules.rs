@@ -15,6 +15,7 @@ use crate::host::made::Made;
 use crate::host::mirror::{Change, Mirror};
 use crate::host::paths::Paths;
 use crate::host::program::{self, Ran};
+use crate::host::settings;
 use crate::host::sudoers::{self, Sudo};
 use crate::plan::Rule;
 
@@ -106,7 +107,16 @@ impl Rules {
                 Change::Write { .. } if sudo.is_err() => {}
                 Change::Write { name, text, drift } => {
                     reports.extend(drift.then(|| self.mirror.drift(&name)));
-                    let written = publish(runtime, paths, &folder, &name, &text).await;
+                    let rule = rules.iter().find(|(id, _)| id.as_str() == name);
+                    let sudo = sudo.as_ref().copied().unwrap_or(Sudo::Rs);
+                    let Some((_, rule)) = rule else { continue };
+                    let writing = Writing {
+                        runtime,
+                        paths,
+                        folder: &folder,
+                        name: &name,
+                    };
+                    let written = writing.publish(&text, rule, sudo).await;
                     self.mirror.remember(&name, written.is_ok().then_some(text));
                     let Ok(id) = Id::parse(&name) else { continue };
                     match written {
@@ -187,57 +197,116 @@ pub fn in_rust(sudo: &Path) -> std::io::Result<bool> {
     Ok(sudo.ends_with("sudo-rs") || sudo.components().any(|c| c.as_os_str() == "cargo"))
 }
 
-/// Writes a rule if it is good, by itself and with all others. It gets its name only then: what
-/// is under that name is in force, and whoever watches the folder sees it come and go.
-async fn publish(
-    runtime: &SharedRuntime,
-    paths: &Paths,
-    folder: &Folder,
-    name: &str,
-    text: &str,
-) -> anyhow::Result<()> {
-    let staged = folder.stage(name, text, 0o440)?;
-    let path = staged.path();
-    check(runtime, paths, &[OsStr::new("-cf"), path.as_os_str()]).await?;
-    let all = [OsStr::new("-c")];
-    if check(runtime, paths, &all).await.is_err() {
-        // Broken already, which is not ours; whether this breaks more cannot be told.
-        return staged.publish();
-    }
-    let together = format!(
-        "@include {}\n@include {}\n",
-        paths.main_sudoers.display(),
-        path.display()
-    );
-    let together = folder.stage(&format!("{name}.all"), &together, 0o440)?;
-    check(
-        runtime,
-        paths,
-        &[OsStr::new("-cf"), together.path().as_os_str()],
-    )
-    .await
-    .context("together with the other rules")?;
-    let before = folder.read(name)?;
-    staged.publish()?;
-    let Err(error) = check(runtime, paths, &all).await else {
-        return Ok(());
-    };
-    match before {
-        Some(Found::File { text, mode }) => folder.write(name, &text, mode)?,
-        Some(Found::Other) | None => {
-            folder.remove(name)?;
-        }
-    }
-    Err(error).context("taken back, since in its place it is not good")
+/// A rule on its way.
+struct Writing<'a> {
+    runtime: &'a SharedRuntime,
+    paths: &'a Paths,
+    folder: &'a Folder,
+    name: &'a str,
 }
 
-async fn check(runtime: &SharedRuntime, paths: &Paths, arguments: &[&OsStr]) -> anyhow::Result<()> {
-    let ran = program::run(runtime, &paths.visudo, arguments).await?;
-    if ran.success {
-        return Ok(());
+impl Writing<'_> {
+    /// Writes a rule if it is good, by itself and with all others. It gets its name only then: what
+    /// is under that name is in force, and whoever watches the folder sees it come and go.
+    async fn publish(&self, text: &str, rule: &Rule, sudo: Sudo) -> anyhow::Result<()> {
+        let staged = self.folder.stage(self.name, text, 0o440)?;
+        let path = staged.path();
+        self.check(&[OsStr::new("-cf"), path.as_os_str()]).await?;
+        let all = [OsStr::new("-c")];
+        if self.check(&all).await.is_err() {
+            // Broken already, which is not ours; whether this breaks more cannot be told.
+            return staged.publish();
+        }
+        let together = format!(
+            "@include {}\n@include {}\n",
+            self.paths.main_sudoers.display(),
+            path.display()
+        );
+        let together = self
+            .folder
+            .stage(&format!("{}.all", self.name), &together, 0o440)?;
+        self.check(&[OsStr::new("-cf"), together.path().as_os_str()])
+            .await
+            .context("together with the other rules")?;
+        drop((together, staged));
+        let before = self.folder.read(self.name)?;
+        if sudo == Sudo::Classic {
+            self.settle(text, rule, before.as_ref()).await?;
+        }
+        self.folder.write(self.name, text, 0o440)?;
+        let Err(error) = self.check(&all).await else {
+            return Ok(());
+        };
+        self.take_back(before)?;
+        Err(error).context("taken back, since in its place it is not good")
     }
-    let text = text::one_line(&ran.text, 300);
-    bail!("{} refuses it: {text}", paths.visudo.display())
+
+    /// Puts the settings of a rule in place alone: what they come to is seen there, and before
+    /// anything can be run.
+    async fn settle(&self, text: &str, rule: &Rule, before: Option<&Found>) -> anyhow::Result<()> {
+        let settings = text.lines().filter(|line| line.starts_with("Defaults"));
+        let settings: String = settings.map(|line| format!("{line}\n")).collect();
+        // Those of a rule that is only written anew stand already, and it goes on meanwhile.
+        let stand = matches!(before, Some(Found::File { text, .. }) if text.contains(&settings));
+        if !stand {
+            self.folder.write(self.name, &settings, 0o440)?;
+        }
+        if let Err(error) = self.holds(rule).await {
+            self.folder.remove(self.name)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, before: Option<Found>) -> anyhow::Result<()> {
+        match before {
+            Some(Found::File { text, mode }) => self.folder.write(self.name, &text, mode),
+            Some(Found::Other) | None => {
+                self.folder.remove(self.name)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether what the rule gives is asked for and held. Where that cannot be looked at, it is
+    /// told in tpad's own log, and `tpactl doctor` reads the files.
+    async fn holds(&self, rule: &Rule) -> anyhow::Result<()> {
+        let sections = OsStr::new("aliases,privileges");
+        let options = ["-e", "-f", "json", "-s"].map(OsStr::new);
+        let main = self.paths.main_sudoers.as_os_str();
+        let arguments = [&options[..], &[sections, main]].concat();
+        let ran = program::run(self.runtime, &self.paths.cvtsudoers, &arguments).await;
+        let read = ran.and_then(|ran| {
+            let json = ran.text.find('{').and_then(|at| ran.text.get(at..));
+            let mut values =
+                serde_json::Deserializer::from_str(json.unwrap_or_default()).into_iter();
+            Ok(values.next().context("it says nothing")??)
+        });
+        match read {
+            Ok(read) => match settings::overridden(&read, rule) {
+                Some(line) => bail!(
+                    "\"{line}\" in sudo's configuration counts for what it gives, which would \
+                     neither be held nor end with the grant; tpactl doctor names the file"
+                ),
+                None => Ok(()),
+            },
+            Err(error) => {
+                let program = self.paths.cvtsudoers.display();
+                tracing::warn!("cannot tell what sudo's Defaults come to ({program}): {error:#}");
+                Ok(())
+            }
+        }
+    }
+
+    async fn check(&self, arguments: &[&OsStr]) -> anyhow::Result<()> {
+        let visudo = &self.paths.visudo;
+        let ran = program::run(self.runtime, visudo, arguments).await?;
+        if ran.success {
+            return Ok(());
+        }
+        let text = text::one_line(&ran.text, 300);
+        bail!("{} refuses it: {text}", visudo.display())
+    }
 }
 
 #[cfg(test)]
@@ -299,15 +368,28 @@ mod tests {
             // ETXTBSY).
             let text = dir.path().join("visudo.text");
             std::fs::write(&text, visudo).unwrap();
-            let mut install = std::process::Command::new("/usr/bin/install");
-            let installed = install.arg("--mode=755").args([&text, &paths.visudo]);
-            assert!(installed.status().unwrap().success());
+            paths.cvtsudoers = dir.path().join("cvtsudoers");
+            let said = dir.path().join("defaults");
+            let cvtsudoers = dir.path().join("cvtsudoers.text");
+            let script = format!("#!/bin/sh\n/bin/cat {}\n", said.display());
+            std::fs::write(&cvtsudoers, script).unwrap();
+            for (text, program) in [(&text, &paths.visudo), (&cvtsudoers, &paths.cvtsudoers)] {
+                let mut install = std::process::Command::new("/usr/bin/install");
+                let installed = install.arg("--mode=755").args([text, program]);
+                assert!(installed.status().unwrap().success());
+            }
+            std::fs::write(&said, "{}").unwrap();
             Self {
                 dir,
                 paths,
                 runtime: SharedRuntime::new().unwrap(),
                 rules: Rules::default(),
             }
+        }
+
+        /// What cvtsudoers says of the whole configuration.
+        fn defaults(&self, json: &str) {
+            std::fs::write(self.dir.path().join("defaults"), json).unwrap();
         }
 
         fn apply(&mut self, rules: &BTreeMap<Id, Rule>) -> Vec<Report> {
@@ -376,6 +458,28 @@ mod tests {
         rig.apply(&rule("/bin/a"));
         rig.apply(&rule("/bin/conflict"));
         assert!(rig.on_disk().unwrap().contains("/bin/a"));
+    }
+
+    #[test]
+    fn a_rule_that_sudo_would_run_without_a_session_is_not_in_force() {
+        let mut rig = Rig::new();
+        let off = r#"{ "Defaults": [{ "Binding": [{ "command": "/bin/held" }], "Options": [{ "pam_session": false }] }] }"#;
+        rig.defaults(off);
+        let reports = rig.apply(&rule("/bin/held"));
+        let [Report::RuleRejected { why, .. }] = &reports[..] else {
+            panic!("{reports:?}");
+        };
+        assert!(why.starts_with("\"Defaults !pam_session\""), "{why}");
+        assert_eq!(rig.on_disk(), None);
+        rig.apply(&rule("/bin/other"));
+        assert!(rig.on_disk().unwrap().contains("/bin/other"));
+        rig.apply(&rule("/bin/held"));
+        assert_eq!(rig.on_disk(), None, "nor is the one before it");
+        for unknown in ["", "no JSON", "{}"] {
+            rig.defaults(unknown);
+            rig.apply(&rule("/bin/held"));
+            assert!(rig.on_disk().unwrap().contains("/bin/held"), "{unknown:?}");
+        }
     }
 
     #[test]
@@ -450,6 +554,7 @@ mod tests {
             return;
         }
         (rig.paths.sudo, rig.paths.visudo) = (installed.sudo, installed.visudo);
+        rig.paths.cvtsudoers = installed.cvtsudoers;
         assert_eq!(
             rig.apply(&rule("/bin/a b=1,2")),
             [Report::RuleWritten { id: id() }]

@@ -78,20 +78,30 @@ pub fn render(rule: &Rule, sudo: Sudo) -> Result<String, Unsayable> {
         rule.uid,
         comment(&rule.role)
     );
-    if rule.record {
-        let _ = writeln!(
-            out,
-            "Defaults:#{} log_output, iolog_dir=\"{IOLOG_DIR}/{}\", \
-             iolog_file=\"%{{user}}-%{{seq}}\", log_subcmds",
-            rule.uid,
-            rule.id.as_str()
-        );
+    if sudo == Sudo::Classic {
+        let _ = writeln!(out, "{}", defaults(rule));
     }
     for line in lines {
         out.push_str(&line);
         out.push('\n');
     }
     Ok(out)
+}
+
+/// What the gate needs of sudo, whatever was set before it: that sudo asks, and opens the session in
+/// which a command is held. And that what is recorded is on the disk as it comes, since the end of
+/// a grant kills the sudo that writes it.
+fn defaults(rule: &Rule) -> String {
+    let mut line = format!("Defaults:#{} pam_acct_mgmt, pam_session", rule.uid);
+    if rule.record {
+        let _ = write!(
+            line,
+            ", log_output, iolog_flush, !compress_io, iolog_dir=\"{IOLOG_DIR}/{}\", \
+             iolog_file=\"%{{user}}-%{{seq}}\", log_subcmds",
+            rule.id.as_str()
+        );
+    }
+    line
 }
 
 /// Where sudo keeps its input/output logs (`iolog_dir`), below it one folder for each grant.
@@ -227,8 +237,8 @@ mod tests {
             render(&full(), Sudo::Classic).unwrap(),
             "# tpa grant 7H2K-M4QX: alice (uid 1001), role web-ops. Written by tpad, which puts \
              changes right.\n\
-             Defaults:#1001 log_output, iolog_dir=\"/var/log/sudo-io/7H2KM4QX\", \
-             iolog_file=\"%{user}-%{seq}\", log_subcmds\n\
+             Defaults:#1001 pam_acct_mgmt, pam_session, log_output, iolog_flush, !compress_io, \
+             iolog_dir=\"/var/log/sudo-io/7H2KM4QX\", iolog_file=\"%{user}-%{seq}\", log_subcmds\n\
              #1001 ALL=(root) NOTAFTER=20261124041750Z PASSWD: /usr/bin/systemctl restart nginx, \
              /usr/bin/journalctl -u nginx *, sudoedit /etc/nginx/nginx.conf\n\
              #1001 ALL=(postgres:postgres) NOTAFTER=20261124041750Z NOPASSWD: \
@@ -247,7 +257,10 @@ mod tests {
         ));
         rule.sudo = vec![part(&["/usr/bin/systemctl restart nginx"], &[])];
         let text = render(&rule, Sudo::Rs).unwrap();
-        assert!(!text.contains("NOTAFTER"), "{text}");
+        assert!(
+            !text.contains("NOTAFTER") && !text.contains("Defaults"),
+            "{text}"
+        );
     }
 
     #[test]
