@@ -18,10 +18,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tpa_bus::groups::KnownGroups;
+use tpa_bus::names as places;
 use zruntime::Event as Bell;
 
 use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
+use crate::host::cut::Marks;
 use crate::ledger::{Doubt, Event, State};
 use crate::plan::Said;
 use crate::policy::Policy;
@@ -50,6 +52,8 @@ pub struct Engine {
     inner: Mutex<Inner>,
     clock: Clock,
     source: Source,
+    /// Of what was ended without the daemon.
+    marks: Marks,
     host: String,
     /// Who people are, and what groups they are in.
     pub accounts: Accounts,
@@ -117,6 +121,8 @@ impl Engine {
         let now = clock.now().context("read the clock")?;
         let store = Store::open(database)?;
         let state = store.state(now.wall_s.saturating_sub(RECENT_S))?;
+        let beside = database.parent().unwrap_or(Path::new("/"));
+        let marks = Marks::below(beside, Path::new(places::RUN_DIR));
         let host = nix::unistd::gethostname().context("read the host's name")?;
         let read = names::read(&source, &accounts, When::Start);
         let awaited = names::Awaited::after(&read);
@@ -151,6 +157,7 @@ impl Engine {
             }),
             clock,
             source,
+            marks,
             host: host.to_string_lossy().into_owned(),
             accounts,
             changed: Bell::new(),

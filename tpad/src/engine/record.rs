@@ -30,6 +30,7 @@ impl Engine {
     pub(super) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
         let (now, jump) = self.moment(inner)?;
         self.record_or_say(inner, jump.into_iter().collect(), &now);
+        self.cut_off(inner, &now);
         let due = ledger::due(&inner.state, &now);
         let (ending, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
         self.record_or_say(inner, ending, &now);
@@ -44,6 +45,27 @@ impl Engine {
         }
         if let Err(error) = self.record(inner, None, events, now) {
             tracing::error!("{error:#}");
+        }
+    }
+
+    /// Revokes what `tpad reap --all` has ended, before anything is answered or given again.
+    fn cut_off(&self, inner: &mut Inner, now: &Now) {
+        let Some(at) = self.marks.left_at() else {
+            return;
+        };
+        let why = format!("cut off at {at} with tpad reap --all");
+        let events = ledger::cut_off(&inner.state, &why);
+        let recorded = if events.is_empty() {
+            Ok(())
+        } else {
+            self.record(inner, None, events, now)
+        };
+        // Until it is written down, the mark alone tells whoever comes after this process.
+        if recorded.is_ok() && !inner.unrecorded.is_empty() {
+            return;
+        }
+        if let Err(error) = recorded.and_then(|()| self.marks.clear()) {
+            tracing::error!("after tpad reap --all: {error:#}");
         }
     }
 

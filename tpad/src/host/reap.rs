@@ -12,6 +12,7 @@ use tpa_bus::offline::StateFile;
 use zruntime::SharedRuntime;
 
 use crate::clock::{Clock, Now};
+use crate::host::cut::Marks;
 use crate::host::ending::{self, Ended};
 use crate::host::folder::Folder;
 use crate::host::paths::Paths;
@@ -75,16 +76,14 @@ pub fn reap_boot() -> anyhow::Result<Vec<Id>> {
     Reaper::new()?.reap_swept()
 }
 
-/// Ends every grant, over or not, for when TPA itself goes. Gives the grants that were ended.
+/// Ends every grant, over or not, and for good: the cut that works when nothing else does. Whatever
+/// `tpad` does meanwhile or later, it revokes them. Gives the grants that were ended here.
 ///
 /// # Errors
-/// When the clock or the state files cannot be read.
+/// When the clock or the state files cannot be read, or a `tpad` that comes back after a reboot
+/// could give again what was ended.
 pub fn reap_all() -> anyhow::Result<Vec<Id>> {
-    let mut reaper = Reaper::new()?;
-    // Seen from the end of time, everything is over.
-    reaper.now.wall_s = i64::MAX;
-    reaper.now.boottime_ms = u64::MAX;
-    reaper.reap_swept()
+    Reaper::new()?.reap_all(&Marks::default())
 }
 
 struct Reaper {
@@ -102,6 +101,22 @@ impl Reaper {
                 .context("read the clock")?,
             runtime: SharedRuntime::new().context("set up waiting for events")?,
         })
+    }
+
+    fn reap_all(mut self, marks: &Marks) -> anyhow::Result<Vec<Id>> {
+        // First of all: a `tpad` that sees something of its own change puts it right.
+        let marked = marks.leave();
+        // Seen from the end of time, everything is over.
+        self.now.wall_s = i64::MAX;
+        self.now.boottime_ms = u64::MAX;
+        // And before anything is killed, so that nobody comes in behind that.
+        for state in states::read_all(&self.paths)?.values().flatten() {
+            if let Err(error) = states::close(&self.paths, state) {
+                tracing::error!(uid = state.uid, "close the state file: {error:#}");
+            }
+        }
+        let ended = self.reap_swept();
+        marked.and(ended)
     }
 
     fn reap_swept(&self) -> anyhow::Result<Vec<Id>> {
@@ -406,6 +421,20 @@ mod tests {
         let takes = |name| rig.reaper.ending_of(&state, id(name)).takes;
         assert_eq!(takes("00000001"), Takes::Everything);
         assert_eq!(takes("00000002"), Takes::Commands);
+    }
+
+    #[test]
+    fn all_are_ended_over_or_not_and_marked_as_that() {
+        let login = grant("00000001", 1_100, 1_100, true);
+        let rig = Rig::new("this", vec![login, grant("00000002", 1_100, 1_100, false)]);
+        let (paths, run) = (rig.reaper.paths.clone(), rig.reaper.paths.run.clone());
+        let marks = Marks::below(&run, &run);
+        let ended = rig.reaper.reap_all(&marks).unwrap();
+        assert_eq!(ended, [id("00000001"), id("00000002")]);
+        assert!(marks.left_at().is_some());
+        assert!(states::read_all(&paths).unwrap().is_empty());
+        let rules = Folder::open(&paths.sudoers).unwrap().names().unwrap();
+        assert!(rules.is_empty(), "{rules:?}");
     }
 
     #[test]

@@ -90,6 +90,20 @@ pub(super) fn revoke(
     }
 }
 
+/// Every grant that lives or is to come, revoked at once: it was cut off on the host, where the
+/// ledger was not asked.
+#[must_use]
+pub fn cut_off(state: &State, why: &str) -> Vec<Event> {
+    let given =
+        |request: &&Request| matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. });
+    let closed = |request: &Request| Event::Closed {
+        id: request.id,
+        how: Closed::Revoked,
+        why: Some(why.to_owned()),
+    };
+    state.requests.values().filter(given).map(closed).collect()
+}
+
 /// What a grant that has ended, and whose logins were left, leaves to another: its logins go on
 /// under the one that lasts longest of those that give this person a login.
 #[must_use]

@@ -35,7 +35,7 @@ mod wall_clock;
 pub use caller::{Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
-pub use ending::moved;
+pub use ending::{cut_off, moved};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
 pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, judge};
 pub use gave::{Gave, Host, Logins};

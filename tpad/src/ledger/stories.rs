@@ -329,6 +329,22 @@ fn of_the_grants_that_give_a_command_the_one_that_ends_first_holds_it_and_the_la
 }
 
 #[test]
+fn what_was_cut_off_on_the_host_is_revoked_whether_it_lives_or_is_to_come() {
+    let mut ledger = Ledger::new();
+    let live = ledger.granted("one");
+    let to_come = ledger.granted("one");
+    let from = ledger.now.wall_s + 600;
+    let stage = Stage::Waiting { from, use_by: None };
+    ledger.state.requests.get_mut(&to_come).unwrap().stage = stage;
+    let pending = ledger.asks(ALICE, "one").unwrap();
+    let events = super::cut_off(&ledger.state, "cut off");
+    let ids: Vec<_> = events.iter().filter_map(Event::request_id).collect();
+    assert_eq!(ids.len(), 2, "{events:?}");
+    assert!(ids.contains(&live) && ids.contains(&to_come) && !ids.contains(&pending));
+    assert!(events.iter().all(Event::ends_access));
+}
+
+#[test]
 fn a_login_goes_on_under_the_grant_that_is_left() {
     let mut ledger = Ledger::new();
     let first = ledger.granted("one");
