@@ -11,6 +11,7 @@ use crate::daemon::{Daemon, Unanswered};
 use crate::decide::{Basis, Decision, Grant, decide};
 use crate::handle::Level;
 use crate::phase::Phase;
+use crate::session::{hold, refuse_unheld};
 use crate::subject::{Arrival, Moment, Subject, arrive};
 
 /// With less than this left, who runs sudo is told. Who logs in is told by the session phase: what
@@ -42,6 +43,12 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     let answer = ask(phase, &subject, |daemon, query| daemon.account(query));
     match settle(phase, &subject, answer) {
         Decision::In { grant, text, .. } => {
+            if subject.class == Class::Sudo
+                && let Some(grant) = grant
+                && let Err(why) = hold_sudo(phase, &subject, grant)
+            {
+                return refuse_unheld(phase, &subject, &grant.id, &why);
+            }
             if subject.class == Class::Sudo && ends_soon(grant) {
                 phase.pam.say_info(&text);
             }
@@ -49,6 +56,17 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
         }
         Decision::Out(text) => refuse(phase, &subject, &text),
     }
+}
+
+/// Holds sudo from here on: it may have been told to open no session (`Defaults !pam_session`). As
+/// whom its command is to run is not known yet, so the session may find another grant to hold it.
+fn hold_sudo(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
+    if phase.host.held_by().contains(&grant.id) {
+        return Ok(());
+    }
+    hold(phase, subject, &grant.id)?;
+    let kept = phase.pam.keep_bound(grant.id);
+    kept.map_err(|_| "PAM keeps no data".to_owned())
 }
 
 fn ends_soon(grant: Option<Grant>) -> bool {
@@ -154,7 +172,9 @@ mod tests {
     use PamResultCode::{PAM_IGNORE, PAM_PERM_DENIED, PAM_SUCCESS, PAM_USER_UNKNOWN};
 
     use super::*;
-    use crate::fakes::{Event, FakeDaemon, FakeHost, FakePam, Method, allowed, gone, refused, run};
+    use crate::fakes::{
+        Event, FakeDaemon, FakeHost, FakePam, Method, Script, allowed, gone, refused, run,
+    };
 
     const REFUSED: Event = Event::Log(Level::Notice, "refused: user=\"alice\" uid=1001");
 
@@ -164,6 +184,13 @@ mod tests {
 
     fn sshd(events: impl IntoIterator<Item = Event>) -> FakePam {
         FakePam::new("sshd", "alice", events)
+    }
+
+    fn moving(outcome: Result<(), String>) -> FakeHost {
+        FakeHost {
+            moves: Script::new([outcome]),
+            ..FakeHost::default()
+        }
     }
 
     fn on(pam: FakePam, daemon: FakeDaemon, host: &FakeHost) -> PamResultCode {
@@ -253,11 +280,10 @@ mod tests {
 
     #[test]
     fn near_its_end_the_grant_is_named_under_sudo_and_left_to_the_session_at_logins() {
-        let events = [Event::Info("tpa: grant 7H2K-M4QX")];
+        let events = [Event::Bound, Event::Info("tpa: grant 7H2K-M4QX")];
         let sudo = FakePam::new("sudo", "alice", events);
-        for (pam, left) in [(sudo, 599), (sshd([]), 599)] {
-            let code = on(pam, asked(allowed(left)), &FakeHost::default());
-            assert_eq!(code, PAM_SUCCESS);
+        for (pam, host) in [(sudo, moving(Ok(()))), (sshd([]), FakeHost::default())] {
+            assert_eq!(on(pam, asked(allowed(599)), &host), PAM_SUCCESS);
         }
     }
 
@@ -426,16 +452,32 @@ mod tests {
 
     #[test]
     fn under_sudo_the_person_is_the_one_who_asks() {
-        let pam = FakePam::new("sudo", "root", []).asked_by("alice");
-        assert_eq!(
-            on(pam, asked(allowed(600)), &FakeHost::default()),
-            PAM_SUCCESS
-        );
+        for pam in [
+            FakePam::new("sudo", "root", [Event::Bound]).asked_by("alice"),
+            FakePam::new("sudo", "alice", [Event::Bound]),
+        ] {
+            let code = on(pam, asked(allowed(600)), &moving(Ok(())));
+            assert_eq!(code, PAM_SUCCESS);
+        }
+    }
+
+    #[test]
+    fn sudo_is_held_before_it_may_run_anything_and_refused_where_it_cannot_be() {
+        let unheld = [
+            Event::Log(Level::Error, "to grant 7H2KM4QX: no cgroups"),
+            Event::Error("tpa: the end of grant 7H2K-M4QX cannot be kept here"),
+            REFUSED,
+        ];
+        let pam = FakePam::new("sudo", "alice", unheld);
+        let code = on(pam, asked(allowed(600)), &moving(Err("no cgroups".into())));
+        assert_eq!(code, PAM_PERM_DENIED);
+        // Under sudo it is held already.
+        let host = FakeHost {
+            held_by: &[crate::fakes::ID],
+            ..FakeHost::default()
+        };
         let pam = FakePam::new("sudo", "alice", []);
-        assert_eq!(
-            on(pam, asked(allowed(600)), &FakeHost::default()),
-            PAM_SUCCESS
-        );
+        assert_eq!(on(pam, asked(allowed(600)), &host), PAM_SUCCESS);
     }
 
     #[test]

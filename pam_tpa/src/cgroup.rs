@@ -75,12 +75,15 @@ fn grants_named<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item 
 /// nobody but root moves a process away, because the kernel asks for the right to write to the
 /// `cgroup.procs` of the folder that both places have in common.
 ///
+/// `left` is a grant whose cgroup this process was in for a moment and is out of again.
+///
 /// # Errors
 /// What could not be done, for the log.
-pub fn enter(id: &Id) -> Result<(), String> {
+pub fn enter(id: &Id, left: Option<&Id>) -> Result<(), String> {
     let name = format!("tpa-{}", id.as_str());
-    let path = own()?;
-    let roots = roots_part(&path)?;
+    let stands = own()?;
+    let path = left.map_or(stands.as_str(), |left| without(&stands, left));
+    let roots = roots_part(path)?;
     if roots.parts.contains(&name.as_str()) {
         return Ok(());
     }
@@ -113,6 +116,13 @@ pub fn enter(id: &Id) -> Result<(), String> {
     } else {
         Err(format!("moved into {name} and does not stand there"))
     }
+}
+
+/// The path without the cgroup of a grant that it ends with.
+fn without<'a>(path: &'a str, left: &Id) -> &'a str {
+    path.strip_suffix(left.as_str())
+        .and_then(|path| path.strip_suffix("/tpa-"))
+        .unwrap_or(path)
 }
 
 /// The longest beginning of a path that is root's alone all the way.
@@ -220,6 +230,19 @@ mod tests {
         let found: Vec<_> = grants_named(parts_of(path)).collect();
         let names: Vec<_> = found.iter().map(Id::as_str).collect();
         assert_eq!(names, ["7H2KM4QX", "00000001"]);
+    }
+
+    #[test]
+    fn a_grant_that_is_left_is_so_only_where_the_path_ends_with_it() {
+        let left = Id::parse("7H2KM4QX").unwrap();
+        for (path, rest) in [
+            ("/a/tpa-7H2KM4QX", "/a"),
+            ("/a/tpa-7H2KM4QX/b", "/a/tpa-7H2KM4QX/b"),
+            ("/a/tpa-00000001", "/a/tpa-00000001"),
+            ("/a/7H2KM4QX", "/a/7H2KM4QX"),
+        ] {
+            assert_eq!(without(path, &left), rest);
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Event {
     Limit(u64),
     /// Word is left for the scope line.
     Word(u64),
+    /// It is kept for the session line that sudo is bound to the grant.
+    Bound,
     /// So many grants that hold the process are kept for the scope line.
     Holders(usize),
 }
@@ -80,6 +82,8 @@ pub struct FakePam {
     pub ruser: Option<&'static str>,
     /// What the session line left.
     pub word: Option<OpenedOn>,
+    /// Which grant the account line bound sudo to.
+    pub bound: Option<Id>,
     /// Which grants it found to hold the process.
     pub holders: Vec<Id>,
     /// What is to happen.
@@ -98,6 +102,7 @@ impl FakePam {
             user: Some(user),
             ruser: None,
             word: None,
+            bound: None,
             holders: Vec::new(),
             events: Script::new(events),
         }
@@ -184,6 +189,19 @@ impl Pam for FakePam {
 
     fn word(&self) -> Option<OpenedOn> {
         self.word
+    }
+
+    fn keep_bound(&mut self, grant: Id) -> Result<(), NotStored> {
+        assert_eq!(grant.as_str(), ID);
+        assert_eq!(
+            self.events.next("a grant that sudo is bound to"),
+            Event::Bound
+        );
+        Ok(())
+    }
+
+    fn bound(&self) -> Option<Id> {
+        self.bound
     }
 
     fn keep_holders(&mut self, grants: Vec<Id>) -> Result<(), NotStored> {
@@ -345,6 +363,8 @@ pub struct FakeHost {
     pub live: bool,
     /// The limit of whatever scope is asked for.
     pub limit: Result<u64, String>,
+    /// The grant whose cgroup is left for another's.
+    pub left: Option<Id>,
     /// What comes of moving into a grant's cgroup, each time.
     pub moves: Script<Result<(), String>>,
     /// Whether there is a gate file.
@@ -364,6 +384,7 @@ impl Default for FakeHost {
             held_by: &[],
             live: true,
             limit: Err("no limit asked for".into()),
+            left: None,
             moves: Script::new([]),
             gate_file: true,
             uid: 0,
@@ -459,8 +480,9 @@ impl Host for FakeHost {
         ids.map(|id| Id::parse(id).unwrap()).collect()
     }
 
-    fn enter_group(&self, id: &Id) -> Result<(), String> {
+    fn enter_group(&self, id: &Id, left: Option<&Id>) -> Result<(), String> {
         assert_eq!(id.as_str(), ID);
+        assert_eq!(left.copied(), self.left);
         self.moves.next("a move into the grant's cgroup")
     }
 

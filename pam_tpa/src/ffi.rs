@@ -26,6 +26,8 @@ use crate::handle::{Level, NotStored, OpenedOn, Pam};
 const RUNTIME_MAX: &str = "systemd.runtime_max_sec";
 /// Name of the data that the session line leaves for the scope line.
 const OPENED_ON: &str = "tpa_session";
+/// Name of the data that tells the session line which grant the account line bound sudo to.
+const BOUND: &str = "tpa_bound";
 /// Name of the data that tells the scope line which grants held the process before `pam_systemd`.
 const HOLDERS: &str = "tpa_holders";
 
@@ -182,6 +184,15 @@ impl Pam for Handle<'_> {
         unsafe { self.pamh.get_data::<OpenedOn>(OPENED_ON) }
             .ok()
             .copied()
+    }
+
+    fn keep_bound(&mut self, grant: Id) -> Result<(), NotStored> {
+        stored(self.pamh.set_data(BOUND, Box::new(grant)))
+    }
+
+    fn bound(&self) -> Option<Id> {
+        // SAFETY: as for `word`: `keep_bound` alone stores data of this name, with this type.
+        unsafe { self.pamh.get_data::<Id>(BOUND) }.ok().copied()
     }
 
     fn keep_holders(&mut self, grants: Vec<Id>) -> Result<(), NotStored> {

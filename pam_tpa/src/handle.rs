@@ -59,6 +59,13 @@ pub trait Pam {
     fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored>;
     /// The word left by the session line of this transaction.
     fn word(&self) -> Option<OpenedOn>;
+    /// Keeps for the session line on which grant the account line put this process into its cgroup.
+    ///
+    /// # Errors
+    /// When PAM has no room for it.
+    fn keep_bound(&mut self, grant: Id) -> Result<(), NotStored>;
+    /// What the account line of this transaction kept.
+    fn bound(&self) -> Option<Id>;
     /// Keeps for the scope line which grants hold this process.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ pub trait Host {
     ///
     /// # Errors
     /// When that cannot be done.
-    fn enter_group(&self, id: &Id) -> Result<(), String>;
+    fn enter_group(&self, id: &Id, left: Option<&Id>) -> Result<(), String>;
     /// Seconds after its start at which systemd ends a scope.
     ///
     /// # Errors
@@ -244,8 +244,8 @@ impl Host for Machine {
         cgroup::held_by().unwrap_or_default()
     }
 
-    fn enter_group(&self, id: &Id) -> Result<(), String> {
-        cgroup::enter(id)
+    fn enter_group(&self, id: &Id, left: Option<&Id>) -> Result<(), String> {
+        cgroup::enter(id, left)
     }
 
     /// A drop-in that an extension left for an earlier scope of the same name would outrank the

@@ -48,7 +48,7 @@ fn stay_held(phase: &Phase<'_>) -> Result<(), String> {
     let now = phase.host.held_by();
     let left = phase.pam.holders();
     for grant in left.iter().filter(|grant| !now.contains(grant)) {
-        phase.host.enter_group(grant)?;
+        phase.host.enter_group(grant, None)?;
         // The end may have come while it stood outside.
         if !phase.host.is_live(grant, None) {
             return Err(format!("{} has ended meanwhile", grant.as_str()));
@@ -76,7 +76,7 @@ fn check_limit(phase: &mut Phase<'_>) -> PamResultCode {
         Footing::Own => Ok(()),
         // It ends with the grant like a sudo command does: by its cgroup, out of the scope of a
         // session that is somebody else's or lasts longer.
-        Footing::Nested => phase.host.enter_group(&opened.grant),
+        Footing::Nested => phase.host.enter_group(&opened.grant, None),
         Footing::Unbound(why) => Err(why),
     };
     if let Err(why) = outcome {

@@ -52,18 +52,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
     if let Some(grant) = grant
         && let Err(why) = bind(phase, &subject, grant)
     {
-        phase.pam.log(
-            Level::Error,
-            &format!(
-                "cannot bind the session to grant {}: {why}",
-                grant.id.as_str()
-            ),
-        );
-        let text = format!(
-            "tpa: the end of grant {} cannot be kept here; access denied.",
-            grant.id
-        );
-        return refuse(phase, &subject, &text);
+        return refuse_unheld(phase, &subject, &grant.id, &why);
     }
     if subject.class == Class::Login && subject.listens() && !text.is_empty() {
         phase.pam.say_info(&text);
@@ -77,8 +66,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
 /// cron and at, goes into a cgroup named by the grant, which the grant's reaper kills.
 fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
     if subject.class == Class::Sudo || !subject.listens() {
-        phase.host.enter_group(&grant.id)?;
-        still_lives(phase, subject, &grant.id)?;
+        hold(phase, subject, &grant.id)?;
     }
     if subject.class == Class::Login {
         let limit_s = grant.remaining_s.saturating_add(GRACE_S);
@@ -93,6 +81,29 @@ fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), St
             .map_err(|_| "PAM keeps no data".to_owned())?;
     }
     Ok(())
+}
+
+/// Puts this process into the grant's cgroup, and sees whether that was in time.
+///
+/// # Errors
+/// When it does not end with the grant, for the log.
+pub fn hold(phase: &mut Phase<'_>, subject: &Subject, grant: &Id) -> Result<(), String> {
+    let left = phase.pam.bound().filter(|bound| bound != grant);
+    phase.host.enter_group(grant, left.as_ref())?;
+    still_lives(phase, subject, grant)
+}
+
+/// Refuses whoever would not end with the grant.
+pub fn refuse_unheld(
+    phase: &mut Phase<'_>,
+    subject: &Subject,
+    grant: &Id,
+    why: &str,
+) -> PamResultCode {
+    let line = format!("cannot bind the session to grant {}: {why}", grant.as_str());
+    phase.pam.log(Level::Error, &line);
+    let text = format!("tpa: the end of grant {grant} cannot be kept here; access denied.");
+    refuse(phase, subject, &text)
 }
 
 /// Whether the grant has not ended since the answer, now that its end would reach this process.
@@ -235,6 +246,25 @@ mod tests {
             };
             let daemon = opens(allowed(60)).and_standing(again);
             assert_eq!(on(pam, daemon, &host), code);
+        }
+    }
+
+    #[test]
+    fn sudo_leaves_the_grant_that_the_account_line_took_for_the_one_that_gives_its_command() {
+        let other = tpa_bus::id::Id::parse("00000001").unwrap();
+        for (bound, left) in [
+            (other, Some(other)),
+            (Id::parse(crate::fakes::ID).unwrap(), None),
+        ] {
+            let pam = FakePam {
+                bound: Some(bound),
+                ..FakePam::new("sudo", "root", []).asked_by("alice")
+            };
+            let host = FakeHost {
+                left,
+                ..moving(Ok(()))
+            };
+            assert_eq!(on(pam, opens(allowed(60)), &host), PAM_SUCCESS);
         }
     }
 

@@ -109,14 +109,37 @@ impl Reaper {
         // Seen from the end of time, everything is over.
         self.now.wall_s = i64::MAX;
         self.now.boottime_ms = u64::MAX;
+        self.sweep()?;
+        let states: Vec<_> = states::read_all(&self.paths)?
+            .into_values()
+            .flatten()
+            .collect();
         // And before anything is killed, so that nobody comes in behind that.
-        for state in states::read_all(&self.paths)?.values().flatten() {
-            if let Err(error) = states::close(&self.paths, state) {
-                tracing::error!(uid = state.uid, "close the state file: {error:#}");
+        for state in &states {
+            let ids: Vec<_> = state.grants.iter().map(|grant| grant.id).collect();
+            if let Err(error) = states::forget(&self.paths, state.uid, &ids) {
+                tracing::error!(uid = state.uid, "remove the state file: {error:#}");
             }
         }
-        let ended = self.reap_swept();
-        marked.and(ended)
+        let mut ended = Vec::new();
+        let mut left = Vec::new();
+        for (state, id) in states.iter().flat_map(|state| {
+            let ids = state.grants.iter().map(|grant| grant.id);
+            ids.map(move |id| (state, id))
+        }) {
+            let (found, closed) = self.end_of(state, id);
+            log(id, found.killed, &found.survivors, &found.looked_for);
+            self.tidy(closed);
+            ended.push(id);
+            left.extend(found.survivors);
+        }
+        marked?;
+        anyhow::ensure!(
+            left.is_empty(),
+            "still running: {}; look at them with ps",
+            left.join(", ")
+        );
+        Ok(ended)
     }
 
     fn reap_swept(&self) -> anyhow::Result<Vec<Id>> {
@@ -153,15 +176,12 @@ impl Reaper {
         if self.is_live(state, id) {
             return Ok(Reaped::NotOver);
         }
-        if let Some(report) = Rules::default().remove(&self.paths, id) {
-            tracing::error!(%id, ?report, "remove the rule");
-        }
-        let ending = self.ending_of(state, id);
+        let (ended, closed) = self.end_of(state, id);
         let Ended {
             killed,
             survivors,
             looked_for,
-        } = self.runtime.block_on(self.end(&ending));
+        } = ended;
         // What is not gone is left to be found again, by `tpad` or at the next boot.
         if survivors.is_empty() {
             states::forget(&self.paths, state.uid, &[id])?;
@@ -170,8 +190,18 @@ impl Reaper {
             killed,
             survivors,
             looked_for,
-            closed: ending.takes.logins().then_some(ending.uid),
+            closed,
         })
+    }
+
+    /// Takes the rule of a grant away and ends what it started; and whose logins ended with it.
+    fn end_of(&self, state: &StateFile, id: Id) -> (Ended, Option<u32>) {
+        if let Some(report) = Rules::default().remove(&self.paths, id) {
+            tracing::error!(%id, ?report, "remove the rule");
+        }
+        let ending = self.ending_of(state, id);
+        let ended = self.runtime.block_on(self.end(&ending));
+        (ended, ending.takes.logins().then_some(ending.uid))
     }
 
     /// Removes what no grant of this boot accounts for, and gives all grants to look at.

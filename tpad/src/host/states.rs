@@ -218,26 +218,6 @@ pub fn read_all(paths: &Paths) -> anyhow::Result<BTreeMap<u32, Option<StateFile>
     Ok(states)
 }
 
-/// Says of every grant in a state file that it is over: the gate lets nobody in on it from then on,
-/// and the reaper still finds it.
-///
-/// # Errors
-/// When it cannot be written. Then it is taken away, so that nobody gets in on it.
-pub fn close(paths: &Paths, state: &StateFile) -> anyhow::Result<()> {
-    let Some(folder) = existing(paths)? else {
-        return Ok(());
-    };
-    let mut over = state.clone();
-    for grant in &mut over.grants {
-        (grant.deadline_ms, grant.not_after) = (0, 0);
-    }
-    let name = state.uid.to_string();
-    folder.write(&name, &over.render(), 0o600).or_else(|error| {
-        folder.remove(&name)?;
-        Err(error)
-    })
-}
-
 /// Takes grants out of a person's state file; the file goes with the last of them.
 ///
 /// # Errors
