@@ -225,7 +225,7 @@ on_both_debians! {
             ),
             ("mv /etc/sudoers.d/tpa /root/", "/etc/sudoers.d/tpa does not include", "mv /root/tpa /etc/sudoers.d/"),
             ("echo 'Defaults:%engineers !pam_acct_mgmt' >/etc/sudoers.d/more", "without asking for a grant", "rm /etc/sudoers.d/more"),
-            ("echo 'Defaults !pam_session' >/etc/sudoers.d/more", "is not held, and outlives it", "rm /etc/sudoers.d/more"),
+            ("echo 'Defaults !pam_session' >/etc/sudoers.d/more", "its sudo rules are not in force", "rm /etc/sudoers.d/more"),
             ("echo 'Defaults requiretty' >/etc/sudoers.d/more", "whoever has no terminal", "rm /etc/sudoers.d/more"),
             (
                 "cp /etc/nsswitch.conf /root/; echo 'sudoers: files sss' >>/etc/nsswitch.conf",

@@ -11,6 +11,7 @@ mod callers;
 mod cli;
 mod clock;
 mod configuration;
+mod contain;
 mod crash;
 mod crash_points;
 mod dead;

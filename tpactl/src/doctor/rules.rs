@@ -80,7 +80,7 @@ fn defaults(file: &str, line: &str) -> Option<Finding> {
             "!pam_acct_mgmt" => {
                 Some("sudo lets people run what they may without asking for a grant")
             }
-            "!pam_session" => Some("what runs under a grant is not held, and outlives it"),
+            "!pam_session" => Some("where this counts for what a grant gives, its sudo rules are not in force, and what other rules run under it stands in no trail"),
             "requiretty" => Some("a grant gives no sudo to whoever has no terminal"),
             _ => None,
         })?;
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_keeps_sudo_from_asking_is_found_for_everybody_and_for_a_group() {
         let table = [
-            ("Defaults !pam_session", "outlives"),
+            ("Defaults !pam_session", "not in force"),
             (
                 "Defaults:%engineers env_reset, ! pam_acct_mgmt",
                 "without asking",
