@@ -35,6 +35,21 @@ on_both_debians! {
         let json = host.root(&format!("tpactl report {id} --json")).json()?;
         let command = json.0.pointer("/recordings/listed/commands/0");
         ensure!(command.is_some_and(serde_json::Value::is_string), "{}", json.0);
+
+        // A command that the end cuts is there up to the cut.
+        let lines = WEB_OPS.replace("/usr/bin/id -un", "/usr/local/bin/lines");
+        host.write("/etc/tpa/roles.d/lines.toml", &lines.replace("login = true\n", "login = true\nrecord = true\n"))?;
+        host.write("/usr/local/bin/lines", "#!/bin/sh\nfor n in $(seq 1 20); do echo line $n.; done\nexec sleep 4711\n")?;
+        host.write("/etc/sudoers.d/a-local", "Defaults compress_io\n")?;
+        host.root("chmod 755 /usr/local/bin/lines; chmod 440 /etc/sudoers.d/a-local; systemctl reload tpad").ok()?;
+        let cut = grant(host, "alice", "lines", "1h")?;
+        let mut running = host.start_ssh("alice", &["-T", "sudo -n -u postgres /usr/local/bin/lines"])?;
+        running.line("line 20.")?;
+        host.root(&format!("tpactl revoke {cut} --reason test --yes")).ok()?;
+        host.told("removal-confirmed", &cut)?;
+        let typed = host.root(&format!("tpactl report {cut} | sed -n 's/^ *replay: //p'"));
+        let replay = host.root(&format!("{} | grep -c '^line [0-9]*\\.'", typed.ok()?));
+        ensure!(replay.ok()? == "20", "{typed}\n{replay}");
     }
 }
 

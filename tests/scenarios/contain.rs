@@ -88,16 +88,22 @@ fn cut_off(host: &Host, broken: &str, back: &str) -> Result<()> {
     access.is_cut()?;
     is_over(host, &id)?;
     host.root(back).ok()?;
-    let told = ["grant-revoked", &format!("grant={id}"), "with tpad reap --all"];
+    let told = [
+        "grant-revoked",
+        &format!("grant={id}"),
+        "with tpad reap --all",
+    ];
     host.logged_with(&told)?;
     host.told("reaper-acted", &id)?;
     host.told("removal-confirmed", &id)?;
     is_over(host, &id)?;
-    host.root("ls /var/lib/tpa/cut-off /run/tpa/cut-off").fails()?;
+    host.root("ls /var/lib/tpa/cut-off /run/tpa/cut-off")
+        .fails()?;
     // A new grant is a new grant.
     let again = grant(host, "alice", "web-ops", "1h")?;
     host.ssh("alice", "true").ok()?;
-    host.root(&format!("tpactl revoke {again} --reason test --yes")).ok()?;
+    host.root(&format!("tpactl revoke {again} --reason test --yes"))
+        .ok()?;
     host.told("removal-confirmed", &again)?;
     Ok(())
 }

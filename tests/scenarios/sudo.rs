@@ -4,6 +4,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tpa_tests::grant::{grant, role, shown};
 use tpa_tests::on_both_debians;
+use tpa_tests::people::WEB_OPS;
 use tpa_tests::scenario::play;
 
 /// Commands and files full of what sudoers(5) takes for punctuation.
@@ -111,6 +112,20 @@ on_both_debians! {
         host.root("cat /etc/nginx/nginx.conf").says("worker_processes 4;")?;
         host.ssh("alice", &format!("{edit} /etc/hosts")).fails()?;
         host.ssh("alice", &format!("{edit} /etc/nginx/../hosts")).fails()?;
+
+        // The end leaves no copy that she can read.
+        let secret = WEB_OPS.replace("/etc/nginx/nginx.conf", "/etc/secret.conf");
+        role(host, "secret", &secret)?;
+        host.root("umask 077 && echo the secret >/etc/secret.conf").ok()?;
+        let id = grant(host, "alice", "secret", "1h")?;
+        host.write("/usr/local/bin/editor", "#!/bin/sh\ncp $1 $1~\nexec sleep 4711\n")?;
+        host.root("chmod 755 /usr/local/bin/editor").ok()?;
+        let editing = host.start_ssh("alice", &["-T", "SUDO_EDITOR=/usr/local/bin/editor sudoedit -n /etc/secret.conf"])?;
+        host.comes_true("grep 'the secret' /var/tmp/secret*.conf~")?;
+        host.root(&format!("tpactl revoke {id} --reason test --yes")).ok()?;
+        host.told("removal-confirmed", &id)?;
+        drop(editing);
+        host.root("grep -rs 'the secret' /var/tmp /tmp").code_is(1)?;
     }
 
     fn one_persons_grant_is_not_anothers(host) {

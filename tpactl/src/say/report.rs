@@ -84,13 +84,26 @@ fn recorded(recordings: &Recordings) -> Vec<String> {
             heading.into_iter().chain([why]).collect()
         }
         Recordings::Listed { folder, commands } => {
-            let lines = commands
-                .iter()
-                .map(|line| format!("  {}", one_line(line, 1_000)));
-            let replay = format!("  replay: sudoreplay -d {} TSID", folder.display());
-            heading.into_iter().chain(lines).chain([replay]).collect()
+            let folder = folder.display();
+            let lines = commands.iter().flat_map(|line| {
+                let replay = tsid(line).map(|id| format!("  replay: sudoreplay -d {folder} {id}"));
+                let line = format!("  {}", one_line(line, 1_000));
+                [Some(line), replay].into_iter().flatten()
+            });
+            heading.into_iter().chain(lines).collect()
         }
     }
+}
+
+/// What `sudoreplay` takes for the command of a line that it listed: the value of `TSID`, where it
+/// needs no quotes in a shell.
+fn tsid(line: &str) -> Option<&str> {
+    let fields = line.split(" ; ");
+    let id = fields
+        .filter_map(|field| field.strip_prefix("TSID="))
+        .next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+    (!id.is_empty() && !id.starts_with('-') && id.chars().all(plain)).then_some(id)
 }
 
 /// Codes of the events that an auditor wants to see, whatever else happened: refused decisions
@@ -155,7 +168,7 @@ mod tests {
         ];
         let recordings = Recordings::Listed {
             folder: "/var/log/sudo-io/7H2KM4QX".into(),
-            commands: vec!["alice : COMMAND=/usr/bin/id".into()],
+            commands: vec!["alice : USER=root ; TSID=alice-00/00/01 ; COMMAND=/usr/bin/id".into()],
         };
         let request = sample::ended("expired");
         let lines = page(
@@ -177,7 +190,7 @@ mod tests {
             "How it ended",
             "removal-confirmed",
             "COMMAND=/usr/bin/id",
-            "sudoreplay -d /var/log/sudo-io/7H2KM4QX TSID",
+            "replay: sudoreplay -d /var/log/sudo-io/7H2KM4QX alice-00/00/01",
         ] {
             let at = rest
                 .find(part)

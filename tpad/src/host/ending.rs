@@ -12,6 +12,7 @@ use tpa_bus::id::Id;
 use zruntime::SharedRuntime;
 
 use crate::host::cgroup::Cgroup;
+use crate::host::copies::{self, Edited};
 use crate::host::look::{Look, Seen, remove_groups};
 use crate::host::paths::Paths;
 use crate::host::process;
@@ -70,11 +71,15 @@ fn ended(ending: &Ending, killed: &Killed, look: &Look) -> Ended {
 /// Kills what ends, within a limit of time, and looks once more.
 async fn kill(runtime: &SharedRuntime, paths: &Paths, endings: &[Ending]) -> (Killed, Look) {
     let mut killed = Killed::new();
-    let ended = kill_all(runtime, paths, endings, &mut killed);
+    let mut edited = Edited::default();
+    let ended = kill_all(runtime, paths, endings, &mut killed, &mut edited);
     match runtime.timeout(LIMIT, ended).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "end what is left"),
         Err(_) => tracing::warn!("not all gone within {LIMIT:?}"),
+    }
+    for copy in edited.remove_copies(&paths.proc) {
+        tracing::info!("removed {}, a copy that was being edited", copy.display());
     }
     let look = Look::take(paths);
     remove_groups(paths, endings);
@@ -88,9 +93,16 @@ async fn kill_all(
     paths: &Paths,
     endings: &[Ending],
     killed: &mut Killed,
+    edited: &mut Edited,
 ) -> io::Result<()> {
     loop {
         let look = Look::take(paths);
+        for ending in endings {
+            let doomed = look.doomed(ending).map(|seen| &seen.process);
+            for sudo in doomed.filter(|process| copies::edits(&process.comm)) {
+                edited.add(ending.uid, &paths.proc, sudo.pid);
+            }
+        }
         let mut dying = Vec::new();
         // A group goes as a whole, so that nothing forks its way out: all of them before anything
         // is waited for.
