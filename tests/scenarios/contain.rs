@@ -2,7 +2,7 @@
 //! when nothing else does.
 
 use anyhow::Result;
-use tpa_tests::access::{Access, is_over, none_runs};
+use tpa_tests::access::{Access, is_over, none_runs, stay};
 use tpa_tests::chain;
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
@@ -62,8 +62,8 @@ run sudo -n /bin/bash -c '(su - -s /bin/bash -c "nohup bash -c \"exec -a held06 
 run sudo -n /usr/bin/tmux -L held new-session -d 'exec -a held07 sleep 7200'
 run sudo -n -u postgres /bin/bash -c 'exec -a held08 sleep 7200'
 run sudo -n /usr/bin/bash -c 'exec -a held09 sleep 7200'
-ln -s /bin/bash /tmp/bash
-run sudo -n /tmp/bash -c 'exec -a held10 sleep 7200'
+ln -s /bin/bash ~/bash
+run sudo -n ~/bash -c 'exec -a held10 sleep 7200'
 run sudo -n -p "$(head -c 70000 /dev/zero | tr '\0' x)" /bin/bash -c 'exec -a held11 sleep 7200'
 run env -C /bin sudo -n ./bash -c 'exec -a held12 sleep 7200'
 run script -qfc "sudo -n bash -c 'exec -a held13 sleep 7200'" /dev/null
@@ -121,6 +121,8 @@ on_both_debians! {
         let long = grant(host, "alice", "narrow", "1h")?;
         let short = grant(host, "alice", "shell", "30s")?;
         host.write("/tmp/attack", ATTACK)?;
+        // Her service manager stays while she is logged in.
+        let _in = stay(host, "alice")?;
         host.ssh("alice", &format!("systemd-run --user --quiet bash /tmp/attack {short}")).ok()?;
         host.comes_true("[ -e /tmp/moved ]")?;
         host.told("removal-confirmed", &short)?;

@@ -86,9 +86,9 @@ fn recorded(recordings: &Recordings) -> Vec<String> {
         Recordings::Listed { folder, commands } => {
             let folder = folder.display();
             let lines = commands.iter().flat_map(|line| {
-                let replay = tsid(line).map(|id| format!("  replay: sudoreplay -d {folder} {id}"));
-                let line = format!("  {}", one_line(line, 1_000));
-                [Some(line), replay].into_iter().flatten()
+                let id = tsid(line).unwrap_or("TSID");
+                let replay = format!("  replay: sudoreplay -d {folder} {id}");
+                [format!("  {}", one_line(line, 1_000)), replay]
             });
             heading.into_iter().chain(lines).collect()
         }
@@ -96,12 +96,12 @@ fn recorded(recordings: &Recordings) -> Vec<String> {
 }
 
 /// What `sudoreplay` takes for the command of a line that it listed: the value of `TSID`, where it
-/// needs no quotes in a shell.
+/// needs no quotes in a shell, and where no folder or command says that it is another.
 fn tsid(line: &str) -> Option<&str> {
-    let fields = line.split(" ; ");
-    let id = fields
-        .filter_map(|field| field.strip_prefix("TSID="))
-        .next()?;
+    let mut ids = line
+        .split(" ; ")
+        .filter_map(|field| field.strip_prefix("TSID="));
+    let id = ids.next().filter(|_| ids.next().is_none())?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
     (!id.is_empty() && !id.starts_with('-') && id.chars().all(plain)).then_some(id)
 }
@@ -155,6 +155,25 @@ mod tests {
             at: fixed().now,
             event: name.into(),
             ..Event::default()
+        }
+    }
+
+    #[test]
+    fn what_can_be_typed_to_replay_is_sudos_own() {
+        for (line, id) in [
+            (
+                "alice : CWD=/ ; TSID=alice-00/00/01 ; COMMAND=/bin/id",
+                Some("alice-00/00/01"),
+            ),
+            (
+                "alice : CWD=/x ; TSID=bob-1 ; y ; TSID=alice-00/00/01 ; COMMAND=/bin/id",
+                None,
+            ),
+            ("alice : CWD=/ ; TSID=$(id) ; COMMAND=/bin/id", None),
+            ("alice : CWD=/ ; TSID=-l ; COMMAND=/bin/id", None),
+            ("alice : CWD=/ ; COMMAND=/bin/id", None),
+        ] {
+            assert_eq!(tsid(line), id, "{line}");
         }
     }
 

@@ -114,15 +114,18 @@ impl Mirror {
                 name: name.clone(),
                 text: text.clone(),
                 drift: match &self.written {
-                    Some(written) => written
-                        .get(name)
-                        .is_some_and(|written| !self.is_right(present.get(name), written)),
+                    // What is gone when it was to change anyhow is what the reaper has ended.
+                    Some(written) => written.get(name).is_some_and(|written| {
+                        let found = present.get(name);
+                        (found.is_some() || written == text) && !self.is_right(found, written)
+                    }),
                     None => self.before.says(self.kind, name, text),
                 },
             });
         let changes = removals.chain(writes).collect();
         let first = self.written.is_none();
         let written = self.written.get_or_insert_default();
+        written.retain(|name, _| desired.contains_key(name) || present.contains_key(name));
         for (name, found) in present {
             if let (Some(right), Found::File { text, .. }) = (desired.get(&name), found)
                 && (first || *right == text)
@@ -308,6 +311,21 @@ mod tests {
             rig.put(name, "x");
             assert_eq!(rig.apply(&[("00000001", "a")]), drift(name));
         }
+    }
+
+    #[test]
+    fn what_the_reaper_took_away_of_what_ends_is_no_drift() {
+        let mut rig = Rig::new();
+        assert!(
+            rig.apply(&[("00000001", "live"), ("00000002", "live")])
+                .is_empty()
+        );
+        rig.folder.remove("00000001").unwrap();
+        rig.folder.remove("00000002").unwrap();
+        assert!(rig.apply(&[("00000001", "over")]).is_empty());
+        assert!(rig.apply(&[]).is_empty());
+        let again = [("00000001", "live"), ("00000002", "live")];
+        assert!(rig.apply(&again).is_empty(), "what comes after is new");
     }
 
     #[test]
