@@ -233,7 +233,10 @@ impl Writing<'_> {
         if sudo == Sudo::Classic {
             self.settle(text, rule, before.as_ref()).await?;
         }
-        self.folder.write(self.name, text, 0o440)?;
+        if let Err(error) = self.folder.write(self.name, text, 0o440) {
+            self.take_back(before)?;
+            return Err(error);
+        }
         let Err(error) = self.check(&all).await else {
             return Ok(());
         };
