@@ -42,13 +42,14 @@ on_both_debians! {
         host.write("/usr/local/bin/lines", "#!/bin/sh\nfor n in $(seq 1 20); do echo line $n.; done\nexec sleep 4711\n")?;
         host.write("/etc/sudoers.d/a-local", "Defaults compress_io\n")?;
         host.root("chmod 755 /usr/local/bin/lines; chmod 440 /etc/sudoers.d/a-local; systemctl reload tpad").ok()?;
+        host.root(&format!("tpactl revoke {id} --reason test --yes")).ok()?;
         let cut = grant(host, "alice", "lines", "1h")?;
         let mut running = host.start_ssh("alice", &["-T", "sudo -n -u postgres /usr/local/bin/lines"])?;
         running.line("line 20.")?;
         host.root(&format!("tpactl revoke {cut} --reason test --yes")).ok()?;
         host.told("removal-confirmed", &cut)?;
         let typed = host.root(&format!("tpactl report {cut} | sed -n 's/^ *replay: //p'"));
-        let replay = host.root(&format!("{} | grep -c '^line [0-9]*\\.'", typed.ok()?));
+        let replay = host.root(&format!("{} | grep -o 'line [0-9]*[.]' | wc -l", typed.ok()?));
         ensure!(replay.ok()? == "20", "{typed}\n{replay}");
     }
 }
