@@ -82,7 +82,7 @@ fn grants_named<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item 
 pub fn enter(id: &Id, left: Option<&Id>) -> Result<(), String> {
     let name = format!("tpa-{}", id.as_str());
     let stands = own()?;
-    let path = left.map_or(stands.as_str(), |left| without(&stands, left));
+    let path = left.map_or(stands.as_str(), |left| without(&stands, *left));
     let roots = roots_part(path)?;
     if roots.parts.contains(&name.as_str()) {
         return Ok(());
@@ -119,7 +119,7 @@ pub fn enter(id: &Id, left: Option<&Id>) -> Result<(), String> {
 }
 
 /// The path without the cgroup of a grant that it ends with.
-fn without<'a>(path: &'a str, left: &Id) -> &'a str {
+fn without(path: &str, left: Id) -> &str {
     path.strip_suffix(left.as_str())
         .and_then(|path| path.strip_suffix("/tpa-"))
         .unwrap_or(path)
@@ -241,7 +241,7 @@ mod tests {
             ("/a/tpa-00000001", "/a/tpa-00000001"),
             ("/a/7H2KM4QX", "/a/7H2KM4QX"),
         ] {
-            assert_eq!(without(path, &left), rest);
+            assert_eq!(without(path, left), rest);
         }
     }
 

@@ -247,8 +247,8 @@ impl Writing<'_> {
     /// Puts the settings of a rule in place alone: what they come to is seen there, and before
     /// anything can be run.
     async fn settle(&self, text: &str, rule: &Rule, before: Option<&Found>) -> anyhow::Result<()> {
-        let settings = text.lines().filter(|line| line.starts_with("Defaults"));
-        let settings: String = settings.map(|line| format!("{line}\n")).collect();
+        let lines = text.split_inclusive('\n');
+        let settings: String = lines.filter(|line| line.starts_with("Defaults")).collect();
         // Those of a rule that is only written anew stand already, and it goes on meanwhile.
         let stand = matches!(before, Some(Found::File { text, .. }) if text.contains(&settings));
         if !stand {
