@@ -109,14 +109,14 @@ on_both_debians! {
     }
 
     fn verify_is_right_while_things_happen(host) {
-        host.write("/etc/sudoers.d/local", "mallory ALL=(root) NOPASSWD: /usr/bin/true\n")?;
-        let _refusals = host.start(
-            "setpriv --reuid=mallory --clear-groups sh -c \
-             'for n in 1 2 3; do while :; do sudo -n true; done & done; wait'",
+        grant(host, "alice", "web-ops", "1h")?;
+        let _commands = host.start(
+            "setpriv --reuid=alice --clear-groups sh -c \
+             'for n in 1 2 3; do while :; do sudo -n -u postgres /usr/bin/id -un; done & done; wait'",
         )?;
-        host.logged(" login-denied ")?;
+        host.logged(" sudo-opened ")?;
         host.root(
-            "until [ \"$(grep -c ' login-denied ' /var/log/auth.log)\" -ge 200 ]; do
+            "until [ \"$(grep -c ' sudo-opened ' /var/log/auth.log)\" -ge 100 ]; do
                 tpactl verify >/tmp/verified 2>&1 || { cat /tmp/verified; exit 1; }
             done",
         ).ok()?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use tpa_tests::grant::grant;
+use tpa_tests::grant::{grant, role as grant_role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
@@ -50,8 +50,59 @@ fn fill(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// A role that gives a command with whatever arguments.
+const IDS: &str = r#"description = "Ask who people are"
+[request]
+who     = ["@engineers"]
+default = "1h"
+max     = "4h"
+reason_min = 10
+[approve]
+who    = ["@oncall"]
+needed = 1
+[gives]
+login = true
+[[gives.sudo]]
+as  = "root"
+run = ["/usr/bin/id"]
+password = false
+"#;
+
+/// What is on the disk of the audit trail, in bytes.
+fn trail(host: &Host) -> Result<u64> {
+    // What waits in the write-ahead log goes into the database when nobody has it open.
+    host.root("systemctl restart tpad").ok()?;
+    let said = host.root("stat -c %s /var/lib/tpa/tpa.db");
+    Ok(said.ok()?.trim().parse()?)
+}
+
 on_both_debians! {
     with play;
+
+    fn what_a_person_types_or_repeats_takes_no_room_in_the_trail_and_is_not_lost(host) {
+        host.write("/etc/sudoers.d/local", "mallory ALL=(root) NOPASSWD: /usr/bin/true\n")?;
+        host.console("mallory", "for n in $(seq 300); do sudo -n true; done").fails()?;
+        let one_by_one = host.root("tpactl log --json | grep -c '\"event\": *\"login-denied\"'");
+        let one_by_one: u32 = one_by_one.ok()?.trim().parse()?;
+        ensure!(one_by_one <= 20, "{one_by_one} of 300 were told one by one");
+
+        grant_role(host, "ids", IDS)?;
+        grant(host, "alice", "ids", "1h")?;
+        let before = trail(host)?;
+        let long = "sudo -n /usr/bin/id $(head -c 100000 /dev/zero | tr '\\0' A)";
+        let words = "printf '%s\\0' sudo -n /usr/bin/id $(head -c 100000 /dev/zero | tr '\\0' A) | sha256sum";
+        host.console("alice", &format!("for n in $(seq 200); do {long}; done")).fails()?;
+        let grown = trail(host)?.saturating_sub(before);
+        ensure!(grown <= 200 * 16 * 1_024, "200 commands took {grown} bytes");
+        let hash = host.root(words).ok()?.split(' ').next().unwrap_or_default().to_owned();
+        host.logged_with(&["sudo-opened", "command_bytes=100022", &format!("command_sha256={hash}")])?;
+
+        // tpad was restarted twice since the last refusal was counted.
+        let counted = host.logged_with(&[" repeated ", " of=login-denied ", " user=mallory ", " service=sudo "])?;
+        let rest = format!(" count={} ", 300 - one_by_one);
+        ensure!(counted.contains(&rest), "{rest}: {counted}");
+        host.root("tpactl verify").ok()?;
+    }
 
     fn two_hundred_connections_take_no_memory_and_keep_nobody_out(host) {
         host.copy_in(Path::new(env!("CARGO_BIN_EXE_abuse")), "/usr/bin/abuse")?;

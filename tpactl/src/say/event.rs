@@ -22,6 +22,8 @@ pub fn line(event: &Event) -> String {
 /// What a report tells about an event: who, where, what, how many.
 const TOLD: [&str; 16] = [
     "unusual",
+    "of",
+    "count",
     "user",
     "actor",
     "service",
@@ -29,6 +31,7 @@ const TOLD: [&str; 16] = [
     "rhost",
     "target",
     "command",
+    "command_sha256",
     "why",
     "killed",
     "survivors",

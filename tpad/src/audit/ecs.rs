@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 59] = [
+const FIELDS: [(&str, &str); 65] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -48,7 +48,13 @@ const FIELDS: [(&str, &str); 59] = [
     ("not_looked_at", "tpa.not_looked_at"),
     ("target", "tpa.target"),
     ("command", "process.command_line"),
+    ("command_bytes", "tpa.command_bytes"),
+    ("command_sha256", "tpa.command_sha256"),
     ("refused", "tpa.refused"),
+    ("of", "tpa.of"),
+    ("count", "tpa.count"),
+    ("since", "tpa.since"),
+    ("until", "tpa.until"),
     ("unusual", "tpa.unusual"),
     ("events", "tpa.events"),
     ("through", "tpa.through"),
@@ -65,7 +71,9 @@ const FIELDS: [(&str, &str); 59] = [
 ];
 
 /// The fields that are numbers.
-const NUMBERS: [&str; 9] = [
+const NUMBERS: [&str; 11] = [
+    "count",
+    "command_bytes",
     "duration_s",
     "needed",
     "killed",

@@ -89,7 +89,9 @@ impl Fields {
 
 fn outcome(event: &Event) -> &'static str {
     match event {
-        Event::LoginDenied { .. }
+        Event::Repeated { what, .. } if what.why.is_empty() => "success",
+        Event::Repeated { .. }
+        | Event::LoginDenied { .. }
         | Event::DecisionRefused { .. }
         | Event::RemovalFailed { .. }
         | Event::PolicyRejected { .. }
@@ -183,6 +185,26 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("uid", user.uid);
             of_place(fields, place);
         }
+        Event::Repeated {
+            what,
+            count,
+            since,
+            until,
+        } => {
+            fields.add("of", &what.of);
+            fields.add("count", count);
+            fields.add("user", &what.user.name);
+            fields.add("uid", what.user.uid);
+            let place = if what.of == "decision-refused" {
+                "decision"
+            } else {
+                "service"
+            };
+            fields.add(place, &what.at);
+            fields.maybe("why", Some(&what.why).filter(|why| !why.is_empty()));
+            fields.add("since", time(*since));
+            fields.add("until", time(*until));
+        }
         Event::SessionOpened(session)
         | Event::SessionClosed(session)
         | Event::SessionKilled(session) => of_session(fields, session),
@@ -245,6 +267,9 @@ fn of_session(fields: &mut Fields, session: &Session) {
     fields.add("service", &session.service);
     fields.maybe("target", session.target.as_ref());
     fields.maybe("command", session.command.as_ref());
+    let digest = session.command_digest.as_ref();
+    fields.maybe("command_bytes", digest.map(|digest| digest.bytes));
+    fields.maybe("command_sha256", digest.map(|digest| &digest.sha256));
     fields.maybe("tty", session.tty.as_ref());
     fields.maybe("rhost", session.rhost.as_ref());
     fields.add("pid", session.pid);

@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 use tpa_bus::text;
 
 use super::ecs;
+use crate::ledger::LINE_MAX;
 use crate::policy::AuditFormat;
 use crate::store::Record;
 
 /// Longest value in a line, in characters. What is cut off stands whole in the database.
-pub const VALUE_MAX: usize = 256;
+pub const VALUE_MAX: usize = LINE_MAX;
 
 /// The line of a record, without the frame that syslog puts before it.
 #[must_use]

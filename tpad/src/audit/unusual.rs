@@ -41,6 +41,19 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
                 (refused >= REFUSED_MOST).then_some("refused-in-a-row")
             }
         }
+        Event::Repeated { what, .. } => match what.of.as_str() {
+            "login-denied"
+                if SUDO_SERVICES.contains(&what.at.as_str()) && what.why == "other-use" =>
+            {
+                Some("sudo-refused")
+            }
+            // A job comes back each minute, and was marked once.
+            "login-denied" if JOBS.contains(&what.at.as_str()) => None,
+            "login-denied" if what.why == UNLISTED_SERVICE => Some("unlisted-service"),
+            "login-denied" => Some("refused-in-a-row"),
+            "exempt-login" => Some("exempt"),
+            _ => None,
+        },
         Event::BreakGlassUsed { .. } => Some("break-glass"),
         Event::ExemptLogin { .. } => Some("exempt"),
         Event::HostDrift { .. } => Some("drift"),

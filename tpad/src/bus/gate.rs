@@ -19,7 +19,7 @@ use super::{access, view, words};
 use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
 use crate::host::process;
-use crate::ledger::{Caller, Identity, Person, Place, Proof, Why};
+use crate::ledger::{Caller, CommandLine, Identity, Person, Place, Proof, Why, bounded_name};
 use crate::policy::Gives;
 
 /// How long the answer to someone who starts a grant by using it waits for its rules: well within
@@ -67,7 +67,7 @@ impl Gate {
             self.engine.unlisted(user, place).map_err(Error::from)?;
             return Ok(Verdict::default());
         }
-        let arrival = arrival(&query)?;
+        let arrival = arrival(&query).await?;
         if query.exempt {
             self.engine.exempt(&arrival).map_err(Error::from)?;
             return Ok(Verdict {
@@ -87,7 +87,7 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
-        let arrival = arrival(&query)?;
+        let arrival = arrival(&query).await?;
         let answer = self.engine.open_session(&arrival).map_err(Error::from)?;
         Ok(self.verdict(&arrival.user, &answer).await)
     }
@@ -101,7 +101,7 @@ impl Gate {
         self.root_only(connection, &header).await?;
         Ok(self
             .engine
-            .close_session(&arrival(&query)?)
+            .close_session(&arrival(&query).await?)
             .map_err(Error::from)?)
     }
 
@@ -112,7 +112,7 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
-        let arrival = arrival(&query)?;
+        let arrival = arrival(&query).await?;
         let answer = self.engine.standing(&arrival).map_err(Error::from)?;
         Ok(Verdict {
             pending: pending(&answer, arrival.class),
@@ -333,18 +333,25 @@ fn who_and_where(query: &Query) -> Result<(Person, Place), Refusal> {
     }
     let user = Person {
         uid: query.uid,
-        name: query.user.clone(),
+        name: bounded_name(query.user.clone()),
     };
     let place = Place {
-        service: query.service.clone(),
-        tty: query.tty.clone().filter(|tty| !tty.is_empty()),
-        rhost: query.rhost.clone().filter(|rhost| !rhost.is_empty()),
+        service: bounded_name(query.service.clone()),
+        tty: given(&query.tty),
+        rhost: given(&query.rhost),
         pid: query.pid,
     };
     Ok((user, place))
 }
 
-fn arrival(query: &Query) -> Result<Arrival, Refusal> {
+/// What PAM holds, where it holds anything.
+fn given(item: &Option<String>) -> Option<String> {
+    item.clone()
+        .filter(|text| !text.is_empty())
+        .map(bounded_name)
+}
+
+async fn arrival(query: &Query) -> Result<Arrival, Refusal> {
     let class = class(query)?;
     let (user, place) = who_and_where(query)?;
     Ok(Arrival {
@@ -352,11 +359,11 @@ fn arrival(query: &Query) -> Result<Arrival, Refusal> {
         class,
         place,
         started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
-        target: query.target.clone(),
+        target: given(&query.target),
         exempt: query.exempt,
         command: match class {
-            Class::Sudo => process::command_line(Path::new("/proc"), query.pid),
-            Class::Login => process::CommandLine::default(),
+            Class::Sudo => process::command_line(Path::new("/proc"), query.pid).await,
+            Class::Login => CommandLine::default(),
         },
     })
 }

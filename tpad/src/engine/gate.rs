@@ -4,9 +4,8 @@ use tpa_bus::offline::Class;
 
 use super::{Engine, Inner};
 use crate::clock::Now;
-use crate::host::process::CommandLine;
 use crate::ledger::{
-    AtGate, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
+    AtGate, CommandLine, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
     UNLISTED_SERVICE, Why, judge,
 };
 
@@ -25,7 +24,7 @@ pub struct Arrival {
     pub target: Option<String>,
     /// They come in whatever the ledger says.
     pub exempt: bool,
-    /// The command line of sudo as it was typed, its own name first; empty for a login.
+    /// The command line of sudo as it was typed; nothing for a login.
     pub command: CommandLine,
 }
 
@@ -220,7 +219,8 @@ fn denied(arrival: &Arrival, why: &Why) -> Event {
     }
 }
 
-fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
+pub(super) fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
+    let shown = &arrival.command.shown;
     Session {
         grant: grant.id,
         user: arrival.user.clone(),
@@ -231,7 +231,8 @@ fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session {
         tty: arrival.place.tty.clone(),
         rhost: arrival.place.rhost.clone(),
         target: arrival.target.clone(),
-        command: (!arrival.command.words.is_empty()).then(|| arrival.command.words.join(" ")),
+        command: (!shown.text.is_empty()).then(|| shown.text.clone()),
+        command_digest: shown.digest.clone(),
         opened_at: now.wall_s,
     }
 }

@@ -24,7 +24,7 @@ use zruntime::Event as Bell;
 use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
 use crate::host::cut::Marks;
-use crate::ledger::{Doubt, Event, State};
+use crate::ledger::{Doubt, Event, Repeats, State};
 use crate::plan::Said;
 use crate::policy::Policy;
 use crate::policy::load::Source;
@@ -75,6 +75,8 @@ struct Inner {
     doubt: Option<Doubt>,
     /// How often people were refused since they were last let in, by uid.
     refused: BTreeMap<u32, u32>,
+    /// What is brought about again and again, and counted.
+    repeats: Repeats,
     /// Events that the log is to be told once more, by number.
     again: BTreeSet<u64>,
     /// The break in the chain that was told last.
@@ -123,6 +125,11 @@ impl Engine {
         let state = store.state(now.wall_s.saturating_sub(RECENT_S))?;
         let beside = database.parent().unwrap_or(Path::new("/"));
         let marks = Marks::below(beside, Path::new(places::RUN_DIR));
+        // Where they cannot be read, they are counted anew: no reason to answer nobody.
+        let repeats = store.repeats().unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            Repeats::default()
+        });
         let host = nix::unistd::gethostname().context("read the host's name")?;
         let read = names::read(&source, &accounts, When::Start);
         let awaited = names::Awaited::after(&read);
@@ -148,6 +155,7 @@ impl Engine {
                 unrecorded: Vec::new(),
                 doubt: None,
                 refused: BTreeMap::new(),
+                repeats,
                 again: BTreeSet::new(),
                 broken: None,
                 generation: 0,

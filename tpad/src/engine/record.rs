@@ -12,7 +12,9 @@ use crate::audit::unusual::Seen;
 use crate::clock::Now;
 use crate::host::paths::Paths;
 use crate::host::room;
-use crate::ledger::{self, Caller, Envelope, Event, Request, State};
+use crate::ledger::{
+    self, Caller, Envelope, Event, Person, Repeated, Repeats, Request, State, Tally, Telling,
+};
 use crate::store::{Body, Change, Entry};
 
 impl Engine {
@@ -32,7 +34,8 @@ impl Engine {
         self.record_or_say(inner, jump.into_iter().collect(), &now);
         self.cut_off(inner, &now);
         let due = ledger::due(&inner.state, &now);
-        let (ending, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
+        let (ending, mut others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
+        others.extend(inner.repeats.due(now.wall_s));
         self.record_or_say(inner, ending, &now);
         self.record_or_say(inner, others, &now);
         Ok(now)
@@ -83,6 +86,9 @@ impl Engine {
                 .context("nothing was changed, because the host cannot hold what it takes")?;
         }
         let ends_access = !events.is_empty() && events.iter().all(Event::ends_access);
+        let actor = caller.map(Caller::person);
+        let counted = Counted::of(&inner.repeats, events, actor, now.wall_s);
+        let waits_anew = counted.repeats.next_due() != inner.repeats.next_due();
         let mut next = inner.state.clone();
         let mut bodies = std::mem::take(&mut inner.unrecorded);
         let owed = bodies.len();
@@ -94,11 +100,11 @@ impl Engine {
                 files.account(|one| one.name == name).map(|one| one.person)
             },
         };
-        for event in events {
+        for event in counted.events {
             let event = event.with_what_it_gives(&next, &host, now);
             let envelope = Envelope {
                 at: now.wall_s,
-                actor: caller.map(|caller| caller.person().clone()),
+                actor: actor.cloned(),
                 actor_uid: caller.map(|caller| caller.uid),
                 actor_login: caller.and_then(Caller::login_person),
                 event,
@@ -106,13 +112,16 @@ impl Engine {
             next.apply(&envelope);
             bodies.push(self.body(inner, &next, envelope));
         }
-        let change = change(&bodies, &next);
+        let mut change = change(&bodies, &next);
+        change.repeated.clone_from(&counted.changed);
         let entries: Vec<_> = bodies.iter().cloned().map(|body| Entry { body }).collect();
         let written = inner.store.commit(&entries, &change);
         match written {
             Ok(_) => {
                 count_refused(&mut inner.refused, &bodies, &next);
+                count_unsaid(&mut inner.refused, &counted.changed);
                 inner.state = next;
+                inner.repeats = counted.repeats;
             }
             Err(error) if ends_access => {
                 tracing::error!("{error}; access ends all the same, and is recorded later");
@@ -128,8 +137,13 @@ impl Engine {
         }
         let keep = now.wall_s.saturating_sub(super::RECENT_S);
         inner.state.forget(keep, now.wall_s);
-        inner.generation = inner.generation.wrapping_add(1);
-        self.changed.notify(usize::MAX);
+        // What is only counted changes nothing on the host.
+        if !entries.is_empty() {
+            inner.generation = inner.generation.wrapping_add(1);
+        }
+        if !entries.is_empty() || waits_anew {
+            self.changed.notify(usize::MAX);
+        }
         Ok(())
     }
 
@@ -149,6 +163,38 @@ impl Engine {
         };
         let fields = fields::of(&envelope, &context);
         Body { envelope, fields }
+    }
+}
+
+/// The events that are recorded one by one, and what is counted instead.
+struct Counted {
+    events: Vec<Event>,
+    repeats: Repeats,
+    /// What was counted, and what is told of.
+    changed: Vec<(Repeated, Option<Tally>)>,
+}
+
+impl Counted {
+    fn of(repeats: &Repeats, events: Vec<Event>, actor: Option<&Person>, now_s: i64) -> Self {
+        let mut counted = Self {
+            events: Vec::new(),
+            repeats: repeats.clone(),
+            changed: Vec::new(),
+        };
+        for event in events {
+            if let Event::Repeated { what, .. } = &event {
+                counted.repeats.has_told(what);
+                counted.changed.push((what.clone(), None));
+            }
+            match Repeated::of(&event, actor) {
+                Some(what) if counted.repeats.note(&what, now_s) == Telling::Counted => {
+                    let tally = counted.repeats.tally(&what).cloned();
+                    counted.changed.push((what, tally));
+                }
+                _ => counted.events.push(event),
+            }
+        }
+        counted
     }
 }
 
@@ -191,6 +237,16 @@ fn count_refused(refused: &mut BTreeMap<u32, u32>, bodies: &[Body], state: &Stat
     }
 }
 
+/// The same of those that are counted and not told one by one.
+fn count_unsaid(refused: &mut BTreeMap<u32, u32>, changed: &[(Repeated, Option<Tally>)]) {
+    for (what, tally) in changed {
+        if tally.is_some() && what.is_refused_login() {
+            let count = refused.entry(what.user.uid).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
 /// What the projections hold after these events.
 fn change(bodies: &[Body], state: &State) -> Change {
     let mut touched: BTreeSet<Id> = BTreeSet::new();
@@ -222,3 +278,6 @@ fn change(bodies: &[Body], state: &State) -> Change {
         .collect();
     change
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,7 +143,12 @@ impl Engine {
         };
         let mut planned = plan(&inner.state, &world, &now);
         let believed = inner.doubt.map(|doubt| doubt.left_ms(&now));
-        planned.wake_ms = [planned.wake_ms, believed].into_iter().flatten().min();
+        let counted = inner.repeats.next_due().map(|at| {
+            let seconds = u64::try_from(at.saturating_sub(now.wall_s)).unwrap_or(0);
+            seconds.saturating_mul(1_000)
+        });
+        let moments = [planned.wake_ms, believed, counted];
+        planned.wake_ms = moments.into_iter().flatten().min();
         Ok((now, planned, inner.generation))
     }
 

@@ -8,13 +8,20 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
+use futures_lite::future::yield_now;
+use sha2::{Digest as _, Sha256};
 use zruntime::{AsyncIo, SharedRuntime};
 
+use crate::hex::hex;
+use crate::ledger::{CommandLine, Digest, WORDS_MAX};
 use crate::plan::{self, Facts, Place};
 use crate::sys;
 
-/// Longest command line that is looked at, in bytes.
-const MOST_BYTES: u64 = 64 * 1_024;
+/// Longest command line that is read, in bytes. The kernel allows 6 MiB (execve(2)).
+const COMMAND_MAX: u64 = 8 * 1_024 * 1_024;
+
+/// How much of it is read before others have their turn, in bytes.
+const PIECE: usize = 64 * 1_024;
 
 /// A tick of the clock by which proc(5) tells when a process started, in milliseconds: `USER_HZ` is
 /// 100 wherever Debian runs.
@@ -108,31 +115,31 @@ pub fn started(proc: &Path, pid: u32) -> Option<u64> {
     Some(look_at(proc, i32::try_from(pid).ok()?)?.started)
 }
 
-/// The command line of a process, word by word (proc(5), cmdline).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CommandLine {
-    /// The words that were read whole, the name of the program first.
-    pub words: Vec<String>,
-    /// Whether more than these was there, or may have been.
-    pub cut: bool,
-}
-
-/// The command line of a process, at most [`MOST_BYTES`] of it; nothing when it has ended.
-#[must_use]
-pub fn command_line(proc: &Path, pid: u32) -> CommandLine {
-    let mut bytes = Vec::new();
-    let read = fs::File::open(proc.join(format!("{pid}/cmdline")))
-        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
-    let full = u64::try_from(bytes.len()).is_ok_and(|len| len >= MOST_BYTES);
-    let words = bytes.split(|byte| *byte == 0);
-    let mut words: Vec<String> = words
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect();
-    // The last one ends with a zero, too; what stands behind it was cut.
-    let rest = words.pop();
-    let cut =
-        read.is_err() || full || words.is_empty() || rest.is_some_and(|rest| !rest.is_empty());
-    CommandLine { words, cut }
+/// The command line of a process (proc(5), cmdline); one that is not known when it has ended. A long one is read in
+/// pieces, between which others are served.
+pub async fn command_line(proc: &Path, pid: u32) -> CommandLine {
+    let Ok(file) = fs::File::open(proc.join(format!("{pid}/cmdline"))) else {
+        return CommandLine::unread();
+    };
+    let mut rest = file.take(COMMAND_MAX);
+    let (mut beginning, mut piece) = (Vec::new(), vec![0; PIECE]);
+    let (mut hasher, mut bytes) = (Sha256::new(), 0_u64);
+    loop {
+        let length = match rest.read(&mut piece) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => length,
+        };
+        let read = piece.get(..length).unwrap_or_default();
+        hasher.update(read);
+        bytes = bytes.saturating_add(length as u64);
+        let room = WORDS_MAX.saturating_sub(beginning.len()).min(length);
+        beginning.extend_from_slice(read.get(..room).unwrap_or_default());
+        if length == PIECE {
+            yield_now().await;
+        }
+    }
+    let sha256 = hex(&hasher.finalize());
+    CommandLine::of(&beginning, Digest { bytes, sha256 })
 }
 
 /// Everything that runs, but for the first process and this one.
@@ -207,7 +214,7 @@ fn parse(pid: i32, status: &str, stat: &str, login: u32) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     const STATUS: &str =
         "Name:\ta) R 1 (b\nState:\tS (sleeping)\nUid:\t1001\t0\t0\t0\nNSpid:\t77\nThreads:\t1\n";
@@ -275,17 +282,18 @@ mod tests {
     fn a_command_line_tells_whether_it_is_whole() {
         let proc = tempfile::tempdir().unwrap();
         fs::create_dir(proc.path().join("7")).unwrap();
+        let read = |pid| futures_lite::future::block_on(command_line(proc.path(), pid));
         let line = |text: &[u8]| {
             fs::write(proc.path().join("7/cmdline"), text).unwrap();
-            let CommandLine { words, cut } = command_line(proc.path(), 7);
+            let CommandLine { words, cut, .. } = read(7);
             (words.join(" "), cut)
         };
         assert_eq!(line(b"sudo\0id\0"), ("sudo id".to_owned(), false));
-        assert_eq!(line(b"sudo\0i"), ("sudo".to_owned(), true));
+        assert_eq!(line(b"sudo\0i"), ("sudo i".to_owned(), true));
         assert_eq!(line(b""), (String::new(), true));
         let long = [b"sudo\0-p\0", &vec![b'x'; 70_000][..], b"\0bash\0"].concat();
-        assert_eq!(line(&long), ("sudo -p".to_owned(), true));
-        assert!(command_line(proc.path(), 8).cut, "it has ended");
+        assert!(line(&long).1);
+        assert!(read(8).cut, "it has ended");
     }
 
     #[test]
@@ -316,6 +324,40 @@ mod tests {
             .block_on(ended(&runtime, proc, child.id(), began))
             .unwrap();
         assert!(child.try_wait().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_command_line_of_any_length_is_read_whole_and_kept_in_part() {
+        let runtime = SharedRuntime::new().unwrap();
+        let read = |last: &str| {
+            let words = vec!["A".repeat(100_000); 9];
+            let mut child = Command::new("/bin/sh")
+                .args(["-c", "echo begun; read line"])
+                .args(words)
+                .arg(last)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // Until then the kernel may not have its arguments yet.
+            let mut begun = [0; 6];
+            child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut begun)
+                .unwrap();
+            let line = runtime.block_on(command_line(Path::new("/proc"), child.id()));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            line
+        };
+        let (one, other) = (read("x"), read("y"));
+        let digest = one.shown.digest.clone().unwrap();
+        assert_eq!(digest.bytes, 900_044);
+        assert!(one.cut && one.shown.text.len() < 2_000);
+        assert_ne!(Some(digest), other.shown.digest);
+        assert_eq!(one.shown.text, other.shown.text);
     }
 
     #[test]

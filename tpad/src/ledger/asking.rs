@@ -1,7 +1,5 @@
 //! Filing requests: for access, and for more of it.
 
-use std::collections::BTreeMap;
-
 use tpa_bus::id::Id;
 use tpa_bus::span::Span;
 use tpa_bus::text::one_line;
@@ -61,7 +59,6 @@ pub(super) fn ask(
         reviewed: None,
         gave: None,
         removal: Removal::None,
-        refusals: BTreeMap::new(),
     };
     let by_itself = approves_itself(role, caller, &asked.user.person);
     filed(state, role, &request, by_itself, now)
@@ -116,7 +113,6 @@ pub(super) fn extend(
         reviewed: None,
         gave: None,
         removal: Removal::None,
-        refusals: BTreeMap::new(),
         ..target.clone()
     };
     let by_itself = approves_itself(role, caller, &target.user);

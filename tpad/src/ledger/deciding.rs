@@ -24,14 +24,9 @@ pub(super) fn approve(
     let request = known(state, id)?;
     let role = role_of(policy, request)?;
     may_decide(state, role, request, caller, "approve", now)?;
-    still_pending(request).map_err(|refused| late(refused, request, caller, "approve"))?;
+    still_pending(request).map_err(|refused| late(refused, request, "approve"))?;
     if request.lapses_at <= now.wall_s {
-        return Err(late(
-            too_late(request, "it has lapsed"),
-            request,
-            caller,
-            "approve",
-        ));
+        return Err(late(too_late(request, "it has lapsed"), request, "approve"));
     }
     check_text("comment", comment.unwrap_or_default(), 0, TEXT_MAX)?;
     let duration_s = match shorter_s {
@@ -51,7 +46,7 @@ pub(super) fn approve(
     if request.has_yes_of(caller) {
         let refused = Refused::no_change(format!("you have approved {id} already"))
             .next(format!("another of {} must decide", listed(role)));
-        return Err(refused.recorded(request, caller, "approve", "twice"));
+        return Err(refused.recorded(request, "approve", "twice"));
     }
     let approval = yes(caller, now, comment);
     let given = u32::try_from(request.approvals.len())
@@ -96,7 +91,7 @@ pub(super) fn deny(
         "deny",
         now,
     )?;
-    still_pending(request).map_err(|refused| late(refused, request, caller, "deny"))?;
+    still_pending(request).map_err(|refused| late(refused, request, "deny"))?;
     check_text("reason", reason, 1, TEXT_MAX)?;
     Ok(vec![Event::Closed {
         id,
@@ -281,7 +276,7 @@ fn may_decide(
         return in_good_standing(request, caller, decision);
     };
     let refused = Refused::not_permitted(why).next(format!("ask one of {}", listed(role)));
-    Err(refused.recorded(request, caller, decision, word))
+    Err(refused.recorded(request, decision, word))
 }
 
 fn is_own(request: &Request, caller: &Caller) -> bool {
@@ -336,13 +331,13 @@ pub(super) fn in_good_standing(
         let refused = Refused::not_permitted(format!("{why}, so it decides nothing")).next(
             format!("an admin can see to it: passwd --status {name}, chage --list {name}"),
         );
-        return Err(refused.recorded(request, caller, decision, word));
+        return Err(refused.recorded(request, decision, word));
     }
     Ok(())
 }
 
-fn late(refused: Refused, request: &Request, caller: &Caller, decision: &str) -> Refused {
-    refused.recorded(request, caller, decision, "too-late")
+fn late(refused: Refused, request: &Request, decision: &str) -> Refused {
+    refused.recorded(request, decision, "too-late")
 }
 
 /// Whether this caller may decide this request as it stands: for lists of what waits for them.

@@ -72,7 +72,7 @@ pub(super) fn revoke(
         } else {
             let refused = Refused::not_permitted(format!("you may not revoke {id}"))
                 .next(format!("an approver of {} or root can", request.role));
-            return Err(refused.recorded(request, caller, "revoke", "not-allowed"));
+            return Err(refused.recorded(request, "revoke", "not-allowed"));
         }
     }
     check_text("reason", reason, 1, TEXT_MAX)?;

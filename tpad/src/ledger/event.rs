@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
-use super::{Approval, ClockSet, Closed, Deadline, Gave, Person, Request, Session, Stage};
+use super::{
+    Approval, ClockSet, Closed, Deadline, Gave, Person, Repeated, Request, Session, Stage,
+};
 use crate::clock::Now;
 use crate::policy::Gives;
 
@@ -151,6 +153,17 @@ pub enum Event {
         /// Where.
         place: Place,
     },
+    /// TPA5008: it happened again so many times, which were not told one by one.
+    Repeated {
+        /// What.
+        what: Repeated,
+        /// How many times.
+        count: u64,
+        /// The first of them, in seconds since 1970.
+        since: i64,
+        /// The last of them.
+        until: i64,
+    },
     /// TPA5000: the daemon began.
     DaemonStarted {
         /// The moment, on every clock: deadlines of another boot are counted anew from it.
@@ -292,6 +305,7 @@ impl Event {
             Self::ChainBroken { .. } => ("TPA5005", "chain-broken"),
             Self::HostDrift { .. } => ("TPA5006", "host-drift"),
             Self::LogPruned { .. } => ("TPA5007", "log-pruned"),
+            Self::Repeated { .. } => ("TPA5008", "repeated"),
         }
     }
 
@@ -317,6 +331,7 @@ impl Event {
             Self::HostDrift { id, .. } => *id,
             Self::LoginDenied { .. }
             | Self::ExemptLogin { .. }
+            | Self::Repeated { .. }
             | Self::DaemonStarted { .. }
             | Self::DaemonStopped
             | Self::PolicyLoaded { .. }
@@ -334,7 +349,9 @@ impl Event {
             Self::BreakGlassUsed { .. } | Self::ExemptLogin { .. } | Self::ChainBroken { .. } => {
                 Priority::Alert
             }
+            Self::Repeated { what, .. } if what.why.is_empty() => Priority::Alert,
             Self::RemovalFailed { .. }
+            | Self::Repeated { .. }
             | Self::DecisionRefused { .. }
             | Self::LoginDenied { .. }
             | Self::PolicyRejected { .. }

@@ -22,12 +22,14 @@ mod person;
 #[cfg(test)]
 pub(crate) mod properties;
 mod refused;
+mod repeats;
 mod request;
 mod state;
 #[cfg(test)]
 mod stories;
 mod sudo;
 mod time;
+mod typed;
 #[cfg(test)]
 mod voices;
 mod wall_clock;
@@ -42,9 +44,11 @@ pub use gave::{Gave, Host, Logins};
 pub use lost::{Fate, Seen, fate};
 pub use person::{Caller, Identity, Person, Proof, Standing};
 pub use refused::{Kind, Refused};
+pub use repeats::{Repeated, Repeats, Tally, Telling};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use state::{Session, State};
 pub use sudo::SudoCall;
 pub use time::{due, next_moment};
+pub use typed::{CommandLine, Digest, LINE_MAX, Shown, WORDS_MAX, name as bounded_name};
 pub(crate) use wall_clock::LAG_MAX;
 pub use wall_clock::{ClockSet, Doubt, Reading, WallClock, read};

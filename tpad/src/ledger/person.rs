@@ -6,7 +6,7 @@ use tpa_bus::offline::Who;
 use crate::policy::Policy;
 
 /// Someone with an account. There is no default: a person who was not looked up does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Person {
     /// Their uid. Never −1.
     pub uid: u32,

@@ -121,7 +121,6 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         reviewed: None,
         gave: None,
         removal: Removal::None,
-        refusals: BTreeMap::new(),
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{Caller, Event, Request};
-
-/// See [`Refused::recorded`].
-const ATTEMPTS: u32 = 10;
+use super::{Event, Request};
 
 /// What sort of no it is; the exit codes of `tpactl` follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,23 +66,13 @@ impl Refused {
     }
 
     /// The same, as an attempt that the audit trail tells of: `decision` was tried, and `why` in a
-    /// word it was refused. Of one person's attempts on one request it tells the first
-    /// [`ATTEMPTS`]: a loop of them fills nobody's disk.
-    pub(super) fn recorded(
-        mut self,
-        request: &Request,
-        caller: &Caller,
-        decision: &str,
-        why: &str,
-    ) -> Self {
-        let tried = request.refusals.get(&caller.person().uid).copied();
-        if tried.unwrap_or(0) < ATTEMPTS {
-            self.record = Some(Box::new(Event::DecisionRefused {
-                id: request.id,
-                decision: decision.to_owned(),
-                why: why.to_owned(),
-            }));
-        }
+    /// word it was refused. How often it tells of a person's is for [`super::Repeats`] to say.
+    pub(super) fn recorded(mut self, request: &Request, decision: &str, why: &str) -> Self {
+        self.record = Some(Box::new(Event::DecisionRefused {
+            id: request.id,
+            decision: decision.to_owned(),
+            why: why.to_owned(),
+        }));
         self
     }
 

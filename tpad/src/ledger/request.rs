@@ -1,7 +1,5 @@
 //! One request, and the grant it became.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 use tpa_bus::state::State;
@@ -57,8 +55,6 @@ pub struct Request {
     pub gave: Option<Gave>,
     /// Whether its end is proven. Only a grant that was active has anything to remove.
     pub removal: Removal,
-    /// How many decisions on it that they may not make each person has tried, by uid.
-    pub refusals: BTreeMap<u32, u32>,
 }
 
 /// One person's yes.

@@ -7,7 +7,7 @@ use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
 use super::gave::{let_in, pass_on};
-use super::{Closed, Envelope, Event, Person, Removal, Request, Stage, WallClock};
+use super::{Closed, Digest, Envelope, Event, Person, Removal, Request, Stage, WallClock};
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
 /// store, and are laid back in when a command names one.
@@ -45,9 +45,12 @@ pub struct Session {
     pub rhost: Option<String>,
     /// As whom a sudo command runs.
     pub target: Option<String>,
-    /// The sudo command as it was typed.
+    /// The sudo command as it was typed ([`super::Shown`]).
     #[serde(default)]
     pub command: Option<String>,
+    /// Of all of it, where a line of the log does not show all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_digest: Option<Digest>,
     /// Since when, in seconds since 1970.
     pub opened_at: i64,
 }
@@ -172,12 +175,6 @@ fn advance(request: &mut Request, envelope: &Envelope) {
             }
             // Whoever reviewed a break-glass grant has seen a shorter one.
             request.reviewed = None;
-        }
-        Event::DecisionRefused { .. } => {
-            if let Some(person) = &envelope.actor {
-                let tried = request.refusals.entry(person.uid).or_default();
-                *tried = tried.saturating_add(1);
-            }
         }
         Event::Closed { how, why, .. } => {
             let (since, not_after) = match &request.stage {

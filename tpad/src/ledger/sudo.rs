@@ -14,7 +14,7 @@ pub struct SudoCall {
     pub target: Option<String>,
     /// Its arguments, its own options among them, without the name of sudo.
     pub words: Vec<String>,
-    /// Whether those are all: a longer line than is looked at may name anything behind them.
+    /// Whether there are more than those: what is not seen may be anything.
     pub cut: bool,
 }
 
@@ -221,5 +221,16 @@ mod tests {
             cut: false,
         };
         assert_eq!(one_text.fit(&exact), Fit::Command);
+    }
+
+    #[test]
+    fn a_call_of_which_not_all_is_seen_may_be_to_anything() {
+        let bash = gives("root", &["/bin/bash"], &[]);
+        let cut = SudoCall {
+            cut: true,
+            ..call("root", "X=/usr/bin/sleep")
+        };
+        assert_eq!(cut.fit(&bash), Fit::Command);
+        assert_eq!(cut.fit(&gives("postgres", &["/bin/bash"], &[])), Fit::None);
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use tpa_bus::id::Id;
 
 use super::{Body, Error, Record, Store, chain};
-use crate::ledger::{Person, Request, State};
+use crate::ledger::{Person, Repeated, Repeats, Request, State, Tally};
 
 /// Which requests to read. All conditions set must hold.
 #[derive(Debug, Clone, Default)]
@@ -118,6 +118,31 @@ impl Store {
         }
         (state.wall_clock, state.newest) = self.wall_clock()?;
         Ok(state)
+    }
+
+    /// What was counted and is not told of yet.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub fn repeats(&self) -> Result<Repeats, Error> {
+        let error = self.sqlite("read");
+        let mut statement = self
+            .connection
+            .prepare("SELECT key, tally FROM repeated")
+            .map_err(&error)?;
+        let rows = statement
+            .query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })
+            .map_err(&error)?;
+        let mut kept = Vec::new();
+        for row in rows {
+            let (key, tally) = row.map_err(&error)?;
+            let what: Repeated = serde_json::from_str(&key).map_err(self.record_error(&key))?;
+            let tally: Tally = serde_json::from_str(&tally).map_err(self.record_error(&key))?;
+            kept.push((what, tally));
+        }
+        Ok(Repeats::from_kept(kept))
     }
 
     /// One request.

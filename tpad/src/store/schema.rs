@@ -57,8 +57,13 @@ CREATE TABLE addresses (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What only makes reading quicker. A version that does not know of it loses nothing by it.
-const INDEXES: &str = "
+/// What an older version does not miss: indexes, which only make reading quicker, and counts that
+/// wait until they are told.
+const BESIDE: &str = "
+CREATE TABLE IF NOT EXISTS repeated (
+    key   TEXT PRIMARY KEY,
+    tally TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS requests_uid ON requests (uid);
 CREATE INDEX IF NOT EXISTS requests_by ON requests (requested_by);
 ";
@@ -105,9 +110,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
         let script = format!("BEGIN;{tables}{ADDED}PRAGMA user_version = {VERSION};COMMIT;");
         connection.execute_batch(&script).map_err(error("create"))?;
     }
-    if let Err(error) = connection.execute_batch(INDEXES) {
+    if let Err(error) = connection.execute_batch(BESIDE) {
         // A disk that is full now has room one day; meanwhile all is there, and slower.
-        tracing::warn!("the database has no indexes by person yet: {error}");
+        tracing::warn!("the database lacks a table for counts, or an index: {error}");
     }
     Ok(connection)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::{Body, Error, Record, Store, chain};
-use crate::ledger::{Person, Request, Session};
+use crate::ledger::{Person, Repeated, Request, Session, Tally};
 
 /// An event to be added.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Change {
     pub closed: Vec<String>,
     /// Who came from where.
     pub came: Vec<(Person, String)>,
+    /// How often something was repeated that is counted; nothing where the count was told.
+    pub repeated: Vec<(Repeated, Option<Tally>)>,
     /// Events up to this one go, and the requests that ended before that time.
     pub pruned: Option<(u64, i64)>,
 }
@@ -93,6 +95,12 @@ impl Store {
                 )
                 .map_err(&error)?;
         }
+        for (what, tally) in &change.repeated {
+            let key = serde_json::to_string(what).map_err(json("repeated"))?;
+            let tally = tally.as_ref().map(serde_json::to_string).transpose();
+            let tally = tally.map_err(json("repeated"))?;
+            put_tally(&transaction, &key, tally.as_deref()).map_err(&error)?;
+        }
         put_rest(&transaction, change).map_err(&error)?;
         transaction.commit().map_err(&error)?;
         self.head = head;
@@ -136,6 +144,19 @@ fn put_request(
             now,
             body
         ])
+}
+
+fn put_tally(
+    transaction: &Transaction<'_>,
+    key: &str,
+    tally: Option<&str>,
+) -> rusqlite::Result<usize> {
+    match tally {
+        Some(tally) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO repeated (key, tally) VALUES (?1, ?2)")?
+            .execute([key, tally]),
+        None => transaction.execute("DELETE FROM repeated WHERE key = ?1", [key]),
+    }
 }
 
 /// Sessions that are over, where people came from, and what goes.

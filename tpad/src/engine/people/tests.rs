@@ -6,9 +6,8 @@ use tpa_bus::offline::Class;
 use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
 use crate::engine::gate::{Answer as AtGate, Arrival};
-use crate::host::process::CommandLine;
 use crate::ledger::properties::request;
-use crate::ledger::{Deadline, Place, Stage};
+use crate::ledger::{CommandLine, Deadline, Place, Stage};
 use crate::policy::load::Source;
 
 const ROOT: &str = "root:x:0:0::/:/bin/sh\n";

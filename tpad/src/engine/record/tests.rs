@@ -1,0 +1,150 @@
+use std::path::Path;
+
+use tpa_bus::offline::Class;
+
+use super::*;
+use crate::engine::gate::{Answer, Arrival};
+use crate::ledger::{CommandLine, Digest, Place};
+use crate::policy::load::Source;
+use crate::store::EventQuery;
+
+fn engine(folder: &Path) -> Engine {
+    let owner = nix::unistd::geteuid().as_raw();
+    Engine::open(&folder.join("tpa.db"), Source::in_folder(folder, owner)).unwrap()
+}
+
+fn mallory(service: &str) -> Arrival {
+    Arrival {
+        user: Person {
+            uid: 1_007,
+            name: "mallory".to_owned(),
+        },
+        class: Class::Login,
+        place: Place {
+            service: service.to_owned(),
+            ..Place::default()
+        },
+        started: 0,
+        target: None,
+        exempt: false,
+        command: CommandLine::default(),
+    }
+}
+
+/// The values of one field, of the events that have this code.
+fn told(engine: &Engine, code: &str, field: &str) -> Vec<String> {
+    let query = EventQuery {
+        codes: Some(vec![code.to_owned()]),
+        limit: 1_000,
+        ..EventQuery::default()
+    };
+    let events = engine.lock().store.events(&query).unwrap();
+    let fields = events.into_iter().flat_map(|record| record.body.fields);
+    fields
+        .filter(|(name, _)| name == field)
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// As if it were so many seconds later.
+fn later(engine: &Engine, seconds: i64) {
+    let mut inner = engine.lock();
+    let (now, _) = engine.moment(&mut inner).unwrap();
+    let due = inner.repeats.due(now.wall_s.saturating_add(seconds));
+    engine.record(&mut inner, None, due, &now).unwrap();
+}
+
+#[test]
+fn of_three_hundred_refusals_a_few_are_recorded_and_all_are_counted_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = engine(folder.path());
+    for _ in 0..150 {
+        let answer = first.account(&mallory("sshd")).unwrap();
+        assert!(matches!(answer, Answer::Out { .. }));
+    }
+    drop(first);
+    let again = engine(folder.path());
+    for _ in 0..150 {
+        let _ = again.account(&mallory("sshd")).unwrap();
+    }
+    let one_by_one = told(&again, "TPA3001", "user").len();
+    assert!(one_by_one <= 20, "{one_by_one}");
+    later(&again, 60);
+    let counts = told(&again, "TPA5008", "count");
+    let counted: usize = counts
+        .iter()
+        .map(|count| count.parse::<usize>().unwrap())
+        .sum();
+    assert_eq!((counts.len(), one_by_one + counted), (1, 300));
+    assert_eq!(told(&again, "TPA5008", "user"), ["mallory"]);
+    assert_eq!(told(&again, "TPA5008", "service"), ["sshd"]);
+    later(&again, 3_600);
+    drop(again);
+    assert_eq!(
+        engine(folder.path()).lock().store.repeats().unwrap(),
+        Repeats::default()
+    );
+}
+
+#[test]
+fn a_refusal_that_is_only_counted_has_the_host_looked_at_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    for _ in 0..20 {
+        let _ = engine.account(&mallory("sshd")).unwrap();
+    }
+    let before = engine.lock().generation;
+    for _ in 0..100 {
+        let _ = engine.account(&mallory("sshd")).unwrap();
+    }
+    assert_eq!(engine.lock().generation, before);
+}
+
+#[test]
+fn every_repeated_event_that_somebody_can_bring_about_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let mallory = mallory("sshd");
+    for _ in 0..100 {
+        engine.exempt(&mallory).unwrap();
+        let (user, place) = (mallory.user.clone(), mallory.place.clone());
+        engine.unlisted(user, place).unwrap();
+    }
+    later(&engine, 60);
+    assert_eq!(told(&engine, "TPA4002", "user").len(), 10);
+    assert_eq!(told(&engine, "TPA3001", "user").len(), 10);
+    assert_eq!(told(&engine, "TPA5008", "count"), ["90", "90"]);
+}
+
+#[test]
+fn a_sudo_command_of_any_length_makes_an_event_of_bounded_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let size = |argument: usize| {
+        let words = [b"sudo\0id\0".to_vec(), vec![b'A'; argument], vec![0]].concat();
+        let digest = Digest {
+            bytes: words.len() as u64,
+            sha256: "ab".repeat(32),
+        };
+        let grant = crate::ledger::properties::request(1, "alice");
+        let mut arrival = mallory("sudo");
+        arrival.command = CommandLine::of(&words, digest);
+        let mut inner = engine.lock();
+        let (now, _) = engine.moment(&mut inner).unwrap();
+        let session = crate::engine::gate::session(&arrival, &grant, &now);
+        let events = vec![
+            Event::SessionOpened(session.clone()),
+            Event::SessionClosed(session),
+        ];
+        engine.record(&mut inner, None, events, &now).unwrap();
+        drop(inner);
+        let query = EventQuery {
+            limit: 1_000,
+            ..EventQuery::default()
+        };
+        let events = engine.lock().store.events(&query).unwrap();
+        let body = serde_json::to_string(&events.last().unwrap().body).unwrap();
+        body.len()
+    };
+    assert!(size(60_000) < size(10) + 3 * 1_024);
+}
