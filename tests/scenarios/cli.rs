@@ -174,6 +174,32 @@ on_both_debians! {
         host.console("bob", "tpactl prompt").keeps_quiet_about("tpa")?.ok()?;
     }
 
+    fn nobody_else_is_told_that_a_person_holds_access(host) {
+        let mut heard = host.start(
+            "setpriv --reuid=bob --regid=bob --init-groups dbus-monitor --system \"type='signal'\" | sed -u '/member=Over/q'",
+        )?;
+        heard.line_with("member=NameAcquired")?;
+        let mut waits = host.start("setpriv --reuid=carol --regid=carol --init-groups tpactl ls --watch --json")?;
+        let id = grant(host, "alice", "web-ops", "90m")?;
+        waits.line_with(&id)?;
+        host.ssh("alice", "true").ok()?;
+        host.told("session-closed", &id)?;
+        for _ in 0..2 {
+            host.root("dbus-send --system --type=signal / org.example.Story.Over").ok()?;
+        }
+        heard.finish()?.says("member=Over")?.keeps_quiet_about(&id)?.keeps_quiet_about("org.tpa1")?;
+        let uid = host.root("id -u alice").ok()?.to_owned();
+        let listed = host.console("bob", &format!(
+            "ls -lR /run/tpa /run/tpa-prompt; cat /run/tpa-prompt/{uid} /run/tpa/state/{uid}; stat /run/tpa-prompt/{uid}; \
+             ls /run/systemd/transient; systemctl list-timers --all; systemctl list-units --all --full; ps axww; find /run -name '*{id}*'"
+        ));
+        listed.keeps_quiet_about("web-ops")?;
+        host.console("bob", &format!("test -e /run/tpa-prompt/{uid}")).fails()?;
+        host.console("alice", "ls /run/tpa-prompt").fails()?;
+        host.console("alice", "chmod 666 /run/tpa-prompt/$(id -u)").fails()?;
+        host.console("alice", "tpactl prompt").says("tpa:1h")?;
+    }
+
     fn completion_knows_live_ids_and_what_they_are(host) {
         let id = request(host, "alice", "web-ops", "30m")?;
         let line = "TPACTL_COMPLETE=fish tpactl -- tpactl approve ''";

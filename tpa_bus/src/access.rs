@@ -345,10 +345,14 @@ pub trait Access {
     /// Loads the configuration anew, whole or not at all; for root.
     fn reload(&self) -> zbus::Result<()>;
 
-    /// A request came into being or changed its state.
+    /// Has the signals below sent to the caller's connection, of what they may see, until it is
+    /// closed.
+    fn subscribe(&self) -> zbus::Result<()>;
+
+    /// A request came into being or changed its state. To those who subscribed and may see it.
     #[zbus(signal)]
     fn request_changed(&self, id: &str, state: &str) -> zbus::Result<()>;
-    /// An event was recorded. Its content is read with `Log`, by those who may.
+    /// An event was recorded. To those who subscribed and may read it with `Log`.
     #[zbus(signal)]
     fn event_recorded(&self, seq: u64) -> zbus::Result<()>;
 }

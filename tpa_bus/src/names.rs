@@ -36,7 +36,8 @@ pub const SUDOERS_DIR: &str = "/run/tpa/sudoers.d";
 /// One [`crate::offline::StateFile`] for each person with a live grant, named by uid.
 pub const STATE_DIR: &str = "/run/tpa/state";
 
-/// What `tpactl prompt` reads: for each person a world-readable file with the end of their access.
+/// What `tpactl prompt` reads: for each person a file with the end of their access, which they alone
+/// may read. Whoever holds no grant cannot even see whether a file is there.
 pub const PROMPT_DIR: &str = "/run/tpa-prompt";
 
 /// Folder of the gate file and the database.

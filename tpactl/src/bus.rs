@@ -18,7 +18,7 @@ use crate::fail::{Exit, Fail};
 use crate::root_socket;
 
 /// Longest wait for one answer. D-Bus's own usual limit; `tpad` answers in milliseconds.
-const ANSWER: Duration = Duration::from_secs(25);
+pub const ANSWER: Duration = Duration::from_secs(25);
 
 /// A connection to `tpad`.
 #[derive(Clone, Debug)]

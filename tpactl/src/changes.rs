@@ -4,7 +4,7 @@ use futures_lite::{StreamExt, future};
 use tpa_bus::access::{AccessProxy, EventRecordedStream, RequestChangedStream};
 use zbus::proxy::OwnerChangedStream;
 
-use crate::bus::{Client, explain, unreachable};
+use crate::bus::{ANSWER, Client, explain, unreachable, within};
 use crate::fail::Fail;
 
 /// One piece of news.
@@ -19,24 +19,39 @@ pub enum News<T> {
 }
 
 /// When `tpad` comes and goes. Over a connection without a bus nobody can come and go.
-struct Owner(Option<OwnerChangedStream<'static>>);
+struct Owner {
+    changes: Option<OwnerChangedStream<'static>>,
+    signals: AccessProxy<'static>,
+}
 
 impl Owner {
     async fn watch(client: &Client, signals: &AccessProxy<'static>) -> Result<Self, Fail> {
         let proxy = signals.inner();
-        if !proxy.connection().is_bus() {
-            return Ok(Self(None));
-        }
-        let stream = client.ask(proxy.receive_owner_changed()).await?;
-        Ok(Self(Some(stream)))
+        let changes = if proxy.connection().is_bus() {
+            Some(client.ask(proxy.receive_owner_changed()).await?)
+        } else {
+            None
+        };
+        Ok(Self {
+            changes,
+            signals: signals.clone(),
+        })
+    }
+
+    /// Has `tpad` send its signals to this connection.
+    async fn subscribe(&self) -> Result<(), Fail> {
+        within(ANSWER, self.signals.subscribe()).await
     }
 
     async fn next<T>(&mut self) -> Result<News<T>, Fail> {
-        let Some(stream) = &mut self.0 else {
+        let Some(changes) = &mut self.changes else {
             return std::future::pending().await;
         };
-        match stream.next().await {
-            Some(Some(_)) => Ok(News::Back),
+        match changes.next().await {
+            Some(Some(_)) => {
+                self.subscribe().await?;
+                Ok(News::Back)
+            }
             Some(None) => Ok(News::Stopped),
             None => Err(unreachable("the connection was closed")),
         }
@@ -53,10 +68,12 @@ impl Requests {
     /// Begins to listen.
     pub async fn watch(client: &Client) -> Result<Self, Fail> {
         let signals = client.signals().await?;
-        Ok(Self {
+        let changes = Self {
             owner: Owner::watch(client, &signals).await?,
             signals: client.ask(signals.receive_request_changed()).await?,
-        })
+        };
+        changes.owner.subscribe().await?;
+        Ok(changes)
     }
 
     /// The next request to change, by its id.
@@ -81,10 +98,12 @@ impl Events {
     /// Begins to listen.
     pub async fn watch(client: &Client) -> Result<Self, Fail> {
         let signals = client.signals().await?;
-        Ok(Self {
+        let events = Self {
             owner: Owner::watch(client, &signals).await?,
             signals: client.ask(signals.receive_event_recorded()).await?,
-        })
+        };
+        events.owner.subscribe().await?;
+        Ok(events)
     }
 
     /// The next event, by its sequence number.

@@ -172,6 +172,7 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
         rhost: place.rhost.clone(),
         target: None,
         command: None,
+        command_digest: None,
         opened_at: at,
     };
     let sudo = Session {
@@ -270,6 +271,5 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         reviewed: None,
         gave: None,
         removal: Removal::None,
-        refusals: std::collections::BTreeMap::new(),
     }
 }

@@ -50,7 +50,7 @@ pub const READS: [&str; 3] = ["GetRequest", "Sessions", "Log"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 21] = [
+pub const ACCESS: [Row; 22] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -70,6 +70,7 @@ pub const ACCESS: [Row; 21] = [
     ("Roles", "", Nothing, ALL, NOBODY),
     ("Log", "'a{sv}' 0", Nothing, &["heidi", "root"], NOBODY),
     ("Verify", "t 0", Nothing, &["heidi", "root"], NOBODY),
+    ("Subscribe", "", Nothing, ALL, NOBODY),
     ("TellAgain", "at 1 1", Nothing, &["root"], NOBODY),
     ("Reload", "", Nothing, &["root"], NOBODY),
 ];

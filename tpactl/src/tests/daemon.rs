@@ -259,6 +259,11 @@ impl Daemon {
         Ok(())
     }
 
+    /// Here its signals reach everybody: there is one connection.
+    fn subscribe(&self) -> Result<(), Refusal> {
+        self.called().map(drop)
+    }
+
     fn verify(&self, after: u64) -> Result<Verification, Refusal> {
         let state = self.called()?;
         let piece = state.chain.iter().find(|piece| piece.after >= after);

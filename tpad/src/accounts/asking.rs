@@ -232,6 +232,13 @@ impl Accounts {
         files
     }
 
+    /// Somebody with the groups of this host that they are in by its files, and those of a directory
+    /// as they were last told. Nobody is asked.
+    #[must_use]
+    pub fn as_known(&self, person: &Person) -> Option<Account> {
+        locked(&self.0.kept).as_known(person)
+    }
+
     /// What was last told of somebody.
     #[must_use]
     pub fn last_told(&self, person: &Person) -> Option<Account> {

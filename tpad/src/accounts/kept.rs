@@ -133,6 +133,22 @@ impl Kept {
         })
     }
 
+    /// Somebody with the groups of this host by its files, and those of a directory as last told.
+    pub fn as_known(&self, person: &Person) -> Option<Account> {
+        let last = self.person(person);
+        let mut account = self.without_directory(|other| other == person)?;
+        for (name, gid) in last
+            .iter()
+            .flat_map(|last| last.groups.iter().zip(&last.gids))
+        {
+            if self.files.group(name).is_none() {
+                account.groups.push(name.clone());
+                account.gids.push(*gid);
+            }
+        }
+        Some(account)
+    }
+
     /// Whether the gate stands before a person's logins, by what is known of them and its groups.
     /// When that cannot be told, it does.
     pub fn is_gated(&self, gate: &GateFile, person: &Person) -> bool {

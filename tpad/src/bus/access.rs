@@ -14,6 +14,7 @@ use zruntime::SharedRuntime;
 
 use super::caller::identify;
 use super::caller::named;
+use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
 use super::view;
 use crate::accounts::Account;
@@ -43,6 +44,8 @@ pub struct Access {
     pub runtime: SharedRuntime,
     /// How calls come.
     pub line: Line,
+    /// Who is told of what happens.
+    pub listeners: Arc<Listeners>,
 }
 
 /// How calls come.
@@ -408,6 +411,38 @@ impl Access {
             ));
         }
         reload(&self.engine, &self.runtime).await
+    }
+
+    async fn subscribe(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let Some(name) = header.sender().filter(|_| matches!(self.line, Line::Bus)) else {
+            return Err(Refusal::Invalid(
+                "signals come over the system bus\nnext: subscribe there".to_owned(),
+            ));
+        };
+        let owner = Owner::watch(connection, name).await;
+        let owner = owner.map_err(|error| Refusal::Failed(format!("cannot listen: {error}")))?;
+        let caller = identify(connection, &header).await?;
+        match self.listeners.add(name, caller) {
+            Added::New => {}
+            Added::Known => return Ok(()),
+            Added::TooMany => {
+                return Err(Refusal::Failed(
+                    "too many connections wait for news\nnext: end a tpactl that waits or follows"
+                        .to_owned(),
+                ));
+            }
+        }
+        let (listeners, name) = (Arc::clone(&self.listeners), name.to_owned());
+        let forget = async move {
+            owner.gone().await;
+            listeners.remove(&name);
+        };
+        self.runtime.spawn("listener", forget).detach();
+        Ok(())
     }
 
     /// A request came into being or changed its state.

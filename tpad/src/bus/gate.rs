@@ -337,18 +337,17 @@ fn who_and_where(query: &Query) -> Result<(Person, Place), Refusal> {
     };
     let place = Place {
         service: bounded_name(query.service.clone()),
-        tty: given(&query.tty),
-        rhost: given(&query.rhost),
+        tty: given(query.tty.as_ref()),
+        rhost: given(query.rhost.as_ref()),
         pid: query.pid,
     };
     Ok((user, place))
 }
 
 /// What PAM holds, where it holds anything.
-fn given(item: &Option<String>) -> Option<String> {
-    item.clone()
-        .filter(|text| !text.is_empty())
-        .map(bounded_name)
+fn given(item: Option<&String>) -> Option<String> {
+    let item = item.filter(|text| !text.is_empty());
+    item.cloned().map(bounded_name)
 }
 
 async fn arrival(query: &Query) -> Result<Arrival, Refusal> {
@@ -359,7 +358,7 @@ async fn arrival(query: &Query) -> Result<Arrival, Refusal> {
         class,
         place,
         started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
-        target: given(&query.target),
+        target: given(query.target.as_ref()),
         exempt: query.exempt,
         command: match class {
             Class::Sudo => process::command_line(Path::new("/proc"), query.pid).await,

@@ -11,6 +11,7 @@ pub mod client;
 pub mod gate;
 pub mod known_peer;
 pub mod limit;
+pub mod listeners;
 pub mod process;
 pub mod serve;
 pub mod socket;
@@ -89,6 +90,7 @@ mod tests {
             engine: Arc::clone(&engine),
             runtime: runtime.clone(),
             line: access::Line::Bus,
+            listeners: Arc::default(),
         };
         let gate = gate::Gate {
             engine,

@@ -11,17 +11,21 @@ use anyhow::Context as _;
 use futures_lite::future::{or, zip};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tpa_bus::names;
+use zbus::names::{BusName, OwnedUniqueName};
 use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, Guid, connection};
 use zruntime::net::unix::{self, UnixListener};
 use zruntime::{Shared, SharedRuntime};
 
 use super::access::{Access, Line};
+use super::caller::named;
 use super::gate::{Gate, Way};
 use super::known_peer::KnownPeer;
+use super::listeners::Listeners;
 use super::process;
 use super::socket::LimitedSocket;
 use crate::engine::Engine;
+use crate::ledger::{Caller, Identity};
 use crate::store::Record;
 
 /// How long a peer may take to say hello.
@@ -139,6 +143,7 @@ async fn answer_root(
         engine,
         runtime: runtime.clone(),
         line: Line::Socket(process),
+        listeners: Arc::default(),
     };
     serve(&runtime, access, stream).await
 }
@@ -175,7 +180,9 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnO
     let mut told = false;
     let mut tried = Some(tried);
     loop {
-        let connected = connect(&engine, &runtime).await;
+        // Names on a bus that is gone mean nobody.
+        let listeners = Arc::default();
+        let connected = connect(&engine, &runtime, &listeners).await;
         if let Some(tried) = tried.take() {
             tried();
         }
@@ -183,7 +190,7 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnO
             Ok(connection) => {
                 told = false;
                 tracing::info!("on the system bus as {}", names::BUS_NAME);
-                announce(&engine, &runtime, &connection).await;
+                announce(&engine, &runtime, &connection, &listeners).await;
                 tracing::warn!("the system bus is gone");
             }
             Err(error) if !told => {
@@ -196,11 +203,16 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnO
     }
 }
 
-async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Result<Connection> {
+async fn connect(
+    engine: &Arc<Engine>,
+    runtime: &SharedRuntime,
+    listeners: &Arc<Listeners>,
+) -> anyhow::Result<Connection> {
     let access = Access {
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
         line: Line::Bus,
+        listeners: Arc::clone(listeners),
     };
     let gate = Gate {
         engine: Arc::clone(engine),
@@ -224,21 +236,30 @@ async fn connect(engine: &Arc<Engine>, runtime: &SharedRuntime) -> anyhow::Resul
         .context("connect")
 }
 
-/// Tells everybody that something happened, until the bus is gone. What it was is told to those
-/// who may know, when they ask. It is told when the host follows, so that whoever waits for access
-/// can use it.
-async fn announce(engine: &Engine, runtime: &SharedRuntime, connection: &Connection) {
-    let Ok(emitter) = SignalEmitter::new(connection, names::OBJECT_PATH) else {
-        return;
-    };
+/// Tells those who listen, until the bus is gone, that something happened: each of what they may
+/// see, and nobody else. It is told when the host follows, so that whoever waits for access can use
+/// it.
+async fn announce(
+    engine: &Engine,
+    runtime: &SharedRuntime,
+    connection: &Connection,
+    listeners: &Listeners,
+) {
     let news = async {
         let mut last = engine.head();
         loop {
             let news = engine.news(&mut last).await;
             engine.settle(runtime).await;
+            let listeners: Vec<_> = listeners
+                .all()
+                .into_iter()
+                .map(|(name, caller)| (name, as_known(engine, caller)))
+                .collect();
             for record in news {
-                if let Err(error) = tell(&emitter, &record).await {
-                    tracing::debug!("cannot announce event {}: {error}", record.seq);
+                for (name, caller) in &listeners {
+                    if let Err(error) = tell(connection, engine, (name, caller), &record).await {
+                        tracing::debug!("cannot tell {name} of event {}: {error}", record.seq);
+                    }
                 }
             }
         }
@@ -246,18 +267,41 @@ async fn announce(engine: &Engine, runtime: &SharedRuntime, connection: &Connect
     or(news, connection.closed()).await;
 }
 
-async fn tell(emitter: &SignalEmitter<'_>, record: &Record) -> zbus::Result<()> {
-    Access::event_recorded(emitter, record.seq).await?;
+/// The caller with the groups that they are known to be in by now: they may have been in others when
+/// they began to listen.
+fn as_known(engine: &Engine, mut caller: Caller) -> Caller {
+    let files = engine.accounts.files();
+    let fresh = |identity: &mut Identity| {
+        if let Some(account) = engine.accounts.as_known(&identity.person) {
+            identity.groups = named(account, &files).groups;
+        }
+    };
+    fresh(&mut caller.identity);
+    caller.login.as_deref_mut().map(fresh);
+    caller
+}
+
+async fn tell(
+    connection: &Connection,
+    engine: &Engine,
+    (name, caller): (&OwnedUniqueName, &Caller),
+    record: &Record,
+) -> zbus::Result<()> {
+    let emitter = SignalEmitter::new(connection, names::OBJECT_PATH)?;
+    let emitter = emitter.set_destination(BusName::from(name.as_ref()));
+    if engine.hears_of_events(caller) {
+        Access::event_recorded(&emitter, record.seq).await?;
+    }
     let field = |name: &str| {
-        record
-            .body
-            .fields
-            .iter()
+        let mut fields = record.body.fields.iter();
+        fields
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     };
-    if let (Some(id), Some(state)) = (field("grant"), field("state")) {
-        Access::request_changed(emitter, id, state).await?;
+    if let (Some(id), Some(state)) = (record.body.envelope.event.request_id(), field("state"))
+        && engine.hears_of(caller, id)
+    {
+        Access::request_changed(&emitter, id.as_str(), state).await?;
     }
     Ok(())
 }

@@ -346,6 +346,22 @@ impl Engine {
         Ok(walk)
     }
 
+    /// Whether somebody may hear that a request changed.
+    pub fn hears_of(&self, caller: &Caller, id: Id) -> bool {
+        let mut inner = self.lock();
+        // One that cannot be read is told to nobody.
+        if lay_in(&mut inner, id).is_err() {
+            return false;
+        }
+        let request = inner.state.requests.get(&id);
+        request.is_some_and(|request| may_see(&inner, caller, request))
+    }
+
+    /// Whether somebody may hear that an event was recorded.
+    pub fn hears_of_events(&self, caller: &Caller) -> bool {
+        may_audit(caller)
+    }
+
     /// Waits until the host follows everything recorded so far.
     pub async fn settle(&self, runtime: &SharedRuntime) {
         let wanted = self.lock().generation;

@@ -17,6 +17,8 @@ use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{UnlinkatFlags, fsync, geteuid, mkdir, unlinkat};
 
+use super::acl;
+
 /// Longest file that is read, in bytes. Ours are far shorter.
 const MAX_READ: u64 = 1 << 20;
 
@@ -139,8 +141,19 @@ impl Folder {
     /// # Errors
     /// When it cannot be written, the disk being full for instance. Nothing is left then.
     pub fn stage(&self, name: &str, text: &str, mode: u32) -> anyhow::Result<Staged<'_>> {
+        self.stage_for(None, name, text, mode)
+    }
+
+    fn stage_for(
+        &self,
+        reader: Option<u32>,
+        name: &str,
+        text: &str,
+        mode: u32,
+    ) -> anyhow::Result<Staged<'_>> {
         let temporary = format!(".{}.tmp", plain(name)?);
-        let written = self.write_new(&temporary, text, Mode::from_bits_truncate(mode));
+        let mode = Mode::from_bits_truncate(mode);
+        let written = self.write_new(&temporary, text, mode, reader);
         let staged = Staged {
             folder: self,
             name: name.to_owned(),
@@ -158,6 +171,23 @@ impl Folder {
         self.stage(name, text, mode)?.publish()
     }
 
+    /// The same for a file that one person more may read. Its mode is 0640 then: the group's bits
+    /// show what anybody named has (acl(5)).
+    ///
+    /// # Errors
+    /// When it cannot be written, or the file system has no access control lists.
+    pub fn write_for(&self, reader: u32, name: &str, text: &str) -> anyhow::Result<()> {
+        self.stage_for(Some(reader), name, text, 0o600)?.publish()
+    }
+
+    /// Lets these people, and nobody else but us, look for names that they know.
+    ///
+    /// # Errors
+    /// When the file system has no access control lists, or there are too many people.
+    pub fn admit(&self, people: impl IntoIterator<Item = u32>) -> io::Result<()> {
+        acl::allow(&self.fd, 7, people, 1)
+    }
+
     /// Removes the file, and says whether there was one.
     ///
     /// # Errors
@@ -170,13 +200,16 @@ impl Folder {
         }
     }
 
-    fn write_new(&self, name: &str, text: &str, mode: Mode) -> io::Result<()> {
+    fn write_new(&self, name: &str, text: &str, mode: Mode, reader: Option<u32>) -> io::Result<()> {
         // What a crash left behind.
         self.remove(name)?;
         let flags = CAREFUL | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let mut file = File::from(openat(&self.fd, name, flags, mode)?);
         // The umask has taken its part of the mode away.
         fchmod(&file, mode)?;
+        if let Some(reader) = reader {
+            acl::allow(&file, 6, [reader], 4)?;
+        }
         file.write_all(text.as_bytes())?;
         file.sync_all()
     }

@@ -42,6 +42,8 @@ pub struct Mirror {
     kind: &'static str,
     /// Permission bits of the files.
     mode: u32,
+    /// Who may read a file of this name beside us.
+    reader: fn(&str) -> Option<u32>,
     /// The grants that a file of this name and text was written for; none when we write no such
     /// file. At the first look it tells a remnant of ours from somebody's file.
     grants: fn(&str, &str) -> Vec<Id>,
@@ -59,10 +61,17 @@ impl Mirror {
         Self {
             kind,
             mode,
+            reader: |_| None,
             grants,
             written: None,
             before: Made::default(),
         }
+    }
+
+    /// The same, each file with somebody who may read it, told by its name. Their mode is 0640.
+    #[must_use]
+    pub fn read_by(self, reader: fn(&str) -> Option<u32>) -> Self {
+        Self { reader, ..self }
     }
 
     /// Such files, as the `tpad` before this one may have left them.
@@ -155,11 +164,15 @@ impl Mirror {
                 }
                 Change::Write { name, text, drift } => {
                     reports.extend(drift.then(|| self.drift(&name)));
-                    let written = folder.write(&name, &text, self.mode).or_else(|_| {
+                    let write = || match (self.reader)(&name) {
+                        Some(reader) => folder.write_for(reader, &name, &text),
+                        None => folder.write(&name, &text, self.mode),
+                    };
+                    let written = write().or_else(|_| {
                         // What the old text gives may be over, so it goes rather than stays; and
                         // on a full disk its place may do for the new one.
                         folder.remove(&name)?;
-                        folder.write(&name, &text, self.mode)
+                        write()
                     });
                     self.remember(&name, written.is_ok().then_some(text));
                     if let Err(error) = written {

@@ -4,6 +4,7 @@
 //! there is no other recovery. Taking access away comes first, and nothing that fails later, or
 //! for another grant, can keep it from happening.
 
+pub mod acl;
 pub mod cgroup;
 pub mod copies;
 pub mod cut;

@@ -24,6 +24,12 @@ const GATE_MADE: &str = "gate";
 /// Name of the file that tells what is known of groups.
 const GROUPS: &str = "groups";
 
+/// Whoever holds a grant may search the folder of prompt files, and nobody may list it.
+const PROMPTS_MODE: u32 = 0o710;
+
+/// Of a file that its person alone may read, beside us ([`Folder::write_for`]).
+const PROMPT_MODE: u32 = 0o640;
+
 /// State, prompt and gate files.
 #[derive(Debug)]
 pub struct States {
@@ -39,7 +45,8 @@ impl Default for States {
     fn default() -> Self {
         Self {
             files: Mirror::new("state file", 0o600, grants_of_state),
-            prompts: Mirror::new("prompt file", 0o644, grant_of_prompt),
+            prompts: Mirror::new("prompt file", PROMPT_MODE, grant_of_prompt)
+                .read_by(|name| name.parse().ok()),
             gate: None,
             before: Made::default(),
         }
@@ -93,7 +100,11 @@ impl States {
             Ok(folder) => self.files.apply(&folder, &states, known),
             Err(error) => vec![Report::failed("state file", &error)],
         };
-        reports.extend(match Folder::create(&paths.prompt, 0o755) {
+        let folder = Folder::create(&paths.prompt, PROMPTS_MODE).and_then(|folder| {
+            folder.admit(live.keys().copied())?;
+            Ok(folder)
+        });
+        reports.extend(match folder {
             Ok(folder) => self.prompts.apply(&folder, &prompts, known),
             Err(error) => vec![Report::failed("prompt file", &error)],
         });
@@ -242,7 +253,7 @@ pub fn forget(paths: &Paths, uid: u32, ended: &[Id]) -> anyhow::Result<()> {
     }
     folder.remove(&name)?;
     if paths.prompt.exists() {
-        Folder::create(&paths.prompt, 0o755)?.remove(&name)?;
+        Folder::create(&paths.prompt, PROMPTS_MODE)?.remove(&name)?;
     }
     Ok(())
 }
