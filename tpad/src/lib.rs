@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod audit;
 pub mod bus;
 pub mod clock;
+pub mod descriptors;
 pub mod engine;
 pub mod gated;
 pub mod hex;

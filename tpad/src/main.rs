@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use futures_lite::future::or;
 use tpa_bus::id::Id;
 use tpad::bus::{client, serve};
+use tpad::descriptors::Shares;
 use tpad::engine::{self, Engine};
 use tpad::gated::{Subject, World};
 use tpad::host::{Host, paths::Paths, reap};
@@ -126,8 +127,9 @@ fn daemon() -> anyhow::Result<()> {
     let runtime = SharedRuntime::current().context("make a runtime")?;
     let engine = Arc::new(Engine::open(Path::new(DATABASE), Source::installed())?);
     runtime.clone().block_on(async {
+        let shares = Shares::of_this_process();
         let sockets = serve::listen(&runtime)?;
-        let root = serve::root(Arc::clone(&engine), runtime.clone(), sockets);
+        let root = serve::root(Arc::clone(&engine), runtime.clone(), sockets, shares);
         runtime.spawn("root", root).detach();
         // People who were told that it runs find it on the bus, and the host as it should be.
         let ready = ready_after(2);
@@ -136,7 +138,7 @@ fn daemon() -> anyhow::Result<()> {
         let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
         let notify = notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());
         runtime.spawn("notify", notify).detach();
-        let sessions = engine::sessions(Arc::clone(&engine), runtime.clone());
+        let sessions = engine::sessions(Arc::clone(&engine), runtime.clone(), shares);
         runtime.spawn("sessions", sessions).detach();
         let watched = watchdog::watchdog(runtime.clone());
         runtime.spawn("watchdog", watched).detach();

@@ -15,6 +15,7 @@ use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
 use super::caller::{is_root, named};
+use super::waiting::Waiting;
 use super::{access, view, words};
 use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
@@ -51,6 +52,10 @@ pub struct Gate {
     pub runtime: SharedRuntime,
     /// How its calls come.
     pub way: Way,
+    /// Who waits for a decision.
+    pub waiting: Arc<Waiting>,
+    /// The place that its connection has among those that are answered, where that is counted.
+    pub place: Option<Arc<super::waiting::Place>>,
 }
 
 #[interface(name = "org.tpa1.Gate")]
@@ -167,13 +172,24 @@ impl Gate {
         self.root_only(connection, &header).await?;
         let id = Id::parse(id).map_err(|error| Refusal::UnknownId(error.to_string()))?;
         let caller = at_gate(Identity::of(Person::root(), Vec::new()));
+        let uid = self.engine.request(id)?.user.uid;
+        let _seat = self.waiting.take(uid).ok_or_else(|| {
+            Refusal::Failed("too many wait for a decision already".to_owned())
+        })?;
+        if let Some(place) = &self.place {
+            place.leave();
+        }
         // Who hangs up waits no more: what is pending for hours must not keep their connections.
         let hung_up = async {
             connection.closed().await;
             Err(Refusal::Failed("the caller hung up".to_owned()))
         };
         let decided = async { Ok(self.engine.decided(id).await?) };
-        or(decided, hung_up).await?;
+        let waited = or(decided, hung_up).await;
+        if let Some(place) = &self.place {
+            place.is_decided();
+        }
+        waited?;
         self.engine.settle(&self.runtime).await;
         self.show(&caller, id)
     }

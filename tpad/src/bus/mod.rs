@@ -15,6 +15,7 @@ pub mod listeners;
 pub mod process;
 pub mod serve;
 pub mod socket;
+mod waiting;
 mod view;
 mod words;
 
@@ -96,6 +97,8 @@ mod tests {
             engine,
             runtime,
             way: gate::Way::Socket,
+            waiting: Arc::new(waiting::Waiting::new(1)),
+            place: None,
         };
 
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tpa_bus/org.tpa1.xml");

@@ -15,21 +15,30 @@ use zbus::names::{BusName, OwnedUniqueName};
 use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, Guid, connection};
 use zruntime::net::unix::{self, UnixListener};
+use zruntime::lock::{Semaphore, SemaphoreGuardArc};
 use zruntime::{Shared, SharedRuntime};
 
 use super::access::{Access, Line};
 use super::caller::named;
 use super::gate::{Gate, Way};
+use super::waiting::{Place, Waiting};
 use super::known_peer::KnownPeer;
 use super::listeners::Listeners;
 use super::process;
 use super::socket::LimitedSocket;
+use crate::descriptors::Shares;
 use crate::engine::Engine;
 use crate::ledger::{Caller, Identity};
 use crate::store::Record;
 
+/// Most people who wait for a decision through the bus, where the gate's socket is not to be had.
+const WAITING_ON_BUS: usize = 16;
+
 /// How long a peer may take to say hello.
 const HANDSHAKE: Duration = Duration::from_secs(2);
+
+/// How long somebody may keep a place at the gate. The module waits for two seconds, or for a decision.
+const GATE_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long to wait before looking for the system bus again. Only while there is none.
 const BUS_AGAIN: Duration = Duration::from_secs(1);
@@ -73,17 +82,23 @@ fn open(runtime: &SharedRuntime, path: &str) -> anyhow::Result<UnixListener<Shar
 }
 
 /// Answers root's sockets, each connection beside the others, so that a slow one holds up nobody.
-pub async fn root(engine: Arc<Engine>, runtime: SharedRuntime, sockets: Sockets) {
+pub async fn root(
+    engine: Arc<Engine>,
+    runtime: SharedRuntime,
+    sockets: Sockets,
+    shares: Shares,
+) {
     let gate = {
         let (engine, runtime) = (Arc::clone(&engine), runtime.clone());
         let gate = Gate {
             engine,
             runtime: runtime.clone(),
             way: Way::Socket,
+            waiting: Arc::new(Waiting::new(shares.waiting)),
+            place: None,
         };
-        accept(runtime, sockets.gate, names::GATE_SOCKET, move |stream| {
-            answer_gate(gate.clone(), stream)
-        })
+        let answer = move |stream, place| answer_gate(gate.clone(), stream, place);
+        accept(runtime, sockets.gate, names::GATE_SOCKET, shares.gate, answer)
     };
     let access = {
         let runtime = runtime.clone();
@@ -91,7 +106,8 @@ pub async fn root(engine: Arc<Engine>, runtime: SharedRuntime, sockets: Sockets)
             runtime.clone(),
             sockets.access,
             names::ACCESS_SOCKET,
-            move |stream| answer_root(Arc::clone(&engine), runtime.clone(), stream),
+            shares.commands,
+            move |stream, place| answer_root(Arc::clone(&engine), runtime.clone(), stream, place),
         )
     };
     zip(gate, access).await;
@@ -101,9 +117,13 @@ async fn accept<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
     runtime: SharedRuntime,
     listener: UnixListener<Shared>,
     path: &'static str,
-    answer: impl Fn(UnixStream) -> F,
+    most: usize,
+    answer: impl Fn(UnixStream, SemaphoreGuardArc) -> F,
 ) {
+    // Whoever comes beyond that many waits until the kernel hands them on.
+    let places = Arc::new(Semaphore::new(most));
     loop {
+        let place = places.acquire_arc().await;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream.into_std(),
             Err(error) => {
@@ -113,7 +133,7 @@ async fn accept<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
                 continue;
             }
         };
-        let answer = answer(stream);
+        let answer = answer(stream, place);
         let peer = async move {
             if let Err(error) = answer.await {
                 tracing::warn!("a peer on {path}: {error:#}");
@@ -123,11 +143,28 @@ async fn accept<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
     }
 }
 
-async fn answer_gate(gate: Gate, stream: UnixStream) -> anyhow::Result<()> {
+async fn answer_gate(
+    gate: Gate,
+    stream: UnixStream,
+    place: SemaphoreGuardArc,
+) -> anyhow::Result<()> {
     let peer = getsockopt(&stream, PeerCredentials).context("ask who it is")?;
     anyhow::ensure!(peer.uid() == 0, "uid {} is not root", peer.uid());
     let runtime = gate.runtime.clone();
-    serve(&runtime, gate, stream).await
+    let place = Place::taken(place);
+    let gate = Gate {
+        place: Some(Arc::clone(&place)),
+        ..gate
+    };
+    // Whoever says nothing more, stopped in the middle for instance, does not keep a place for ever.
+    let served = serve(&runtime, gate, stream);
+    let idle = async {
+        runtime.sleep(GATE_LIMIT).await;
+        place.decided().await;
+        runtime.sleep(GATE_LIMIT).await;
+        anyhow::bail!("not done within {}s", GATE_LIMIT.as_secs())
+    };
+    or(served, idle).await
 }
 
 /// Serves root's commands to a process that is known to have connected, so that the person behind
@@ -136,6 +173,7 @@ async fn answer_root(
     engine: Arc<Engine>,
     runtime: SharedRuntime,
     stream: UnixStream,
+    _place: SemaphoreGuardArc,
 ) -> anyhow::Result<()> {
     let proven = runtime.timeout(HANDSHAKE, process::prove(&runtime, stream));
     let (stream, process) = proven.await.map_err(|_| too_slow())??;
@@ -218,6 +256,8 @@ async fn connect(
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
         way: Way::Bus,
+        waiting: Arc::new(Waiting::new(WAITING_ON_BUS)),
+        place: None,
     };
     let building = async {
         let stream = unix::UnixStream::connect(runtime, names::SYSTEM_BUS_SOCKET).await?;

@@ -8,35 +8,52 @@ use std::sync::Arc;
 use zruntime::{Shared, SharedRuntime, Task};
 
 use super::Engine;
+use crate::descriptors::Shares;
 use crate::host::process;
 use crate::ledger::{Event, Request, Session};
 
 /// Records the end of each session when the process that opened it has ended, as `logind` takes a
 /// session for closed when its leader is gone.
-pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime) {
+///
+/// Each takes a descriptor, so there are `shares` of them: of a person's many sessions some wait until
+/// others have ended. Their end is known then at the latest, and their grant's does not wait for it.
+pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime, shares: Shares) {
     let mut attended: BTreeMap<String, Task<(), Shared>> = BTreeMap::new();
     loop {
         let changed = engine.changed.listen();
-        attend_those_open(&engine, &runtime, &mut attended);
+        for session in engine.to_attend(&mut attended, shares) {
+            let key = session.key();
+            let end = attend(Arc::clone(&engine), runtime.clone(), session);
+            attended.insert(key, runtime.spawn("session", end));
+        }
         changed.await;
     }
 }
 
-/// Begins with those that were opened, and leaves off those that were closed.
-fn attend_those_open(
-    engine: &Arc<Engine>,
-    runtime: &SharedRuntime,
-    attended: &mut BTreeMap<String, Task<(), Shared>>,
-) {
-    let inner = engine.lock();
-    let open = &inner.state.sessions;
-    attended.retain(|key, _| open.contains_key(key));
-    for (key, session) in open {
-        if !attended.contains_key(key) {
-            let end = attend(Arc::clone(engine), runtime.clone(), session.clone());
-            attended.insert(key.clone(), runtime.spawn("session", end));
+/// Of the open sessions, those that are to be attended beside those that are: as many as there is room
+/// for, and of nobody more than their share.
+fn next(
+    open: &BTreeMap<String, Session>,
+    attended: impl Fn(&str) -> bool,
+    shares: Shares,
+) -> Vec<Session> {
+    let mut each: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut all = 0_usize;
+    for (_, session) in open.iter().filter(|(key, _)| attended(key)) {
+        let own = each.entry(session.user.uid).or_default();
+        *own = own.saturating_add(1);
+        all = all.saturating_add(1);
+    }
+    let mut next = Vec::new();
+    for (_, session) in open.iter().filter(|(key, _)| !attended(key)) {
+        let own = each.entry(session.user.uid).or_default();
+        if *own < shares.sessions_each && all < shares.sessions {
+            *own = own.saturating_add(1);
+            all = all.saturating_add(1);
+            next.push(session.clone());
         }
     }
+    next
 }
 
 /// Waits for the end of a session's process, and until that is recorded.
@@ -59,6 +76,18 @@ async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, session: Session) {
 }
 
 impl Engine {
+    /// Leaves off those that were closed, and tells which are next.
+    fn to_attend(
+        &self,
+        attended: &mut BTreeMap<String, Task<(), Shared>>,
+        shares: Shares,
+    ) -> Vec<Session> {
+        let inner = self.lock();
+        let open = &inner.state.sessions;
+        attended.retain(|key, _| open.contains_key(key));
+        next(open, |key| attended.contains_key(key), shares)
+    }
+
     /// A session is over: whether that is recorded by now. While its grant is being ended, that is
     /// for its end to tell of: it did not end by itself.
     fn has_ended(&self, session: &Session) -> anyhow::Result<bool> {
@@ -73,5 +102,59 @@ impl Engine {
         }
         self.record(&mut inner, None, vec![Event::SessionClosed(session)], &now)?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Person;
+    use tpa_bus::id::Id;
+
+    fn session(uid: u32, pid: u32) -> Session {
+        Session {
+            grant: Id::from_random([0; 5]),
+            user: Person {
+                uid,
+                name: format!("user{uid}"),
+            },
+            service: "sudo".to_owned(),
+            class: "sudo".to_owned(),
+            pid,
+            started: 1,
+            tty: None,
+            rhost: None,
+            target: None,
+            command: None,
+            command_digest: None,
+            opened_at: 1,
+        }
+    }
+
+    fn open(sessions: impl IntoIterator<Item = Session>) -> BTreeMap<String, Session> {
+        let keyed = sessions.into_iter().map(|session| (session.key(), session));
+        keyed.collect()
+    }
+
+    #[test]
+    fn whoever_opens_many_sessions_takes_a_share_of_the_descriptors_and_leaves_others_theirs() {
+        let shares = Shares::of(96);
+        let many = (0..110).map(|pid| session(1_001, pid));
+        let open = open(many.chain([session(1_002, 500)]));
+        let first = next(&open, |_| false, shares);
+        let of = |uid| first.iter().filter(|one| one.user.uid == uid).count();
+        assert_eq!((of(1_001), of(1_002)), (shares.sessions_each, 1));
+        let keys: Vec<_> = first.iter().map(Session::key).collect();
+        let more = next(&open, |key| keys.iter().any(|known| known == key), shares);
+        assert!(more.is_empty());
+        let fewer = next(&open, |key| keys[1..].iter().any(|known| known == key), shares);
+        assert_eq!(fewer.len(), 1, "one that waited is next");
+    }
+
+    #[test]
+    fn a_crowd_takes_no_more_than_the_share_of_all() {
+        let shares = Shares::of(96);
+        let open = open((0..1_000).map(|pid| session(1_000 + pid, pid)));
+        assert_eq!(next(&open, |_| false, shares).len(), shares.sessions);
     }
 }
