@@ -104,6 +104,31 @@ on_both_debians! {
         host.root("tpactl verify").ok()?;
     }
 
+    fn whoever_opens_sessions_without_end_keeps_nobody_from_coming_in_or_from_ending_it(host) {
+        host.root(
+            "mkdir -p /etc/systemd/system/tpad.service.d && \
+             printf '[Service]\\nLimitNOFILE=96\\n' >/etc/systemd/system/tpad.service.d/few.conf && \
+             systemctl daemon-reload && systemctl restart tpad",
+        ).ok()?;
+        let alices = grant(host, "alice", "web-ops", "1h")?;
+        let mallorys = grant(host, "mallory", "web-ops", "1h")?;
+        let _many = host.start(
+            "setpriv --reuid=alice --regid=alice --init-groups sh -c \
+             'for n in $(seq 110); do sudo -n sleep 4711 & done; wait'",
+        )?;
+        host.root("until [ $(pgrep -cx sleep) -ge 110 ]; do sleep 0.2; done").ok()?;
+        let open = host.root("ls /proc/$(pidof tpad)/fd | wc -l");
+        let open: u32 = open.ok()?.trim().parse()?;
+        ensure!(open < 64, "tpad has {open} descriptors of 96 open");
+        host.ssh("mallory", "true").ok()?;
+        host.ssh("carol", &format!("tpactl revoke {alices} --reason 'too many' --yes")).ok()?;
+        host.told("removal-confirmed", &alices)?.contains("survivors=0").then_some(()).context("survivors")?;
+        host.root("pgrep -cx sleep").says("0")?;
+        host.root(&format!("tpactl revoke {mallorys} --reason 'enough' --yes")).ok()?;
+        host.ssh("mallory", "true").fails()?;
+        host.root("journalctl -u tpad --no-pager").keeps_quiet_about("Too many open files")?;
+    }
+
     fn two_hundred_connections_take_no_memory_and_keep_nobody_out(host) {
         host.copy_in(Path::new(env!("CARGO_BIN_EXE_abuse")), "/usr/bin/abuse")?;
         host.root("chmod 0755 /usr/bin/abuse").ok()?;

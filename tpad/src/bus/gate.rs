@@ -173,9 +173,10 @@ impl Gate {
         let id = Id::parse(id).map_err(|error| Refusal::UnknownId(error.to_string()))?;
         let caller = at_gate(Identity::of(Person::root(), Vec::new()));
         let uid = self.engine.request(id)?.user.uid;
-        let _seat = self.waiting.take(uid).ok_or_else(|| {
-            Refusal::Failed("too many wait for a decision already".to_owned())
-        })?;
+        let _seat = self
+            .waiting
+            .take(uid)
+            .ok_or_else(|| Refusal::Failed("too many wait for a decision already".to_owned()))?;
         if let Some(place) = &self.place {
             place.leave();
         }

@@ -15,8 +15,8 @@ pub mod listeners;
 pub mod process;
 pub mod serve;
 pub mod socket;
-mod waiting;
 mod view;
+mod waiting;
 mod words;
 
 use tpa_bus::error::Refusal;

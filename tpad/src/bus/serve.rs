@@ -14,18 +14,18 @@ use tpa_bus::names;
 use zbus::names::{BusName, OwnedUniqueName};
 use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, Guid, connection};
-use zruntime::net::unix::{self, UnixListener};
 use zruntime::lock::{Semaphore, SemaphoreGuardArc};
+use zruntime::net::unix::{self, UnixListener};
 use zruntime::{Shared, SharedRuntime};
 
 use super::access::{Access, Line};
 use super::caller::named;
 use super::gate::{Gate, Way};
-use super::waiting::{Place, Waiting};
 use super::known_peer::KnownPeer;
 use super::listeners::Listeners;
 use super::process;
 use super::socket::LimitedSocket;
+use super::waiting::{Place, Waiting};
 use crate::descriptors::Shares;
 use crate::engine::Engine;
 use crate::ledger::{Caller, Identity};
@@ -82,12 +82,7 @@ fn open(runtime: &SharedRuntime, path: &str) -> anyhow::Result<UnixListener<Shar
 }
 
 /// Answers root's sockets, each connection beside the others, so that a slow one holds up nobody.
-pub async fn root(
-    engine: Arc<Engine>,
-    runtime: SharedRuntime,
-    sockets: Sockets,
-    shares: Shares,
-) {
+pub async fn root(engine: Arc<Engine>, runtime: SharedRuntime, sockets: Sockets, shares: Shares) {
     let gate = {
         let (engine, runtime) = (Arc::clone(&engine), runtime.clone());
         let gate = Gate {
@@ -98,7 +93,13 @@ pub async fn root(
             place: None,
         };
         let answer = move |stream, place| answer_gate(gate.clone(), stream, place);
-        accept(runtime, sockets.gate, names::GATE_SOCKET, shares.gate, answer)
+        accept(
+            runtime,
+            sockets.gate,
+            names::GATE_SOCKET,
+            shares.gate,
+            answer,
+        )
     };
     let access = {
         let runtime = runtime.clone();

@@ -147,7 +147,11 @@ mod tests {
         let keys: Vec<_> = first.iter().map(Session::key).collect();
         let more = next(&open, |key| keys.iter().any(|known| known == key), shares);
         assert!(more.is_empty());
-        let fewer = next(&open, |key| keys[1..].iter().any(|known| known == key), shares);
+        let fewer = next(
+            &open,
+            |key| keys[1..].iter().any(|known| known == key),
+            shares,
+        );
         assert_eq!(fewer.len(), 1, "one that waited is next");
     }
 
