@@ -98,9 +98,11 @@ impl Tally {
 
     fn note(&mut self, now_s: i64) -> Telling {
         let more = now_s.saturating_sub(self.told_at).div_euclid(ONE_MORE_S);
-        if more > 0 {
-            let more = u32::try_from(more).unwrap_or(u32::MAX);
+        if let Ok(more) = u32::try_from(more) {
             self.told = self.told.saturating_sub(more);
+        }
+        // Behind it: the clock was set back.
+        if more != 0 {
             self.told_at = now_s;
         }
         // Those that come behind counted ones are told behind them.
@@ -119,6 +121,11 @@ impl Tally {
     /// When its count is to be told.
     fn due(&self) -> Option<i64> {
         (self.count > 0).then(|| self.since.saturating_add(WINDOW_S))
+    }
+
+    /// Whether it is to be told now: also where the clock was set back to before it began.
+    fn is_due(&self, now_s: i64) -> bool {
+        self.due().is_some_and(|due| due <= now_s) || (self.count > 0 && now_s < self.since)
     }
 
     /// Whether it is as if there had never been one.
@@ -151,8 +158,7 @@ impl Repeats {
     /// The events that tell of counts whose time has come. [`Repeats::has_told`] follows each.
     #[must_use]
     pub fn due(&self, now_s: i64) -> Vec<Event> {
-        let due = |tally: &Tally| tally.due().is_some_and(|due| due <= now_s);
-        let over = self.0.iter().filter(|(_, tally)| due(tally));
+        let over = self.0.iter().filter(|(_, tally)| tally.is_due(now_s));
         over.map(|(what, tally)| Event::Repeated {
             what: what.clone(),
             count: tally.count,
@@ -265,6 +271,17 @@ mod tests {
             .sum::<u64>();
         assert_eq!(one_by_one + in_counts, 360_000);
         assert!(one_by_one + counts <= 3 * 60 + 10, "{one_by_one} {counts}");
+    }
+
+    #[test]
+    fn a_clock_that_was_a_year_ahead_for_a_moment_delays_nothing() {
+        let mut repeats = Repeats::default();
+        let alice = refused("alice", "sshd");
+        let ahead = 1_000 + 365 * 86_400;
+        told(&mut repeats, &alice, 15, ahead);
+        assert_eq!(counted(&mut repeats, 1_000), [("alice sshd".into(), 5)]);
+        told(&mut repeats, &alice, 1, 1_000);
+        assert_eq!(told(&mut repeats, &alice, 1, 1_000 + 60 * 60), 1);
     }
 
     #[test]
