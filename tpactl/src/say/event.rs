@@ -20,7 +20,7 @@ pub fn line(event: &Event) -> String {
 }
 
 /// What a report tells about an event: who, where, what, how many.
-const TOLD: [&str; 16] = [
+const TOLD: [&str; 19] = [
     "unusual",
     "of",
     "count",

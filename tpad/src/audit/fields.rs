@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tpa_bus::offline::Who;
 
 use super::unusual::{self, Seen};
-use crate::ledger::{Envelope, Event, LookedFor, Place, Request, Session, Stage};
+use crate::ledger::{Envelope, Event, LookedFor, Place, Repeated, Request, Session, Stage};
 
 /// What the event itself does not know.
 #[derive(Debug, Clone)]
@@ -190,21 +190,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
             count,
             since,
             until,
-        } => {
-            fields.add("of", &what.of);
-            fields.add("count", count);
-            fields.add("user", &what.user.name);
-            fields.add("uid", what.user.uid);
-            let place = if what.of == "decision-refused" {
-                "decision"
-            } else {
-                "service"
-            };
-            fields.add(place, &what.at);
-            fields.maybe("why", Some(&what.why).filter(|why| !why.is_empty()));
-            fields.add("since", time(*since));
-            fields.add("until", time(*until));
-        }
+        } => of_repeated(fields, what, *count, (*since, *until)),
         Event::SessionOpened(session)
         | Event::SessionClosed(session)
         | Event::SessionKilled(session) => of_session(fields, session),
@@ -254,6 +240,21 @@ fn of_looked_for(fields: &mut Fields, looked_for: &LookedFor) {
         fields.add("left", looked_for.left.join("; "));
     }
     fields.maybe("not_looked_at", looked_for.not_at.as_ref());
+}
+
+fn of_repeated(fields: &mut Fields, what: &Repeated, count: u64, (since, until): (i64, i64)) {
+    fields.add("of", &what.of);
+    fields.add("count", count);
+    fields.add("user", &what.user.name);
+    fields.add("uid", what.user.uid);
+    if what.of == "decision-refused" {
+        fields.add("decision", &what.at);
+    } else {
+        fields.add("service", &what.at);
+    }
+    fields.maybe("why", Some(&what.why).filter(|why| !why.is_empty()));
+    fields.add("since", time(since));
+    fields.add("until", time(until));
 }
 
 fn of_place(fields: &mut Fields, place: &Place) {

@@ -23,7 +23,7 @@ use crate::plan::{Ending, Held, Part, Why, hold, looked_at, not_looked_at};
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Most processes that are killed one by one before they are waited for: each takes a descriptor.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 32;
 
 /// Most processes or services that are named as left.
 const MOST_NAMED: usize = 10;

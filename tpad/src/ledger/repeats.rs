@@ -281,7 +281,8 @@ mod tests {
         told(&mut repeats, &alice, 15, ahead);
         assert_eq!(counted(&mut repeats, 1_000), [("alice sshd".into(), 5)]);
         told(&mut repeats, &alice, 1, 1_000);
-        assert_eq!(told(&mut repeats, &alice, 1, 1_000 + 60 * 60), 1);
+        assert_eq!(counted(&mut repeats, 4_600), [("alice sshd".into(), 1)]);
+        assert_eq!(told(&mut repeats, &alice, 1, 4_600), 1);
     }
 
     #[test]
