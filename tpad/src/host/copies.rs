@@ -14,7 +14,7 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::host::process::{self, CommandLine};
+use crate::host::process;
 
 /// Where sudo makes its copies, the first that it can write in: as PID 1 sees them, since `tpad` has
 /// a /tmp of its own.
@@ -34,7 +34,7 @@ impl Edited {
     /// Adds what this process edits for a person, if it does.
     pub fn add(&mut self, uid: u32, proc: &Path, pid: i32) {
         if let Ok(pid) = u32::try_from(pid) {
-            let names = edited(&process::command_line(proc, pid));
+            let names = edited(&process::first_words(proc, pid));
             self.0.entry(uid).or_default().extend(names);
         }
     }
@@ -54,8 +54,8 @@ pub fn edits(comm: &str) -> bool {
 }
 
 /// The names of the files that a command line of sudo's edits, without their folders.
-fn edited(line: &CommandLine) -> Vec<String> {
-    let mut words = line.words.iter();
+fn edited(line: &[String]) -> Vec<String> {
+    let mut words = line.iter();
     let last = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
     let program = words.next().map(last).unwrap_or_default();
     let is_edit = |word: &&String| {
@@ -141,11 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn line(text: &str) -> CommandLine {
-        CommandLine {
-            words: text.split(' ').map(str::to_owned).collect(),
-            cut: false,
-        }
+    fn line(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
     }
 
     #[test]

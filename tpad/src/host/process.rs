@@ -115,8 +115,8 @@ pub fn started(proc: &Path, pid: u32) -> Option<u64> {
     Some(look_at(proc, i32::try_from(pid).ok()?)?.started)
 }
 
-/// The command line of a process (proc(5), cmdline); one that is not known when it has ended. A long one is read in
-/// pieces, between which others are served.
+/// The command line of a process (proc(5), cmdline); one that is not known when it has ended. A long
+/// one is read in pieces, between which others are served.
 pub async fn command_line(proc: &Path, pid: u32) -> CommandLine {
     let Ok(file) = fs::File::open(proc.join(format!("{pid}/cmdline"))) else {
         return CommandLine::unread();
@@ -140,6 +140,22 @@ pub async fn command_line(proc: &Path, pid: u32) -> CommandLine {
     }
     let sha256 = hex(&hasher.finalize());
     CommandLine::of(&beginning, Digest { bytes, sha256 })
+}
+
+/// The first words of a process's command line, as far as one reading goes; none when it has ended.
+#[must_use]
+pub fn first_words(proc: &Path, pid: u32) -> Vec<String> {
+    let mut piece = vec![0; PIECE];
+    let length = fs::File::open(proc.join(format!("{pid}/cmdline")))
+        .and_then(|mut file| file.read(&mut piece))
+        .unwrap_or(0);
+    let read = piece.get(..length).unwrap_or_default();
+    let words = read
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty());
+    words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
 }
 
 /// Everything that runs, but for the first process and this one.
