@@ -1,7 +1,7 @@
 //! Asking for a grant at the prompt, and waiting there.
 
 use anyhow::{Result, ensure};
-use tpa_tests::grant::{name, request, shown};
+use tpa_tests::grant::{grant, name, request, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
@@ -10,6 +10,10 @@ use tpa_tests::terminal::{INTERRUPT, Terminal};
 /// A client that can be asked.
 const SSH: &str = "ssh -tt -o BatchMode=no -o PreferredAuthentications=keyboard-interactive \
                    -o PubkeyAuthentication=no alice@127.0.0.1";
+
+/// A role that opens the door and nothing else.
+const DOOR: &str =
+    "[request]\nwho = [\"@engineers\"]\n[approve]\nwho = [\"@oncall\"]\n[gives]\nlogin = true\n";
 
 /// Runs a command of alice's in a login on a terminal.
 const AS_ALICE: &str = "ssh -tt alice@127.0.0.1";
@@ -66,6 +70,16 @@ fn answer(terminal: &mut Terminal) -> Result<String> {
     Ok(id.replace('-', ""))
 }
 
+/// What sudo says to alice before it asks for how long, and all in all when she leaves it then.
+fn asked_at_sudo(host: &Host) -> Result<(String, String)> {
+    let mut sudo = host.terminal(&format!("LC_ALL=C {AS_ALICE} LC_ALL=C sudo touch /tmp/ran"))?;
+    sudo.sees("assword")?;
+    sudo.types("alice-pw")?;
+    let said = sudo.sees("How long, at most 4h [1h]: ")?;
+    sudo.presses(INTERRUPT)?;
+    Ok((said, sudo.ends()?))
+}
+
 fn approve(host: &Host, id: &str) -> Result<()> {
     host.ssh("carol", &format!("tpactl approve {id} --yes"))
         .ok()?;
@@ -97,6 +111,16 @@ on_both_debians! {
         let denied = format!("tpa: request {} was denied by carol: not today", name(&id)?);
         ensure!(said.contains(&denied), "{said}");
         ensure!(said.contains("no active grant for alice"), "{said}");
+        // Nobody is asked who does not get in anyway.
+        for (barred, again) in [("touch /etc/nologin", "rm /etc/nologin"), ("chage -E 1 alice", "chage -E -1 alice")] {
+            host.root(barred).ok()?;
+            let mut login = host.terminal(SSH)?;
+            login.sees("assword")?;
+            login.types("alice-pw")?;
+            let said = login.ends()?;
+            ensure!(!said.contains("Role") && !said.contains("Ask for one"), "{barred}: {said}");
+            host.root(again).ok()?;
+        }
     }
 
     fn when_the_client_goes_the_request_stays_and_nothing_else_does(host) {
@@ -135,9 +159,10 @@ on_both_debians! {
             let program = format!("#!/bin/sh\ncase $1 in *assword*) echo alice-pw;; *) {otherwise};; esac\n");
             host.write("/root/askpass", &program)?;
             host.root("chmod 0700 /root/askpass").ok()?;
-            host.root(&format!("SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force setsid -w {SSH} true"))
+            host.root(&format!("LC_ALL=C SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force setsid -w {SSH} true"))
                 .fails()?
-                .says("no active grant for alice")?;
+                .says("no active grant for alice")?
+                .keeps_quiet_about("\\342")?;
         }
         let filed = host.root("tpactl ls --json").json()?;
         ensure!(filed.list("items")?.is_empty(), "{filed:?}");
@@ -175,6 +200,18 @@ on_both_debians! {
         host.root("ls /tmp/ran").fails()?;
         host.root("pgrep -a -x sudo").code_is(1)?;
         shown(host, &id)?.has("state", "pending")?;
+        // One role alone is not asked for: sudo says which it is, and why it asks.
+        host.console("alice", &format!("tpactl withdraw {id}")).ok()?;
+        host.root("rm /etc/tpa/roles.d/db-admin.toml && systemctl reload tpad").ok()?;
+        let (said, all) = asked_at_sudo(host)?;
+        ensure!(said.contains("tpa: no active grant for alice. Ask for one now:"), "{said}");
+        ensure!(said.contains("web-ops: Restart and reconfigure"), "{said}");
+        ensure!(!all.contains("\\342"), "{all}");
+        // Somebody who holds another grant is told what that lacks.
+        role(host, "door", DOOR)?;
+        let id = grant(host, "alice", "door", "1h")?;
+        let (said, _) = asked_at_sudo(host)?;
+        ensure!(said.contains(&format!("tpa: grant {} of alice gives no sudo.", name(&id)?)), "{said}");
     }
 
     fn login_at_a_console_asks(host) {
