@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use tpa_tests::debian::Debian;
 use tpa_tests::grant::{grant, name, request, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::people::WEB_OPS;
+use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
 
 /// No account, no login: what a process of a system service does that says it is somebody else.
@@ -29,12 +31,33 @@ fn two(host: &Host) -> Result<String> {
     Ok(host.console("alice", line).json()?.text("id")?.to_owned())
 }
 
+/// carol's own process gets the number of whoever connected, and the thief calls.
+fn hand_over_to_carol(host: &Host, thief: Running, id: &str, pid: u32, holder: &str) -> Result<()> {
+    // By her login uid and by her uids it is hers.
+    let hers = format!(
+        "echo {} >/run/proc/sys/kernel/ns_last_pid; \
+         sh -c 'echo $(id -u carol) >/proc/self/loginuid; exec setpriv --reuid=carol --regid=carol --init-groups sleep 98' >/dev/null 2>&1 </dev/null & echo $!",
+        pid - 1
+    );
+    let begun = host.root(&hers);
+    ensure!(begun.ok()?.trim() == pid.to_string(), "{begun}");
+    host.comes_true(&format!(
+        "[ \"$(cat /proc/{pid}/loginuid)\" = \"$(id -u carol)\" ] && grep -q sleep /proc/{pid}/comm"
+    ))?;
+    host.root(&format!("echo {id} >/run/go; kill {holder}"))
+        .ok()?;
+    thief.finish()?.says("org.tpa1.Error.NotPermitted")?.ok()?;
+    host.root(&format!("kill {pid}")).ok()?;
+    Ok(())
+}
+
 on_both_debians! {
     with play;
 
     fn a_service_that_writes_itself_a_login_uid_is_nobody_but_itself(host) {
         let id = two(host)?;
         let mine = grant(host, "alice", "web-ops", "1h")?;
+        host.write("/etc/sudoers.d/local", "www-data, postgres ALL=(root) NOPASSWD: /usr/bin/tpactl\n")?;
         for service in ["www-data", "postgres"] {
             let run = |line: &str| host.root(&format!("systemd-run -q -P -p User={service} sh -c '{line}'"));
             // It can: this is what was believed.
@@ -45,7 +68,12 @@ on_both_debians! {
                 run(&says_it_is(who, &format!("tpactl deny {id} --reason no --yes"))).code_is(4)?;
                 run(&says_it_is(who, &format!("tpactl revoke {mine} --reason no --yes"))).code_is(4)?;
                 run(&says_it_is(who, &format!("tpactl show {id}"))).code_is(4)?;
+                // Nor behind root: a login uid that no login has set names nobody there either.
+                run(&says_it_is(who, &format!("sudo -n tpactl approve {id} --yes"))).code_is(4)?.says("whose login")?;
+                run(&says_it_is(who, &format!("sudo -n tpactl deny {id} --reason no --yes"))).code_is(4)?.says("whose login")?;
             }
+            run(&format!("sudo -n tpactl approve {id} --yes")).code_is(4)?.says("whose login")?;
+            run(&says_it_is("alice", &format!("sudo -n tpactl withdraw {id} --yes"))).code_is(4)?.says("whose login")?;
             run(&says_it_is("alice", &format!("tpactl withdraw {id} --yes"))).code_is(4)?;
             run(&says_it_is("alice", &format!("tpactl end {mine} --yes"))).code_is(4)?;
             run(&says_it_is("alice", "tpactl request web-ops --reason \"the shop is down\" --no-wait")).code_is(4)?;
@@ -57,15 +85,19 @@ on_both_debians! {
 
     fn a_process_that_an_approver_once_started_does_not_speak_for_them(host) {
         let id = request(host, "alice", "web-ops", "1h")?;
-        host.write("/etc/sudoers.d/local", "carol ALL=(postgres) NOPASSWD: ALL\n")?;
+        host.write("/etc/sudoers.d/local", "carol ALL=(postgres) NOPASSWD: ALL\npostgres ALL=(root) NOPASSWD: /usr/bin/tpactl\n")?;
         host.root("mkfifo -m 0666 /run/orders").ok()?;
         let served = "sudo -n -u postgres setsid sh -c 'sh </run/orders >/tmp/said 2>&1' >/dev/null 2>&1 </dev/null &";
         host.ssh("carol", served).ok()?;
-        let order = format!("cat /proc/self/loginuid; tpactl approve {id} --yes; echo code $?");
+        let approve = format!("tpactl approve {id} --yes; echo code $?");
+        let order = format!("cat /proc/self/loginuid /proc/self/cgroup; {approve}; sudo -n {approve}; echo end");
         host.console("bob", &format!("echo '{order}' >/run/orders")).ok()?;
-        host.comes_true("grep -q ^code /tmp/said")?;
+        host.comes_true("grep -q ^end /tmp/said")?;
         let uid = host.root("id -u carol");
-        host.root("cat /tmp/said").says(uid.ok()?)?.says("code 4")?;
+        // By its login uid and by where it stands it is hers; sudo says who called it.
+        let said = host.root("cat /tmp/said");
+        said.says(uid.ok()?)?.says(&format!("/user-{}.slice/", uid.ok()?.trim()))?.says("whose login")?;
+        ensure!(said.ok()?.matches("code 4").count() == 2, "{said}");
         is_untouched(host, &id)?;
     }
 
@@ -73,22 +105,15 @@ on_both_debians! {
         let id = request(host, "alice", "web-ops", "1h")?;
         host.copy_in(Path::new(env!("CARGO_BIN_EXE_abuse")), "/usr/bin/abuse")?;
         host.root("chmod 0755 /usr/bin/abuse && mkfifo -m 0666 /run/go && mkdir /run/proc && mount -t proc proc /run/proc").ok()?;
-        let mut thief = host.start("setpriv --reuid=bob --regid=bob --init-groups abuse hand-over </run/go")?;
-        let opened = host.root("sleep 99 >/run/go 2>&1 </dev/null & echo $!");
-        let holder = opened.ok()?.trim().to_owned();
-        let pid: u32 = thief.line_with("")?.trim().parse()?;
-        // carol's own process gets that number: by her login uid and by her uids it is hers.
-        let hers = format!(
-            "echo {} >/run/proc/sys/kernel/ns_last_pid; \
-             sh -c 'echo $(id -u carol) >/proc/self/loginuid; exec setpriv --reuid=carol --regid=carol --init-groups sleep 98' >/dev/null 2>&1 </dev/null & echo $!",
-            pid - 1
-        );
-        let begun = host.root(&hers);
-        ensure!(begun.ok()?.trim() == pid.to_string(), "{begun}");
-        host.comes_true(&format!("[ \"$(cat /proc/{pid}/loginuid)\" = \"$(id -u carol)\" ]"))?;
-        host.root(&format!("echo {id} >/run/go; kill {holder}")).ok()?;
-        let said = thief.finish()?;
-        said.says("org.tpa1.Error.NotPermitted")?.ok()?;
+        // As bob, and as carol by bob's sudo: there the uid is right, and bob's login takes away.
+        for thief in ["bob", "carol"] {
+            let steal = format!("echo $(id -u bob) >/proc/self/loginuid; exec setpriv --reuid={thief} --regid={thief} --init-groups abuse hand-over </run/go");
+            let mut thief = host.start(&steal)?;
+            let opened = host.root("sleep 99 >/run/go 2>&1 </dev/null & echo $!");
+            let holder = opened.ok()?.trim().to_owned();
+            let pid: u32 = thief.line_with("")?.trim().parse()?;
+            hand_over_to_carol(host, thief, &id, pid, &holder)?;
+        }
         is_untouched(host, &id)?;
     }
 
@@ -111,6 +136,17 @@ on_both_debians! {
         let line = host.told("decision-refused", &third)?;
         ensure!(line.contains(" actor=carol ") && line.contains(" actor_login=bob "), "{line}");
         is_untouched(host, &third)?;
+        // Without tpactl: where the bus does not tell which process calls, nobody can tell whose login.
+        let call = format!("busctl --system call org.tpa1 /org/tpa1 org.tpa1.Access Approve 'sa{{sv}}' {third} 0");
+        let called = host.ssh("carol", &call);
+        match host.debian() {
+            Debian::Bookworm => {
+                called.fails()?.says("use tpactl as yourself")?;
+                is_untouched(host, &third)?;
+                host.ssh("carol", &format!("tpactl approve {third} --yes")).ok()?;
+            }
+            Debian::Trixie | Debian::Forky => called.ok().map(|_| ())?,
+        }
         // A root that nothing tells of decides nothing; what it may as root goes on.
         let call = "busctl --system call org.tpa1 /org/tpa1 org.tpa1.Access";
         host.ssh("carol", &format!("sudo -n {call} ListRequests 'a{{sv}}' 0")).ok()?;
@@ -143,6 +179,30 @@ on_both_debians! {
         let other = request(host, "mallory", "web-ops", "1h")?;
         host.console("alice", &format!("tpactl deny {other} --reason 'not today' --yes")).ok()?;
         host.root("tpactl doctor").says("alias1")?;
+    }
+
+    fn nobody_is_an_approver_by_their_subordinate_uids(host) {
+        host.root("useradd -u 100005 -G oncall diana").ok()?;
+        host.root("usermod -p '*' diana").ok()?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        let approve = format!("tpactl approve {id} --yes");
+        // What newuidmap(1) does for alice: she is diana by the kernel's uid.
+        host.write("/etc/subuid", "alice:100000:65536\n")?;
+        let made = host.root("unshare -U sleep 97 >/dev/null 2>&1 </dev/null & echo $!");
+        let pid = made.ok()?.trim().to_owned();
+        host.comes_true(&format!("[ \"$(readlink /proc/{pid}/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]"))?;
+        host.root(&format!("echo '100005 100005 1' >/proc/{pid}/uid_map && echo '100005 100005 1' >/proc/{pid}/gid_map")).ok()?;
+        let within = |line: &str| host.root(&format!("nsenter -t {pid} -U --setuid 100005 --setgid 100005 sh -c '{line}'"));
+        within("id -u").says("100005")?;
+        within(&approve).code_is(4)?.says("another user namespace")?;
+        within("tpactl ls").code_is(4)?.says("another user namespace")?;
+        // A program of that uid that alice starts outside is diana in every way.
+        host.console("diana", &approve).code_is(4)?.says("alice may use uid 100005 of diana")?;
+        host.root("tpactl doctor").says("alice may use uid 100005 of diana")?;
+        is_untouched(host, &id)?;
+        host.write("/etc/subuid", "alice:200000:65536\n")?;
+        within(&approve).code_is(4)?.says("another user namespace")?;
+        host.console("diana", &approve).ok()?;
     }
 
     fn what_runs_as_an_approver_under_a_grant_decides_nothing_of_its_holders(host) {

@@ -16,4 +16,5 @@ pub mod names;
 pub mod offline;
 pub mod span;
 pub mod state;
+pub mod subuid;
 pub mod text;

@@ -27,6 +27,15 @@ pub const GATE_SOCKET: &str = "/run/tpa/gate.sock";
 /// sends [`CHALLENGE_LENGTH`] random bytes, and the client sends them back.
 pub const ACCESS_SOCKET: &str = "/run/tpa/access.sock";
 
+/// Where processes say which connection on the system bus is theirs: only where the bus does not
+/// tell, before dbus 1.16; mode 0666. After the same challenge as on [`ACCESS_SOCKET`] the client
+/// sends the connection's unique name and a line feed, at most [`CLAIM_MAX`] bytes; `tpad` answers
+/// with one byte, and believes it until the client hangs up.
+pub const CLAIMS_SOCKET: &str = "/run/tpa-claims.sock";
+
+/// Longest name on [`CLAIMS_SOCKET`] with its line feed, in bytes.
+pub const CLAIM_MAX: usize = 64;
+
 /// Length of the challenge on [`ACCESS_SOCKET`], in bytes.
 pub const CHALLENGE_LENGTH: usize = 16;
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tpa_bus::access::{AccessProxy, Filter, LIST_MAX, Request};
@@ -15,7 +17,7 @@ use zbus::proxy::CacheProperties;
 use zruntime::SharedRuntime;
 
 use crate::fail::{Exit, Fail};
-use crate::root_socket;
+use crate::socket;
 
 /// Longest wait for one answer. D-Bus's own usual limit; `tpad` answers in milliseconds.
 pub const ANSWER: Duration = Duration::from_secs(25);
@@ -26,6 +28,8 @@ pub struct Client {
     /// Its methods, each to be awaited through [`Client::ask`].
     pub access: AccessProxy<'static>,
     way: Way,
+    /// Open while this process has its connection to the bus; see [`socket::claim`].
+    _claim: Option<Arc<UnixStream>>,
 }
 
 /// How `tpad` is reached.
@@ -41,14 +45,24 @@ impl Client {
     /// Connects to the system bus; as root, to the socket of root's commands where there is one.
     /// Both are at fixed places: the environment has no say in who answers.
     pub async fn connect() -> Result<Self, Fail> {
-        if let Some(stream) = within(ANSWER, root_socket::connect()).await? {
+        if let Some(stream) = within(ANSWER, socket::connect()).await? {
             let client = Self::over(Builder::unix_stream(stream).p2p()).await?;
             return Ok(Self {
                 way: Way::Root,
                 ..client
             });
         }
-        Self::over(Builder::address(SYSTEM_BUS_ADDRESS)).await
+        let client = Self::over(Builder::address(SYSTEM_BUS_ADDRESS)).await?;
+        let own = client.access.inner().connection().unique_name();
+        let claim = match own {
+            // Without it a decision is refused, and says what to do.
+            Some(name) => within(ANSWER, socket::claim(name)).await.ok().flatten(),
+            None => None,
+        };
+        Ok(Self {
+            _claim: claim.map(Arc::new),
+            ..client
+        })
     }
 
     /// The same once more, after `tpad` went away and came back: a socket closed with it.
@@ -83,6 +97,7 @@ impl Client {
         Ok(Self {
             access,
             way: Way::Bus,
+            _claim: None,
         })
     }
 

@@ -15,11 +15,11 @@ mod json;
 mod logs;
 mod picker;
 mod recordings;
-mod root_socket;
 #[cfg(test)]
 mod sample;
 mod say;
 mod screen;
+mod socket;
 mod trail;
 mod verbs;
 mod waiting;

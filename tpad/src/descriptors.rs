@@ -20,6 +20,8 @@ pub struct Shares {
     pub commands: usize,
     /// People who wait at the gate for a decision, all together.
     pub waiting: usize,
+    /// Processes that say which connection on the bus is theirs; each takes two.
+    pub claims: usize,
 }
 
 impl Shares {
@@ -39,7 +41,8 @@ impl Shares {
             sessions_each: part(32),
             gate: part(8),
             commands: part(8),
-            waiting: part(16),
+            waiting: part(32),
+            claims: part(64),
         }
     }
 }
@@ -60,7 +63,11 @@ mod tests {
     fn what_others_choose_the_number_of_leaves_more_than_half() {
         for limit in [64, 96, 1_024, 4_096, 524_288] {
             let shares = Shares::of(limit);
-            let all = shares.sessions + shares.gate + shares.commands + shares.waiting;
+            let all = shares.sessions
+                + shares.gate
+                + shares.commands
+                + shares.waiting
+                + 2 * shares.claims;
             assert!(all < limit / 2, "{limit}: {shares:?}");
             assert!(shares.sessions_each <= shares.sessions / 2, "{shares:?}");
         }

@@ -133,7 +133,7 @@ fn daemon() -> anyhow::Result<()> {
         runtime.spawn("root", root).detach();
         // People who were told that it runs find it on the bus, and the host as it should be.
         let ready = ready_after(2);
-        let people = serve::people(Arc::clone(&engine), runtime.clone(), ready.clone());
+        let people = serve::people(Arc::clone(&engine), runtime.clone(), shares, ready.clone());
         runtime.spawn("people", people).detach();
         let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
         let notify = notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());

@@ -1,8 +1,10 @@
 //! Are there names that share a uid? The kernel knows one person behind them, and so does `tpad`;
-//! who reads a list of names sees two.
+//! who reads a list of names sees two. And may somebody have the uid of another's account in a user
+//! namespace?
 
 use std::collections::BTreeMap;
 
+use tpa_bus::subuid::{SUBUID, lent};
 use tpa_bus::text::one_line;
 
 use super::{Finding, Host};
@@ -20,16 +22,28 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
             names.entry(uid).or_default().push(name);
         }
     }
+    let ranges = host.read(SUBUID)?.unwrap_or_default();
+    let lent = names.iter().filter_map(|(uid, names)| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let owner = one_line(lent(&ranges, *uid, &names)?, 32);
+        let names = one_line(&names.join(", "), 200);
+        Some(Finding::new(
+            "accounts",
+            format!("{owner} may use uid {uid} of {names} in a container ({SUBUID}), and with it the files of that account: it decides nothing"),
+            format!("give {owner} a range without uids of accounts: usermod --del-subuids FIRST-LAST {owner}, then --add-subuids"),
+        ))
+    });
+    let mut found: Vec<Finding> = lent.collect();
     let shared = names.into_iter().filter(|(_, names)| names.len() > 1);
-    let found = shared.map(|(uid, names)| {
+    found.extend(shared.map(|(uid, names)| {
         let names = one_line(&names.join(", "), 200);
         Finding::new(
             "accounts",
             format!("{names} share uid {uid}: they are one person to the kernel and to tpad, with the groups of each"),
             format!("give each a uid of its own: usermod --uid NUMBER NAME; or remove all but one ({PASSWD})"),
         )
-    });
-    Ok(found.collect())
+    }));
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -50,5 +64,22 @@ mod tests {
         let found = examine(&host.host).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].problem.starts_with("alice, alias1 share uid 1001"));
+    }
+
+    #[test]
+    fn an_account_whose_uid_somebody_else_may_use_is_named() {
+        let host = fake::protected();
+        let people = "alice:x:1001:1001::/:/bin/sh\ndiana:x:100005:1001::/:/bin/sh\n";
+        host.write("etc/passwd", people);
+        host.write("etc/subuid", "alice:200000:65536\ndiana:100000:65536\n");
+        assert_eq!(examine(&host.host).unwrap(), Vec::new());
+        host.write("etc/subuid", "alice:100000:65536\n");
+        let found = examine(&host.host).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let problem = &found[0].problem;
+        assert!(
+            problem.starts_with("alice may use uid 100005 of diana"),
+            "{problem}"
+        );
     }
 }

@@ -14,6 +14,7 @@ use zruntime::SharedRuntime;
 
 use super::caller::identify;
 use super::caller::named;
+use super::claims::Claims;
 use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
 use super::view;
@@ -51,8 +52,9 @@ pub struct Access {
 /// How calls come.
 #[derive(Debug, Clone)]
 pub enum Line {
-    /// On the system bus, whose driver tells who is calling.
-    Bus,
+    /// On the system bus, whose driver tells who is calling; where it does not tell which process,
+    /// those themselves do.
+    Bus(Claims),
     /// On the socket that only root can open, from this process.
     Socket(Held),
 }
@@ -418,7 +420,10 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
-        let Some(name) = header.sender().filter(|_| matches!(self.line, Line::Bus)) else {
+        let Some(name) = header
+            .sender()
+            .filter(|_| matches!(self.line, Line::Bus(_)))
+        else {
             return Err(Refusal::Invalid(
                 "signals come over the system bus\nnext: subscribe there".to_owned(),
             ));

@@ -1,6 +1,8 @@
 //! Who is calling: what the bus driver and the kernel tell of it is gathered here, and
 //! [`crate::ledger::caller()`] says whose call it then is.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -8,16 +10,19 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use tpa_bus::error::Refusal;
 use tpa_bus::names;
+use tpa_bus::subuid::{self, SUBUID};
+use tpa_bus::text::one_line;
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::BusName;
 
 use super::access::{Access, Line};
+use super::claims::Claims;
 use super::process;
 use crate::accounts::{Account, LocalFiles};
 use crate::engine::{Engine, Error};
-use crate::ledger::{Caller, Identity, Peer, Process, caller};
+use crate::ledger::{Caller, Identity, Peer, Process, Standing, caller};
 use crate::{shadow, sys};
 
 /// How long the name service may take over who is calling.
@@ -42,7 +47,7 @@ pub async fn identify(connection: &Connection, header: &Header<'_>) -> Result<Ca
     let access = access.map_err(|error| unclear(error.into()))?;
     let access = access.get().await.clone();
     let peer = match &access.line {
-        Line::Bus => on_bus(connection, header).await.map_err(unclear)?,
+        Line::Bus(claims) => on_bus(connection, header, claims).await.map_err(unclear)?,
         Line::Socket(process) => Peer {
             uid: 0,
             process: process.look(Path::new("/proc")),
@@ -68,7 +73,11 @@ pub async fn is_root(connection: &Connection, header: &Header<'_>) -> bool {
     driver.get_connection_unix_user(name).await.ok() == Some(0)
 }
 
-async fn on_bus(connection: &Connection, header: &Header<'_>) -> anyhow::Result<Peer> {
+async fn on_bus(
+    connection: &Connection,
+    header: &Header<'_>,
+    claims: &Claims,
+) -> anyhow::Result<Peer> {
     let sender = header.sender().context("the call has no sender")?;
     let driver = DBusProxy::new(connection).await?;
     let credentials = driver
@@ -90,12 +99,28 @@ async fn on_bus(connection: &Connection, header: &Header<'_>) -> anyhow::Result<
         }
         // Before dbus 1.16 there is only the number of whoever connected, and no asking the driver
         // again tells more: it remembers that number for ever.
-        None => sys::pidfd_open(pid)
-            .ok()
-            .and_then(|descriptor| process::look(proc, pid, &descriptor))
-            .map_or(Process::Gone, Process::Numbered),
+        None => match claims.of(sender, pid, uid) {
+            Some(held) => held.look(proc),
+            None => sys::pidfd_open(pid)
+                .ok()
+                .and_then(|descriptor| process::look(proc, pid, &descriptor))
+                .map_or(Process::Gone, Process::Numbered),
+        },
     };
     Ok(Peer { uid, process })
+}
+
+/// Whether this bus tells which process a connection is of, by a descriptor: dbus from 1.16 on.
+///
+/// # Errors
+/// When the bus does not answer.
+pub async fn tells_processes(connection: &Connection) -> anyhow::Result<bool> {
+    let name = connection.unique_name().context("a bus without names")?;
+    let driver = DBusProxy::new(connection).await?;
+    let own = driver
+        .get_connection_credentials(BusName::from(name.to_owned()))
+        .await?;
+    Ok(own.into_process_fd().is_some())
 }
 
 type Known = Vec<(u32, Result<Option<Identity>, String>)>;
@@ -131,7 +156,23 @@ async fn account(engine: &Engine, access: &Access, uid: u32) -> anyhow::Result<O
 fn of(account: Account, files: &LocalFiles, today: i64) -> Identity {
     let mut identity = named(account, files);
     identity.standing = shadow::standing(Path::new(SHADOW), &identity.names, today);
+    if identity.standing == Standing::Good {
+        identity.standing = lent(&identity);
+    }
     identity
+}
+
+/// Whether somebody else may have this person's uid in a user namespace: then a file of that uid
+/// is made there, and whatever it starts outside has the uid, too.
+fn lent(identity: &Identity) -> Standing {
+    match fs::read_to_string(SUBUID) {
+        Ok(text) => {
+            let lent = subuid::lent(&text, identity.person.uid, &identity.names);
+            lent.map_or(Standing::Good, |owner| Standing::Lent(one_line(owner, 32)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Standing::Good,
+        Err(error) => Standing::Unknown(format!("{SUBUID}: {error}")),
+    }
 }
 
 /// The person of an account: with all names of this host that are theirs, and the groups of each.

@@ -2,11 +2,13 @@
 //!
 //! [`serve`] puts the two interfaces where they belong: [`access`] on the system bus for
 //! everyone, [`gate`] on a socket that only root can open and, as a second way, on the bus for
-//! root. [`caller`] tells who is calling; no interface asks the caller. [`socket`] and [`limit`]
+//! root. [`caller`] tells who is calling, and [`claims`] which process, where the bus does not; no
+//! interface asks the caller. [`socket`] and [`limit`]
 //! let in no more of a person's calls at once than can be answered.
 
 pub mod access;
 pub mod caller;
+pub mod claims;
 pub mod client;
 pub mod gate;
 pub mod known_peer;
@@ -90,7 +92,7 @@ mod tests {
         let access = access::Access {
             engine: Arc::clone(&engine),
             runtime: runtime.clone(),
-            line: access::Line::Bus,
+            line: access::Line::Bus(claims::Claims::new(8)),
             listeners: Arc::default(),
         };
         let gate = gate::Gate {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_lite::future::{or, zip};
+use futures_lite::future::{or, pending, zip};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tpa_bus::names;
 use zbus::names::{BusName, OwnedUniqueName};
@@ -19,7 +19,8 @@ use zruntime::net::unix::{self, UnixListener};
 use zruntime::{Shared, SharedRuntime};
 
 use super::access::{Access, Line};
-use super::caller::named;
+use super::caller::{self, named};
+use super::claims::Claims;
 use super::gate::{Gate, Way};
 use super::known_peer::KnownPeer;
 use super::listeners::Listeners;
@@ -62,12 +63,13 @@ pub fn listen(runtime: &SharedRuntime) -> anyhow::Result<Sockets> {
     std::fs::set_permissions(names::RUN_DIR, folder)
         .with_context(|| format!("close {} to others", names::RUN_DIR))?;
     Ok(Sockets {
-        gate: open(runtime, names::GATE_SOCKET)?,
-        access: open(runtime, names::ACCESS_SOCKET)?,
+        gate: open(runtime, names::GATE_SOCKET, 0o600)?,
+        access: open(runtime, names::ACCESS_SOCKET, 0o600)?,
     })
 }
 
-fn open(runtime: &SharedRuntime, path: &str) -> anyhow::Result<UnixListener<Shared>> {
+/// Opens one, for those whom the mode lets in.
+fn open(runtime: &SharedRuntime, path: &str, mode: u32) -> anyhow::Result<UnixListener<Shared>> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("remove the old {path}"));
@@ -76,8 +78,8 @@ fn open(runtime: &SharedRuntime, path: &str) -> anyhow::Result<UnixListener<Shar
     }
     let listener =
         UnixListener::bind(runtime, path).with_context(|| format!("listen on {path}"))?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))
-        .with_context(|| format!("close {path} to others"))?;
+    std::fs::set_permissions(path, Permissions::from_mode(mode))
+        .with_context(|| format!("set who may open {path}"))?;
     Ok(listener)
 }
 
@@ -176,6 +178,8 @@ async fn answer_root(
     stream: UnixStream,
     _place: SemaphoreGuardArc,
 ) -> anyhow::Result<()> {
+    let peer = getsockopt(&stream, PeerCredentials).context("ask who it is")?;
+    anyhow::ensure!(peer.uid() == 0, "uid {} is not root", peer.uid());
     let proven = runtime.timeout(HANDSHAKE, process::prove(&runtime, stream));
     let (stream, process) = proven.await.map_err(|_| too_slow())??;
     let access = Access {
@@ -215,13 +219,19 @@ fn too_slow() -> anyhow::Error {
 
 /// Serves people on the system bus, and goes on when the bus comes back after it was gone. `tried`
 /// is called when it is there for the first time, or cannot be had yet.
-pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnOnce() + Send) {
+pub async fn people(
+    engine: Arc<Engine>,
+    runtime: SharedRuntime,
+    shares: Shares,
+    tried: impl FnOnce() + Send,
+) {
     let mut told = false;
     let mut tried = Some(tried);
     loop {
         // Names on a bus that is gone mean nobody.
         let listeners = Arc::default();
-        let connected = connect(&engine, &runtime, &listeners).await;
+        let claims = Claims::new(shares.claims);
+        let connected = connect(&engine, &runtime, &listeners, &claims).await;
         if let Some(tried) = tried.take() {
             tried();
         }
@@ -229,7 +239,11 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnO
             Ok(connection) => {
                 told = false;
                 tracing::info!("on the system bus as {}", names::BUS_NAME);
-                announce(&engine, &runtime, &connection, &listeners).await;
+                or(
+                    announce(&engine, &runtime, &connection, &listeners),
+                    hear_claims(&runtime, &connection, claims, shares.claims),
+                )
+                .await;
                 tracing::warn!("the system bus is gone");
             }
             Err(error) if !told => {
@@ -242,15 +256,54 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime, tried: impl FnO
     }
 }
 
+/// Lets processes say which connection on the bus is theirs, where the bus itself does not tell.
+/// Never comes back.
+async fn hear_claims(
+    runtime: &SharedRuntime,
+    connection: &Connection,
+    claims: Claims,
+    most: usize,
+) {
+    let needed = match caller::tells_processes(connection).await {
+        Ok(tells) => !tells,
+        Err(error) => {
+            tracing::warn!("cannot tell whether the bus tells processes: {error:#}");
+            true
+        }
+    };
+    let path = names::CLAIMS_SOCKET;
+    let listener = needed.then(|| open(runtime, path, 0o666));
+    match listener {
+        Some(Ok(listener)) => {
+            let hear = |stream, place: SemaphoreGuardArc| {
+                let (claims, runtime) = (claims.clone(), runtime.clone());
+                async move {
+                    if let Err(error) = claims.hear(&runtime, stream).await {
+                        // Anybody can bring this about, as often as they like.
+                        tracing::debug!("a peer on {path}: {error:#}");
+                    }
+                    drop(place);
+                    Ok(())
+                }
+            };
+            accept(runtime.clone(), listener, path, 2 * most, hear).await;
+        }
+        Some(Err(error)) => tracing::error!("nobody but root can decide: {error:#}"),
+        None => {}
+    }
+    pending().await
+}
+
 async fn connect(
     engine: &Arc<Engine>,
     runtime: &SharedRuntime,
     listeners: &Arc<Listeners>,
+    claims: &Claims,
 ) -> anyhow::Result<Connection> {
     let access = Access {
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
-        line: Line::Bus,
+        line: Line::Bus(claims.clone()),
         listeners: Arc::clone(listeners),
     };
     let gate = Gate {

@@ -5,8 +5,12 @@
 //! its own, and a daemon keeps that of whoever once started it. So a uid that is not root's is the
 //! person, and a login uid beside it is one more person who must be allowed to decide. Behind root's
 //! uid, which people share, the login uid names the person; but only that of the process which made
-//! the connection. A number of a process proves nothing: whoever connected may have handed the
-//! connection on and ended, and the number may be somebody else's by now.
+//! the connection, where that stands among the logins of the same person, and nobody else called
+//! sudo. A number of a process proves nothing: whoever connected may have handed the connection on
+//! and ended, and the number may be somebody else's by now, even of somebody with the same uid.
+//!
+//! In a user namespace of their own people have uids that are other people's outside of it
+//! (subuid(5)). So whoever calls from one is nobody.
 
 use super::{Caller, Identity, Person, Proof, Refused};
 
@@ -29,7 +33,7 @@ pub enum Process {
     /// while this was read, and it is still there.
     Held(Traits),
     /// All that is known is the number of the process that made the connection. This is whoever has
-    /// it now.
+    /// it now, which proves nothing and can take away.
     Numbered(Traits),
     /// It has ended.
     Gone,
@@ -42,11 +46,39 @@ pub struct Traits {
     pub uids: [u32; 4],
     /// The audit login uid, where it has one.
     pub login: Option<u32>,
+    /// Where its uids mean what they say.
+    pub namespace: Namespace,
+    /// Among whose logins it stands: the uid of a control group that root alone can put others into.
+    pub session: Option<u32>,
+    /// Who called sudo(8) or pkexec(1), by the environment of a process of root's: it names nobody,
+    /// and takes away. −1 where that cannot be told.
+    pub called_by: Option<u32>,
+}
+
+/// The user namespace of a process (user_namespaces(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// The same as that of `tpad`.
+    Ours,
+    /// Another, or one that cannot be told.
+    Another,
 }
 
 impl Traits {
     fn is_all(&self, uid: u32) -> bool {
         self.uids.iter().all(|each| *each == uid)
+    }
+
+    /// Whether the process stands among the logins of whom its login uid names, and nobody else is
+    /// known to have called it.
+    fn fits(&self, login: u32) -> bool {
+        let called = self.called_by.filter(|uid| *uid != 0);
+        self.session == Some(login) && called.is_none_or(|uid| uid == login)
+    }
+
+    /// Whether somebody who is not root called it.
+    fn is_called(&self) -> bool {
+        self.called_by.is_some_and(|uid| uid != 0)
     }
 }
 
@@ -64,6 +96,10 @@ pub fn caller(
     if peer.process == Process::Gone {
         return Err(nobody("the process that connected has ended"));
     }
+    if is_apart(peer) {
+        let why = "you call from another user namespace, in which uids are not those of this host";
+        return Err(nobody(why).next("call from outside of the container"));
+    }
     if peer.uid == 0 {
         return Ok(behind_root(peer.process, look_up));
     }
@@ -72,8 +108,8 @@ pub fn caller(
         .ok_or_else(|| nobody(&format!("uid {} has no account", peer.uid)))?;
     let (login, proof) = match peer.process {
         Process::Held(traits) => (traits.login, Proof::Uid),
-        Process::Numbered(traits) if traits.is_all(peer.uid) => (traits.login, Proof::Uid),
-        // It is not the caller's, so that nobody knows whose login the call comes from.
+        // It may be the caller's, and then its login takes away.
+        Process::Numbered(traits) if traits.is_all(peer.uid) => (traits.login, Proof::Unproven),
         Process::Numbered(_) | Process::Gone => (None, Proof::Unproven),
     };
     let another = login.filter(|login| *login != peer.uid);
@@ -86,6 +122,16 @@ pub fn caller(
     })
 }
 
+fn is_apart(peer: Peer) -> bool {
+    match peer.process {
+        Process::Held(traits) => traits.namespace == Namespace::Another,
+        Process::Numbered(traits) => {
+            traits.is_all(peer.uid) && traits.namespace == Namespace::Another
+        }
+        Process::Gone => false,
+    }
+}
+
 fn behind_root(
     process: Process,
     look_up: impl Fn(u32) -> Result<Option<Identity>, String>,
@@ -96,17 +142,27 @@ fn behind_root(
         login,
         proof,
     };
-    let login = match process {
-        Process::Held(traits) if traits.is_all(0) => traits.login.unwrap_or(0),
+    let traits = match process {
+        Process::Held(traits) if traits.is_all(0) => traits,
         Process::Held(_) | Process::Numbered(_) | Process::Gone => {
             return root(None, Proof::Unproven);
         }
     };
+    let login = traits.login.unwrap_or(0);
     if login == 0 {
-        return root(None, Proof::Login);
+        // Somebody's sudo, and no login that says whose.
+        let called = traits.is_called();
+        return root(
+            None,
+            if called {
+                Proof::Unproven
+            } else {
+                Proof::Login
+            },
+        );
     }
     match look_up(login) {
-        Ok(Some(identity)) => Caller {
+        Ok(Some(identity)) if traits.fits(login) => Caller {
             identity,
             uid: 0,
             login: None,

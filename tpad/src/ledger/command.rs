@@ -138,8 +138,8 @@ fn is_known(caller: &Caller, command: &Command) -> Result<(), Refused> {
     }
     let refused = Refused::not_permitted("cannot tell whose login this call comes from");
     Err(refused.next(if caller.is_root() {
-        "use tpactl itself as root, which shows it; or do it as yourself, without sudo"
+        "do it as yourself with tpactl, without sudo; as root, with tpactl from your own login"
     } else {
-        "call again from a process that stays until it is answered, as tpactl does"
+        "use tpactl as yourself, which shows tpad the process; or sudo tpactl from your own login"
     }))
 }

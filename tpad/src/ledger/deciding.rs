@@ -319,18 +319,31 @@ pub(super) fn in_good_standing(
 ) -> Result<(), Refused> {
     for who in caller.identities() {
         let name = &who.person.name;
-        let (why, word) = match &who.standing {
+        let see_to_it = format!("passwd --status {name}, chage --list {name}");
+        let (why, word, look) = match &who.standing {
             Standing::Good => continue,
-            Standing::Locked => (format!("the account {name} is locked"), "locked"),
-            Standing::Expired => (format!("the account {name} has expired"), "expired"),
+            Standing::Locked => (format!("the account {name} is locked"), "locked", see_to_it),
+            Standing::Expired => (
+                format!("the account {name} has expired"),
+                "expired",
+                see_to_it,
+            ),
+            Standing::Lent(to) => (
+                format!(
+                    "{to} may use uid {} of {name} in a container (/etc/subuid)",
+                    who.person.uid
+                ),
+                "lent-uid",
+                "tpactl doctor".to_owned(),
+            ),
             Standing::Unknown(why) => (
                 format!("cannot tell whether the account {name} is locked: {why}"),
                 "unknown-account",
+                see_to_it,
             ),
         };
-        let refused = Refused::not_permitted(format!("{why}, so it decides nothing")).next(
-            format!("an admin can see to it: passwd --status {name}, chage --list {name}"),
-        );
+        let refused = Refused::not_permitted(format!("{why}, so it decides nothing"))
+            .next(format!("an admin can see to it: {look}"));
         return Err(refused.recorded(request, decision, word));
     }
     Ok(())

@@ -34,7 +34,7 @@ mod typed;
 mod voices;
 mod wall_clock;
 
-pub use caller::{Peer, Process, Traits, caller};
+pub use caller::{Namespace, Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
 pub use ending::{cut_off, moved};

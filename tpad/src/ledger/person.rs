@@ -83,7 +83,7 @@ impl Identity {
     }
 }
 
-/// Whether an account may be used, as shadow(5) says.
+/// Whether an account may be used, as shadow(5) and subuid(5) say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Standing {
@@ -93,7 +93,9 @@ pub enum Standing {
     Locked,
     /// It has expired (`usermod -e`), or its password has for longer than it may.
     Expired,
-    /// shadow(5) cannot be read, and why.
+    /// Somebody else may use its uid in a user namespace (subuid(5)), and who.
+    Lent(String),
+    /// shadow(5) or subuid(5) cannot be read, and why.
     Unknown(String),
 }
 

@@ -45,11 +45,41 @@ fn logins() -> Vec<Option<u32>> {
     logins
 }
 
-/// The process may be held (dbus 1.16, root's socket) or only numbered (before), it may be another
-/// user's that has the number by now, a setuid program, or gone.
+/// A process of this uid and login, in order in every other way.
+fn traits(uids: [u32; 4], login: Option<u32>) -> Traits {
+    Traits {
+        uids,
+        login,
+        namespace: Namespace::Ours,
+        session: login,
+        called_by: None,
+    }
+}
+
+/// The process may be held (dbus 1.16, root's socket, a claim) or only numbered (before), it may be
+/// another user's that has the number by now, a setuid program, one of another user namespace, one
+/// that stands among nobody's logins or another's, one that somebody called by sudo, or gone.
 fn processes(uid: u32, login: Option<u32>) -> Vec<Process> {
-    let traits = |uids| Traits { uids, login };
+    let traits = |uids| traits(uids, login);
+    let own = traits([uid; 4]);
+    let session = |session| Traits { session, ..own };
+    let called_by = |uid| Traits {
+        called_by: Some(uid),
+        ..own
+    };
+    let apart = Traits {
+        namespace: Namespace::Another,
+        ..own
+    };
     vec![
+        Process::Held(apart),
+        Process::Numbered(apart),
+        Process::Held(session(None)),
+        Process::Held(session(Some(BOB))),
+        Process::Held(called_by(0)),
+        Process::Held(called_by(WWW)),
+        Process::Held(called_by(CAROL)),
+        Process::Held(called_by(u32::MAX)),
         Process::Held(traits([uid; 4])),
         Process::Held(traits([BOB, uid, uid, uid])),
         Process::Numbered(traits([uid; 4])),
@@ -160,9 +190,30 @@ fn everybody() -> Vec<(Peer, Option<u32>)> {
     all
 }
 
-/// Whether the process is known to have connected, with all its uids root's.
+/// Whether the process is known to have connected, with all its uids root's, of a login that is
+/// where it says and called sudo itself.
 fn is_proven_root(peer: &Peer) -> bool {
-    matches!(peer.process, Process::Held(traits) if traits.uids == [0; 4])
+    let Process::Held(traits) = peer.process else {
+        return false;
+    };
+    let fits = match traits.login {
+        None | Some(0) => matches!(traits.called_by, None | Some(0)),
+        login => {
+            let called = traits.called_by;
+            traits.session == login && (called == login || matches!(called, None | Some(0)))
+        }
+    };
+    traits.uids == [0; 4] && fits && !is_apart(peer)
+}
+
+fn is_apart(peer: &Peer) -> bool {
+    match peer.process {
+        Process::Held(traits) => traits.namespace == Namespace::Another,
+        Process::Numbered(traits) => {
+            traits.namespace == Namespace::Another && traits.uids == [peer.uid; 4]
+        }
+        Process::Gone => false,
+    }
 }
 
 #[test]
@@ -174,6 +225,8 @@ fn nobody_decides_but_by_their_own_uid_or_as_root_by_a_proven_login() {
                 continue;
             };
             decided += 1;
+            assert!(matches!(peer.process, Process::Held(_)), "{peer:?}");
+            assert!(!is_apart(&peer), "{peer:?}");
             let what = format!("{peer:?}: {command:?}");
             if peer.uid == 0 {
                 assert!(is_proven_root(&peer), "{what}");
@@ -211,7 +264,8 @@ fn a_login_uid_gives_no_uid_but_roots_anything_that_it_would_not_have_without() 
         }
         // Those who decide may ask for others, too, which is no affair of their own.
         for command in own() {
-            let own = peer.uid == ALICE && peer.process != Process::Gone;
+            let there = peer.process != Process::Gone && !is_apart(peer);
+            let own = peer.uid == ALICE && there;
             if own || !DECIDE.contains(&peer.uid) {
                 assert_eq!(said(*peer, &command).is_ok(), own, "{peer:?}: {command:?}");
             }
@@ -231,7 +285,7 @@ fn whom_root_is_is_proven_or_nothing_is_done_that_takes_a_person() {
             );
         }
         // Taking access away is root's whoever it is, as long as anybody is there.
-        let there = peer.process != Process::Gone;
+        let there = peer.process != Process::Gone && !is_apart(peer);
         assert_eq!(said(*peer, &revoke()).is_ok(), there, "{peer:?}");
     }
 }
@@ -249,10 +303,7 @@ fn who_revokes_anothers_grant_is_root_or_may_decide_by_every_uid() {
 }
 
 fn held(uid: u32, login: Option<u32>) -> Caller {
-    let process = Process::Held(Traits {
-        uids: [uid; 4],
-        login,
-    });
+    let process = Process::Held(traits([uid; 4], login));
     caller(Peer { uid, process }, look_up).unwrap()
 }
 
@@ -362,6 +413,7 @@ fn a_locked_or_expired_account_decides_nothing_and_is_told_why() {
     for (standing, word) in [
         (Standing::Locked, "is locked"),
         (Standing::Expired, "has expired"),
+        (Standing::Lent("alice".to_owned()), "alice may use uid"),
         (
             Standing::Unknown("no file".to_owned()),
             "cannot tell whether",
