@@ -118,8 +118,11 @@ fn caller_in(environment: &[u8]) -> Option<u32> {
 /// `0::/user.slice/user-1001.slice/session-3.scope`: nobody but root and PID 1 puts a process of
 /// another's there (cgroups(7), "Cgroups v2 delegation").
 fn session(cgroup: &str) -> Option<u32> {
-    let is_systemds = |line: &&str| line.starts_with("0::") || line.contains(":name=systemd:");
-    let line = cgroup.lines().find(is_systemds)?;
+    // systemd keeps one of them: the unified one where there is one (systemd(1), "hybrid").
+    let lines = || cgroup.lines();
+    let unified = lines().find(|line| line.starts_with("0::") && *line != "0::/");
+    let named = || lines().find(|line| line.contains(":name=systemd:"));
+    let line = unified.or_else(named)?;
     let mut names = line.rsplit_once(':')?.1.split('/');
     if (names.next()?, names.next()?) != ("", "user.slice") {
         return None;
@@ -270,6 +273,8 @@ mod tests {
             assert_eq!(session(&format!("0::{place}\n")), uid, "{place}");
             let both = format!("5:pids:/user.slice\n1:name=systemd:{place}\n");
             assert_eq!(session(&both), uid, "{place}");
+            let hybrid = format!("9:name=systemd:/\n0::{place}\n");
+            assert_eq!(session(&hybrid), uid, "{place}");
         }
     }
 

@@ -298,7 +298,7 @@ mod tests {
     fn a_command_line_tells_whether_it_is_whole() {
         let proc = tempfile::tempdir().unwrap();
         fs::create_dir(proc.path().join("7")).unwrap();
-        let read = |pid| futures_lite::future::block_on(command_line(proc.path(), pid));
+        let read = |pid| zruntime::block_on(command_line(proc.path(), pid));
         let line = |text: &[u8]| {
             fs::write(proc.path().join("7/cmdline"), text).unwrap();
             let CommandLine { words, cut, .. } = read(7);
