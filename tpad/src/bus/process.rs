@@ -121,8 +121,8 @@ fn session(cgroup: &str) -> Option<u32> {
     // systemd keeps one of them: the unified one where there is one (systemd(1), "hybrid").
     let lines = || cgroup.lines();
     let unified = lines().find(|line| line.starts_with("0::") && *line != "0::/");
-    let named = || lines().find(|line| line.contains(":name=systemd:"));
-    let line = unified.or_else(named)?;
+    let in_named = || lines().find(|line| line.contains(":name=systemd:"));
+    let line = unified.or_else(in_named)?;
     let mut names = line.rsplit_once(':')?.1.split('/');
     if (names.next()?, names.next()?) != ("", "user.slice") {
         return None;

@@ -291,7 +291,7 @@ async fn hear_claims(
         Some(Err(error)) => tracing::error!("nobody but root can decide: {error:#}"),
         None => {}
     }
-    pending().await
+    pending::<()>().await;
 }
 
 async fn connect(

@@ -55,7 +55,7 @@ pub struct Traits {
     pub called_by: Option<u32>,
 }
 
-/// The user namespace of a process (user_namespaces(7)).
+/// The user namespace of a process (`user_namespaces(7)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespace {
     /// The same as that of `tpad`.
