@@ -10,7 +10,7 @@ use tpa_tests::scenario::play;
 
 /// A state file that would let mallory in, made of alice's.
 const FORGE: &str = r#"cd /run/tpa/state && uid=$(id -u mallory) &&
-sed "s/^uid .*/uid $uid/; s/^user .*/user mallory/; s/^grant [^ ]*/grant 8H2KM4QX/" $(id -u alice) >$uid &&
+sed "s/^uid .*/uid $uid/; s/^user .*/user mallory/; s/^grant [^ ]*/grant 8H2KM4QX/; s/^began [^ ]*/began 8H2KM4QX/" $(id -u alice) >$uid &&
 chmod 600 $uid"#;
 
 /// Someone changes something; tpad says what, and the file is as it was.

@@ -40,7 +40,7 @@ fn are_gone(host: &Host, seconds: &[u32]) -> Result<()> {
 
 /// alice's own service manager runs this, by nobody's login.
 fn in_her_manager(host: &Host, line: &str) -> Result<()> {
-    let run = "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user -q";
+    let run = "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user -q --property=Type=exec";
     host.console("alice", &format!("{run} {line}")).ok()?;
     Ok(())
 }
@@ -55,7 +55,7 @@ on_both_debians! {
     with play;
 
     fn an_end_takes_what_the_grant_gave_and_leaves_what_was_there_before(host) {
-        host.root("systemd-run -q --unit=app --uid=alice sleep 4801").ok()?;
+        host.root("systemd-run -q --property=Type=exec --unit=app --uid=alice sleep 4801").ok()?;
         // As with `loginctl enable-linger`, which cannot start it in every container.
         host.root("mkdir -p /var/lib/systemd/linger && touch /var/lib/systemd/linger/alice && systemctl start user@$(id -u alice)").ok()?;
         in_her_manager(host, "sleep 4802")?;
@@ -72,7 +72,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let login = stay(host, "alice")?;
         host.ssh("alice", "setsid --fork sleep 4803 >/dev/null 2>&1").ok()?;
-        host.ssh("alice", "systemd-run --user -q sleep 4804").ok()?;
+        host.ssh("alice", "systemd-run --user -q --property=Type=exec sleep 4804").ok()?;
         let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
         host.logged("COMMAND=/usr/bin/sleep 4711")?;
         host.root("gpasswd -d alice engineers && rm /etc/tpa/roles.d/web-ops.toml && systemctl reload tpad").ok()?;
@@ -107,7 +107,7 @@ on_both_debians! {
         host.root("useradd -r -m -d /var/lib/shopdb -s /bin/sh shopdb && mkfifo -m 0666 /run/orders").ok()?;
         host.root("install -d -o shopdb -m 0700 /var/lib/shopdb/.ssh && install -o shopdb -m 0600 /root/keys/bob.pub /var/lib/shopdb/.ssh/authorized_keys && cp /root/keys/bob /root/keys/shopdb").ok()?;
         // A server that runs what its clients say, as databases do.
-        host.root("systemd-run -q --unit=shopdb-server --uid=shopdb sh -c 'while true; do sh </run/orders; done'").ok()?;
+        host.root("systemd-run -q --property=Type=exec --unit=shopdb-server --uid=shopdb sh -c 'while true; do sh </run/orders; done'").ok()?;
         let text = WEB_OPS.replace("\"postgres\"", "\"shopdb\"").replace("/usr/bin/id -un", "/usr/bin/tee /run/orders\", \"/usr/bin/setsid *");
         role(host, "shop", &text)?;
         let about = "what shopdb has a server, cron, at, ssh or a container start";

@@ -73,6 +73,16 @@ impl Clock {
     }
 }
 
+/// `CLOCK_BOOTTIME` in milliseconds, not the beginning of a second as in [`Now`].
+///
+/// # Errors
+/// When the kernel refuses to tell (`clock_gettime(2)`).
+pub fn boottime_ms() -> nix::Result<u64> {
+    let boottime = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+    let ms = boottime.tv_sec() * 1_000 + boottime.tv_nsec() / 1_000_000;
+    Ok(u64::try_from(ms).unwrap_or(0))
+}
+
 /// `CLOCK_MONOTONIC` in microseconds, by which systemd tells when a unit started. It does not
 /// count through suspend.
 ///

@@ -9,7 +9,7 @@ use tpa_bus::id::Id;
 use super::{Engine, Inner};
 use crate::audit::fields;
 use crate::audit::unusual::Seen;
-use crate::clock::Now;
+use crate::clock::{Now, boottime_ms};
 use crate::host::paths::Paths;
 use crate::host::room;
 use crate::ledger::{
@@ -94,6 +94,7 @@ impl Engine {
         let owed = bodies.len();
         let policy = Arc::clone(&inner.policy);
         let host = ledger::Host {
+            boottime_ms: boottime_ms().unwrap_or(now.boottime_ms),
             gated: &|person| self.accounts.is_gated(&policy.gate, person),
             account: &|name| {
                 let files = self.accounts.files();

@@ -311,6 +311,33 @@ fn several_settings_in_a_row_do_not_hide_which_clock_was_right() {
 }
 
 #[test]
+fn of_several_settings_in_a_row_the_last_alone_may_be_undone() {
+    for first in [70, HOUR, DAY] {
+        let mut host = Host::new();
+        let id = host.active(1, 3_600);
+        host.set(first);
+        host.pass(2);
+        let believed = host.look().wall_s - host.right;
+        assert_eq!(believed, first);
+        let pending = host.has(2, Stage::Pending);
+        host.set(YEAR);
+        host.pass(2);
+        host.set(-YEAR);
+        let now = host.look();
+        assert!(
+            now.wall_s.abs_diff(host.right + first) <= 1,
+            "{first} {now:?}"
+        );
+        assert_eq!(host.is(pending), "pending");
+        host.set_right();
+        host.is_right();
+        if host.is(id) == "active" {
+            assert!(host.not_after(id) <= START + HOUR);
+        }
+    }
+}
+
+#[test]
 fn a_restart_or_a_reboot_in_between_changes_nothing_of_it() {
     let host = |then: fn(&mut Host)| {
         let mut host = Host::new();

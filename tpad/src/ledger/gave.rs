@@ -38,6 +38,9 @@ pub enum Logins {
 pub struct Host<'a> {
     /// Whether the gate stands before this person's logins.
     pub gated: &'a dyn Fn(&Person) -> bool,
+    /// `CLOCK_BOOTTIME` in milliseconds, not rounded: a service that began in the same second was
+    /// there before.
+    pub boottime_ms: u64,
     /// The account of this name, when it stands in the files of the host.
     pub account: &'a dyn Fn(&str) -> Option<Person>,
 }
@@ -92,7 +95,7 @@ fn gives(request: &Request, host: &Host<'_>, now: &Now) -> Gave {
             Logins::Own
         },
         accounts,
-        boottime_ms: now.boottime_ms,
+        boottime_ms: host.boottime_ms,
         boot_id: now.boot_id.clone(),
     }
 }
@@ -153,6 +156,7 @@ mod tests {
     impl Ledger {
         fn record(&mut self, event: Event) {
             let host = Host {
+                boottime_ms: 57_321,
                 gated: &|person| self.gated.contains(&person.name.as_str()),
                 account: &|name| {
                     let name = name.to_owned();
@@ -213,10 +217,10 @@ mod tests {
         let gave = ledger.state.requests[&id(1)].gave.clone().unwrap();
         let name = "postgres".to_owned();
         assert_eq!(gave.accounts, [Person { uid: 115, name }]);
-        assert_eq!((gave.logins, gave.boottime_ms), (Logins::Given, 57_000));
+        assert_eq!((gave.logins, gave.boottime_ms), (Logins::Given, 57_321));
         assert_eq!(
             (gave.began_ms("boot-0"), gave.began_ms("next")),
-            (57_000, 0)
+            (57_321, 0)
         );
         ledger.closes(1);
         assert_eq!(ledger.logins(1), Logins::Given);

@@ -87,7 +87,7 @@ pub fn read(state: &State, doubt: Option<Doubt>, clocks: &Now) -> Reading {
     if state.wall_clock.is_set_right(clocks) {
         return believed(clocks, set(None));
     }
-    if offset_s > 0 {
+    if offset_s > 0 || state.wall_clock.is_as_before(clocks) {
         let before = state.wall_clock.stood_before(expected, clocks);
         return believed(clocks, set(Some(before)));
     }
@@ -144,6 +144,16 @@ impl WallClock {
             let since = before.saturating_sub(LAG_MAX)..set.now.wall_s;
             since.contains(&clocks.wall_s)
         }
+    }
+
+    /// Whether the clock shows again what it would if it had not been set the last time: of several
+    /// settings in a row that one alone was a mistake.
+    fn is_as_before(&self, clocks: &Now) -> bool {
+        self.unconfirmed().is_some_and(|(set, _)| {
+            let expected = set.was.saturating_add(passed(&set.now, clocks));
+            set.now.boot_id == clocks.boot_id
+                && clocks.wall_s.abs_diff(expected) <= LAG_MAX.unsigned_abs()
+        })
     }
 
     /// What the clock shows that stood before it was set, once more or several times in a row.
