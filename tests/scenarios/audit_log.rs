@@ -110,10 +110,8 @@ on_both_debians! {
 
     fn verify_is_right_while_things_happen(host) {
         grant(host, "alice", "web-ops", "1h")?;
-        let _commands = host.start(
-            "setpriv --reuid=alice --clear-groups sh -c \
-             'for n in 1 2 3; do while :; do sudo -n -u postgres /usr/bin/id -un; done & done; wait'",
-        )?;
+        let commands = "for n in 1 2 3; do while :; do sudo -n -u postgres /usr/bin/id -un; done & done; wait";
+        let _commands = host.start_ssh("alice", &["-T", commands])?;
         host.logged(" sudo-opened ")?;
         host.root(
             "until [ \"$(grep -c ' sudo-opened ' /var/log/auth.log)\" -ge 100 ]; do

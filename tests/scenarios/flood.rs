@@ -91,7 +91,7 @@ on_both_debians! {
         let before = trail(host)?;
         let long = "sudo -n /usr/bin/id $(head -c 100000 /dev/zero | tr '\\0' A)";
         let words = "printf '%s\\0' sudo -n /usr/bin/id $(head -c 100000 /dev/zero | tr '\\0' A) | sha256sum";
-        host.console("alice", &format!("for n in $(seq 200); do {long} 2>/dev/null; done")).fails()?;
+        host.ssh("alice", &format!("for n in $(seq 200); do {long} 2>/dev/null; done")).fails()?;
         let grown = trail(host)?.saturating_sub(before);
         ensure!(grown <= 200 * 16 * 1_024, "200 commands took {grown} bytes");
         let hash = host.root(words).ok()?.split(' ').next().unwrap_or_default().to_owned();
@@ -112,10 +112,8 @@ on_both_debians! {
         ).ok()?;
         let alices = grant(host, "alice", "web-ops", "1h")?;
         let mallorys = grant(host, "mallory", "web-ops", "1h")?;
-        let _many = host.start(
-            "setpriv --reuid=alice --regid=alice --init-groups sh -c \
-             'for n in $(seq 110); do sudo -n sleep 4711 & done; wait'",
-        )?;
+        let many = "for n in $(seq 110); do sudo -n sleep 4711 & done; wait";
+        let _many = host.start_ssh("alice", &["-T", many])?;
         host.root("until [ $(pgrep -cx sleep) -ge 110 ]; do sleep 0.2; done").ok()?;
         let open = host.root("ls /proc/$(pidof tpad)/fd | wc -l");
         let open: u32 = open.ok()?.trim().parse()?;
