@@ -95,7 +95,7 @@ on_both_debians! {
         let grown = trail(host)?.saturating_sub(before);
         ensure!(grown <= 200 * 16 * 1_024, "200 commands took {grown} bytes");
         let hash = host.root(words).ok()?.split(' ').next().unwrap_or_default().to_owned();
-        host.logged_with(&["sudo-opened", "command_bytes=100022", &format!("command_sha256={hash}")])?;
+        host.logged_with(&["sudo-opened", "command_bytes=100021", &format!("command_sha256={hash}")])?;
 
         // tpad was restarted twice since the last refusal was counted.
         let counted = host.logged_with(&[" repeated ", " of=login-denied ", " user=mallory ", " service=sudo "])?;
