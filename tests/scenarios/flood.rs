@@ -82,7 +82,7 @@ on_both_debians! {
     fn what_a_person_types_or_repeats_takes_no_room_in_the_trail_and_is_not_lost(host) {
         host.write("/etc/sudoers.d/local", "mallory ALL=(root) NOPASSWD: /usr/bin/true\n")?;
         host.console("mallory", "for n in $(seq 300); do sudo -n true 2>/dev/null; done").fails()?;
-        let one_by_one = host.root("tpactl log --json | grep -c '\"event\": *\"login-denied\"'");
+        let one_by_one = host.root("tpactl log | grep -c ' login-denied '");
         let one_by_one: u32 = one_by_one.ok()?.trim().parse()?;
         ensure!(one_by_one <= 20, "{one_by_one} of 300 were told one by one");
 
