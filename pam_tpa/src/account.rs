@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn near_its_end_the_grant_is_named_under_sudo_and_left_to_the_session_at_logins() {
-        let events = [Event::Bound, Event::Info("tpa: grant 7H2K-M4QX")];
+        let events = [Event::Bound, Event::Info("tpa: grant 7H2KM4QX")];
         let sudo = FakePam::new("sudo", "alice", events);
         for (pam, host) in [(sudo, moving(Ok(()))), (sshd([]), FakeHost::default())] {
             assert_eq!(on(pam, asked(allowed(599)), &host), PAM_SUCCESS);
@@ -465,7 +465,7 @@ mod tests {
     fn sudo_is_held_before_it_may_run_anything_and_refused_where_it_cannot_be() {
         let unheld = [
             Event::Log(Level::Error, "to grant 7H2KM4QX: no cgroups"),
-            Event::Error("tpa: the end of grant 7H2K-M4QX cannot be kept here"),
+            Event::Error("tpa: the end of grant 7H2KM4QX cannot be kept here"),
             REFUSED,
         ];
         let pam = FakePam::new("sudo", "alice", unheld);

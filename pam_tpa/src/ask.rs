@@ -329,7 +329,7 @@ mod tests {
     }
 
     fn waiting() -> Vec<Event> {
-        let told = "tpa: request 7H2K-M4QX is waiting (0 of 1 approvals); @oncall decides.\n";
+        let told = "tpa: request 7H2KM4QX is waiting (0 of 1 approvals); @oncall decides.\n";
         let mut events = typing();
         events.push(Event::Prompt(told, Some("")));
         events
@@ -381,7 +381,7 @@ mod tests {
         let mut verdict = refused().unwrap();
         verdict.held = Some(ID.into());
         let events = vec![Event::Prompt(
-            "tpa: grant 7H2K-M4QX of alice gives no sudo. Ask for a role that does:\nweb-ops: ",
+            "tpa: grant 7H2KM4QX of alice gives no sudo. Ask for a role that does:\nweb-ops: ",
             Some("q"),
         )];
         let desk = vec![
@@ -440,7 +440,7 @@ mod tests {
         at("sshd", waiting(), desk(decided()));
         let mut events = waiting();
         events.push(Event::Error(
-            "tpa: grant 7H2K-M4QX is active. sudo has read its rules",
+            "tpa: grant 7H2KM4QX is active. sudo has read its rules",
         ));
         at("sudo", events, desk(decided()));
     }
@@ -451,7 +451,7 @@ mod tests {
         at("sshd", waiting(), desk(decided()));
         let mut events = waiting();
         events.push(Event::Error(
-            "tpa: grant 7H2K-M4QX is approved and starts with its first command. sudo has read",
+            "tpa: grant 7H2KM4QX is approved and starts with its first command. sudo has read",
         ));
         at("sudo", events, desk(decided()));
     }
@@ -462,24 +462,21 @@ mod tests {
         for (waited, said) in [
             (
                 decided("denied"),
-                "tpa: request 7H2K-M4QX was denied by carol: not now",
+                "tpa: request 7H2KM4QX was denied by carol: not now",
             ),
-            (decided("lapsed"), "tpa: request 7H2K-M4QX has lapsed."),
-            (
-                decided("withdrawn"),
-                "tpa: request 7H2K-M4QX was withdrawn.",
-            ),
+            (decided("lapsed"), "tpa: request 7H2KM4QX has lapsed."),
+            (decided("withdrawn"), "tpa: request 7H2KM4QX was withdrawn."),
             (
                 decided("scheduled"),
-                "tpa: request 7H2K-M4QX is approved and starts later: tpactl show 7H2K-M4QX",
+                "tpa: request 7H2KM4QX is approved and starts later: tpactl show 7H2KM4QX",
             ),
             (
                 Waited::Undecided,
-                "tpa: nobody has decided within 4m; 7H2K-M4QX stays pending.",
+                "tpa: nobody has decided within 4m; 7H2KM4QX stays pending.",
             ),
             (
                 Waited::Left,
-                "tpa: you left; request 7H2K-M4QX stays pending.",
+                "tpa: you left; request 7H2KM4QX stays pending.",
             ),
         ] {
             let mut events = waiting();
@@ -492,7 +489,7 @@ mod tests {
             "cannot wait for 7H2KM4QX: hung up",
         ));
         events.push(Event::Error(
-            "tpa: tpad went away; request 7H2K-M4QX stays as it is.",
+            "tpa: tpad went away; request 7H2KM4QX stays as it is.",
         ));
         at("sshd", events, desk(Waited::Lost("hung up".into())));
     }
@@ -523,10 +520,7 @@ mod tests {
 
         let mut verdict = refused().unwrap();
         verdict.pending = Some(ID.into());
-        let events = vec![Event::Prompt(
-            "tpa: request 7H2K-M4QX is waiting.",
-            Some(""),
-        )];
+        let events = vec![Event::Prompt("tpa: request 7H2KM4QX is waiting.", Some(""))];
         at("sshd", events, vec![Desk::Standing(Ok(verdict))]);
     }
 

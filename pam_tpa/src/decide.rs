@@ -201,7 +201,7 @@ mod tests {
             };
             assert_eq!(grant.map(|grant| grant.remaining_s), Some(90));
             assert_eq!(basis, Basis::Offline(why));
-            assert!(text.starts_with("tpa: grant 7H2K-M4QX (web-ops): 1m30s left."));
+            assert!(text.starts_with("tpa: grant 7H2KM4QX (web-ops): 1m30s left."));
         }
     }
 

@@ -495,7 +495,7 @@ impl Host for FakeHost {
 pub fn allowed(remaining_s: u64) -> Result<Verdict, Unanswered> {
     Ok(Verdict {
         allowed: true,
-        text: vec!["tpa: grant 7H2K-M4QX".into()],
+        text: vec!["tpa: grant 7H2KM4QX".into()],
         grant: Some(ID.into()),
         remaining_s: Some(remaining_s),
         ..Verdict::default()

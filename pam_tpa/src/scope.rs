@@ -251,7 +251,7 @@ mod tests {
         let daemon = FakeDaemon::silent().and_standing(crate::fakes::refused());
         let events = [
             Event::Log(Level::Warning, "it has ended meanwhile"),
-            Event::Error("tpa: grant 7H2K-M4QX has ended"),
+            Event::Error("tpa: grant 7H2KM4QX has ended"),
             Event::Log(Level::Notice, "refused: "),
         ];
         let pam = FakePam::new("sshd", "alice", events).opened_for(300);

@@ -199,7 +199,7 @@ mod tests {
             Event::Log(Level::Warning, "offline: "),
             Event::Limit(3_690 + GRACE_S),
             Event::Word(3_690 + GRACE_S),
-            Event::Info("tpa: grant 7H2K-M4QX (web-ops): 1h1m30s left."),
+            Event::Info("tpa: grant 7H2KM4QX (web-ops): 1h1m30s left."),
         ];
         let pam = FakePam::new("sshd", "alice", events);
         assert_eq!(on(pam, opens(gone()).hurried(), &host), PAM_SUCCESS);
@@ -218,7 +218,7 @@ mod tests {
                 Level::Error,
                 "cannot bind the session to grant 7H2KM4QX: no cgroups",
             ),
-            Event::Error("tpa: the end of grant 7H2K-M4QX cannot be kept here"),
+            Event::Error("tpa: the end of grant 7H2KM4QX cannot be kept here"),
             Event::Log(Level::Notice, "refused: "),
         ];
         let pam = FakePam::new("sudo", "root", events).asked_by("alice");
@@ -231,7 +231,7 @@ mod tests {
         for (again, code) in [(refused(), PAM_PERM_DENIED), (allowed(1), PAM_SUCCESS)] {
             let told = [
                 Event::Log(Level::Error, "7H2KM4QX: it has ended meanwhile"),
-                Event::Error("tpa: the end of grant 7H2K-M4QX cannot be kept here"),
+                Event::Error("tpa: the end of grant 7H2KM4QX cannot be kept here"),
                 Event::Log(Level::Notice, "refused: "),
             ];
             let told = if code == PAM_SUCCESS {

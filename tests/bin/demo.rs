@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Result, ensure};
 use tpa_tests::clock;
 use tpa_tests::debian::{Debian, Equipment};
-use tpa_tests::grant::{name, request, shown};
+use tpa_tests::grant::{request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::kill::kill_tpad;
 use tpa_tests::said::Said;
@@ -71,7 +71,7 @@ fn ask(host: &Host) -> Result<String> {
 fn decide(host: &Host, id: &str) -> Result<()> {
     title("carol sees it, and approves");
     show(host.ssh("carol", "tpactl ls --reviewable"))
-        .says(&name(id)?)?
+        .says(id)?
         .ok()?;
     show(host.ssh("carol", &format!("tpactl approve {id} --yes"))).ok()?;
     Ok(())

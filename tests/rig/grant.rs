@@ -1,6 +1,6 @@
 //! The steps that most stories begin with.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::host::Host;
 use crate::object::Object;
@@ -36,12 +36,4 @@ pub fn role(host: &Host, name: &str, text: &str) -> Result<()> {
 /// What `tpactl show ID --json` says.
 pub fn shown(host: &Host, id: &str) -> Result<Object> {
     host.root(&format!("tpactl show {id} --json")).json()
-}
-
-/// The id as people read it: `7H2K-M4QX`.
-pub fn name(id: &str) -> Result<String> {
-    let (first, last) = id
-        .split_at_checked(4)
-        .context("an id has eight characters")?;
-    Ok(format!("{first}-{last}"))
 }

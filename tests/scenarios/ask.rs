@@ -1,7 +1,7 @@
 //! Asking for a grant at the prompt, and waiting there.
 
 use anyhow::{Result, ensure};
-use tpa_tests::grant::{grant, name, request, role, shown};
+use tpa_tests::grant::{grant, request, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
@@ -67,7 +67,7 @@ fn answer(terminal: &mut Terminal) -> Result<String> {
     let id = terminal.sees(" is waiting (0 of 1 approvals); @oncall decides.")?;
     terminal.sees("Press Enter to wait, or type q to leave: ")?;
     terminal.types("")?;
-    Ok(id.replace('-', ""))
+    Ok(id)
 }
 
 /// What sudo says to alice before it asks for how long, and all in all when she leaves it then.
@@ -94,7 +94,7 @@ on_both_debians! {
         let mut login = host.terminal(SSH)?;
         let id = answer(&mut login)?;
         approve(host, &id)?;
-        login.sees(&format!("tpa: grant {} (web-ops)", name(&id)?))?;
+        login.sees(&format!("tpa: grant {id} (web-ops)"))?;
         login.types("echo in-$((40 + 2)); exit")?;
         login.sees("in-42")?;
         login.ends()?;
@@ -108,7 +108,7 @@ on_both_debians! {
         let id = answer(&mut login)?;
         host.ssh("carol", &format!("tpactl deny {id} --reason 'not today' --yes")).ok()?;
         let said = login.ends()?;
-        let denied = format!("tpa: request {} was denied by carol: not today", name(&id)?);
+        let denied = format!("tpa: request {id} was denied by carol: not today");
         ensure!(said.contains(&denied), "{said}");
         ensure!(said.contains("no active grant for alice"), "{said}");
         // Nobody is asked who does not get in anyway.
@@ -143,7 +143,7 @@ on_both_debians! {
         let mut login = host.terminal(SSH)?;
         login.sees("assword")?;
         login.types("alice-pw")?;
-        login.sees(&format!("tpa: request {} is waiting.", name(&id)?))?;
+        login.sees(&format!("tpa: request {id} is waiting."))?;
         login.sees("Type w to wait for it here, or press Enter to leave: ")?;
         login.types("w")?;
         approve(host, &id)?;
@@ -211,7 +211,7 @@ on_both_debians! {
         role(host, "door", DOOR)?;
         let id = grant(host, "alice", "door", "1h")?;
         let (said, _) = asked_at_sudo(host)?;
-        ensure!(said.contains(&format!("tpa: grant {} of alice gives no sudo.", name(&id)?)), "{said}");
+        ensure!(said.contains(&format!("tpa: grant {id} of alice gives no sudo.")), "{said}");
     }
 
     fn login_at_a_console_asks(host) {
@@ -221,7 +221,7 @@ on_both_debians! {
         let mut login = host.terminal("sleep 50 & exec setpriv --bounding-set=-sys_tty_config login alice")?;
         let id = answer(&mut login)?;
         approve(host, &id)?;
-        login.sees(&format!("tpa: grant {} (web-ops)", name(&id)?))?;
+        login.sees(&format!("tpa: grant {id} (web-ops)"))?;
         let opened = host.told("session-opened", &id)?;
         ensure!(opened.contains("service=login"), "{opened}");
     }

@@ -208,7 +208,7 @@ on_both_debians! {
         let id = request(host, "alice", "web-ops", "30m")?;
         let line = "TPACTL_COMPLETE=fish tpactl -- tpactl approve ''";
         host.console("carol", line)
-            .says(&format!("{}-{}\tpending alice, web-ops", &id[..4], &id[4..]))?
+            .says(&format!("{id}\tpending alice, web-ops"))?
             .ok()?;
     }
 }

@@ -6,7 +6,7 @@ use tpa_tests::on_both_debians;
 use tpa_tests::scenario::{play, play_stock};
 
 /// The id that the guides show. In its place stands the newest request.
-const SHOWN: &str = "7H2K-M4QX";
+const SHOWN: &str = "7H2KM4QX";
 
 /// A block that is carried out.
 enum Block<'a> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use tpa_tests::grant::{grant, name};
+use tpa_tests::grant::grant;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::{play, play_stock};
 
@@ -87,7 +87,7 @@ on_both_debians! {
 
     fn an_approved_login_sees_its_grant_and_a_script_sees_nothing(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
-        let line = format!("tpa: grant {} (web-ops)", name(&id)?);
+        let line = format!("tpa: grant {id} (web-ops)");
         host.ssh("alice", "cat /proc/self/cgroup").keeps_quiet_about("tpa:")?.ok()?;
         let before = host.log_length()?;
         let told = host.log_in("alice")?.line_with(&line)?;
@@ -100,7 +100,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "5m")?;
         host.ssh("alice", "true").keeps_quiet_about("tpa:")?.ok()?;
         let mut login = host.terminal("ssh -tt alice@127.0.0.1")?;
-        login.sees(&format!("tpa: grant {} (web-ops)", name(&id)?))?;
+        login.sees(&format!("tpa: grant {id} (web-ops)"))?;
         login.types("exit")?;
         let said = login.ends()?;
         ensure!(said.matches("tpa: grant").count() == 1, "{said}");

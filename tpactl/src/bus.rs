@@ -148,7 +148,7 @@ fn id_of(typed: &str) -> Result<String, Fail> {
         Fail::new(
             Exit::UnknownId,
             format!(
-                "\"{}\" is not an id: eight letters and digits such as 7H2K-M4QX, \
+                "\"{}\" is not an id: eight letters and digits such as 7H2KM4QX, \
                  or the beginning of them",
                 one_line(typed, 40)
             ),

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_description_is_one_clean_short_line() {
-        let shown = candidate("7H2K-M4QX", &"a\x1b[2J\n".repeat(40));
+        let shown = candidate("7H2KM4QX", &"a\x1b[2J\n".repeat(40));
         let help = shown.get_help().unwrap().to_string();
         assert!(!help.chars().any(tpa_bus::text::is_unsafe), "{help:?}");
     }

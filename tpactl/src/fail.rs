@@ -169,12 +169,12 @@ mod tests {
 
     #[test]
     fn the_second_line_of_a_refusal_is_the_next_step() {
-        let text = "you cannot approve your own request (7H2K-M4QX)\nask one of @oncall, carol";
+        let text = "you cannot approve your own request (7H2KM4QX)\nask one of @oncall, carol";
         let shown = Fail::from(Refusal::NotPermitted(text.into())).lines();
         assert_eq!(
             shown,
             [
-                "error: you cannot approve your own request (7H2K-M4QX)",
+                "error: you cannot approve your own request (7H2KM4QX)",
                 "  next: ask one of @oncall, carol"
             ]
         );

@@ -52,7 +52,7 @@ pub fn allowed(remaining_s: u64) -> Answer {
     Answer::Verdict(Verdict {
         allowed: true,
         text: vec![format!(
-            "tpa: grant 7H2K-M4QX (web-ops): {remaining_s}s left"
+            "tpa: grant 7H2KM4QX (web-ops): {remaining_s}s left"
         )],
         grant: Some("7H2KM4QX".into()),
         remaining_s: Some(remaining_s),

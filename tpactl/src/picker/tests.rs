@@ -67,7 +67,7 @@ fn a_denial_reaches_tpad_with_its_reason_and_the_picker_goes_on() {
     assert_eq!(decided.len(), 1);
     assert!(typist.frames[2].contains("Deny, because: not today_"));
     assert!(
-        typist.frames[3].contains("K000-0001 was denied"),
+        typist.frames[3].contains("K0000001 was denied"),
         "{}",
         typist.frames[3]
     );
@@ -80,12 +80,12 @@ fn a_refusal_is_shown_and_nothing_counts_as_decided() {
     gone.id = "00000000".into();
     daemon.state().requests = vec![gone];
     daemon.state().refuses_decisions = Some(tpa_bus::error::Refusal::NoChange(
-        "0000-0000 is denied already".into(),
+        "00000000 is denied already".into(),
     ));
     let (decided, typist) = pick(&daemon, &["a", "y", "\x1b"]);
     assert!(decided.is_empty());
     assert!(
-        typist.frames[2].contains("error: 0000-0000 is denied already"),
+        typist.frames[2].contains("error: 00000000 is denied already"),
         "{}",
         typist.frames[2]
     );

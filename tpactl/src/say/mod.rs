@@ -22,7 +22,7 @@ pub fn clean(text: &str) -> String {
     one_line(&text.replace("  ", " \\u{20}"), FIELD_MAX)
 }
 
-/// An id as people read it: `7H2K-M4QX`.
+/// An id as people read it: `7H2KM4QX`.
 pub fn id(bare: &str) -> String {
     Id::parse(bare).map_or_else(|_| clean(bare), |id| id.to_string())
 }

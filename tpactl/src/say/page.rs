@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(
             page(&sample::active()),
             "\
-7H2K-M4QX is active: 1h59m left (until 16:30 CET, 15:30Z)
+7H2KM4QX is active: 1h59m left (until 16:30 CET, 15:30Z)
 
   for         alice (uid 1001)
   role        web-ops
@@ -240,7 +240,7 @@ mod tests {
         assert!(
             next_step(&request)
                 .unwrap()
-                .starts_with("tpactl approve K000-0001")
+                .starts_with("tpactl approve K0000001")
         );
         let mut used = sample::ended("expired");
         used.break_glass = true;
@@ -249,7 +249,7 @@ mod tests {
         assert!(
             next_step(&used)
                 .unwrap()
-                .starts_with("tpactl review 7H2K-M4QX")
+                .starts_with("tpactl review 7H2KM4QX")
         );
     }
 

@@ -225,7 +225,7 @@ mod tests {
         used.break_glass = true;
         used.review_due = Some(true);
         let lines = exceptions(&[used], &[event("login-denied")], &fixed()).join("\n");
-        assert!(lines.contains("7H2K-M4QX: break-glass by alice, not reviewed"));
+        assert!(lines.contains("7H2KM4QX: break-glass by alice, not reviewed"));
         assert!(lines.contains("login-denied"));
         assert!(exceptions(&[sample::active()], &[], &fixed())[0].contains("No exceptions"));
     }

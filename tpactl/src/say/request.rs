@@ -339,12 +339,12 @@ mod tests {
         let said = |request: &Request| plain(&outcome(request, &clock));
         assert_eq!(
             said(&sample::pending()),
-            "K000-0001 is pending and waits for approval (0 of 2) by @oncall, carol; \
+            "K0000001 is pending and waits for approval (0 of 2) by @oncall, carol; \
              lapses in 50m (15:21 CET, 14:21Z)"
         );
         assert_eq!(
             said(&sample::active()),
-            "7H2K-M4QX is active: 1h59m left (until 16:30 CET, 15:30Z)"
+            "7H2KM4QX is active: 1h59m left (until 16:30 CET, 15:30Z)"
         );
         let denied = Request {
             state: "denied".into(),
@@ -354,11 +354,11 @@ mod tests {
         };
         assert_eq!(
             said(&denied),
-            "K000-0001 was denied by carol: not\\u{1b}[2J today"
+            "K0000001 was denied by carol: not\\u{1b}[2J today"
         );
         let mut over = sample::ended("expired");
         over.ended_at = Some(clock.now - 60);
-        assert_eq!(said(&over), "7H2K-M4QX expired 1m ago (14:30 CET, 13:30Z)");
+        assert_eq!(said(&over), "7H2KM4QX expired 1m ago (14:30 CET, 13:30Z)");
         let revoked = Request {
             state: "revoked".into(),
             end_reason: Some("revoked by dave: the sale begins".into()),
@@ -366,7 +366,7 @@ mod tests {
         };
         assert_eq!(
             said(&revoked),
-            "7H2K-M4QX was revoked by dave 1m ago (14:30 CET, 13:30Z): the sale begins",
+            "7H2KM4QX was revoked by dave 1m ago (14:30 CET, 13:30Z): the sale begins",
             "and not by carol, who approved it"
         );
         let scheduled = Request {
@@ -376,7 +376,7 @@ mod tests {
         };
         assert_eq!(
             said(&scheduled),
-            "K000-0001 is scheduled: starts in 1h (15:31 CET, 14:31Z), for 1h"
+            "K0000001 is scheduled: starts in 1h (15:31 CET, 14:31Z), for 1h"
         );
         let extension = Request {
             state: "approved".into(),
@@ -386,7 +386,7 @@ mod tests {
         };
         assert_eq!(
             said(&extension),
-            "K000-0001 is approved by carol: 7H2K-M4QX was extended by 1h"
+            "K0000001 is approved by carol: 7H2KM4QX was extended by 1h"
         );
     }
 
@@ -398,11 +398,11 @@ mod tests {
                         login or sudo command that needs it begins its 1h";
         assert_eq!(
             plain(&outcome(&unused, &clock)),
-            format!("K000-0001 is approved by carol; {sentence}")
+            format!("K0000001 is approved by carol; {sentence}")
         );
         assert_eq!(
             waiting(&unused, &clock),
-            format!("K000-0001 is approved; {sentence}")
+            format!("K0000001 is approved; {sentence}")
         );
         let row = table(&[unused], &clock, Some(80)).remove(1);
         assert!(
@@ -421,11 +421,11 @@ mod tests {
         let said = |request| plain(&outcome(&request, &fixed()));
         assert_eq!(
             said(lapsed(None)),
-            "K000-0001 lapsed: nobody decided in time"
+            "K0000001 lapsed: nobody decided in time"
         );
         assert_eq!(
             said(lapsed(Some("nobody used it in time"))),
-            "K000-0001 lapsed: nobody used it in time"
+            "K0000001 lapsed: nobody used it in time"
         );
     }
 
@@ -433,7 +433,7 @@ mod tests {
     fn waiting_says_who_may_decide_and_what_ctrl_c_does() {
         assert_eq!(
             waiting(&sample::pending(), &fixed()),
-            "K000-0001 waits for approval (0 of 2) by @oncall, carol; lapses in 50m \
+            "K0000001 waits for approval (0 of 2) by @oncall, carol; lapses in 50m \
              (15:21 CET, 14:21Z). Ctrl-C leaves it pending."
         );
     }
@@ -453,7 +453,7 @@ mod tests {
             assert!(line.width() <= 80 && !line.contains('\n'), "{line}");
         }
         assert!(
-            lines[1].starts_with("7H2K-M4QX  active   alice"),
+            lines[1].starts_with("7H2KM4QX  active   alice"),
             "{}",
             lines[1]
         );

@@ -116,7 +116,7 @@ mod tests {
     fn table(reason: &str) -> Table<3> {
         let mut table = Table::new(["ID", "ROLE", "REASON"]);
         table.row([
-            "7H2K-M4QX".into(),
+            "7H2KM4QX".into(),
             "a-role-with-quite-a-long-name".into(),
             reason.into(),
         ]);

@@ -78,7 +78,7 @@ fn every_screen_is_as_it_was_found_good() {
         ("status", "tpactl status", None),
         ("roles", "tpactl roles", None),
         ("sessions", "tpactl sessions", None),
-        ("approve", "tpactl approve K000-0001", Some("n\n")),
+        ("approve", "tpactl approve K0000001", Some("n\n")),
         ("report", "tpactl report 7H2K", None),
     ] {
         let came = run(&daemon(), line, answers);

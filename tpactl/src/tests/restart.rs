@@ -99,7 +99,7 @@ fn a_decision_made_while_tpad_restarted_ends_the_wait() {
     });
     assert_eq!(ended, Ok(Exit::Done), "{}", err.text());
     assert!(err.text().contains("tpad has stopped"), "{}", err.text());
-    assert!(out.text().contains("K000-0001"), "{}", out.text());
+    assert!(out.text().contains("K0000001"), "{}", out.text());
 }
 
 #[test]

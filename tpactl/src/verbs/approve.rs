@@ -16,8 +16,8 @@ use crate::when::span;
 const EXAMPLES: &str = "\
 Examples:
   tpactl approve                      (choose from what waits)
-  tpactl approve 7H2K-M4QX
-  tpactl approve 7H2K-M4QX --for 30m --comment \"half an hour is enough\"
+  tpactl approve 7H2KM4QX
+  tpactl approve 7H2KM4QX --for 30m --comment \"half an hour is enough\"
   tpactl approve 7H2K 9QXT --yes --json";
 
 /// Its arguments.

@@ -8,7 +8,7 @@ use crate::fail::{Exit, Fail};
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl deny 7H2K-M4QX --reason \"not during the freeze\"
+  tpactl deny 7H2KM4QX --reason \"not during the freeze\"
   tpactl deny 7H2K 9QXT --reason \"not today\" --json";
 
 /// Its arguments.

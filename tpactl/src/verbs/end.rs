@@ -11,7 +11,7 @@ use crate::say;
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl end 7H2K-M4QX
+  tpactl end 7H2KM4QX
   tpactl end --yes";
 
 /// Its arguments.

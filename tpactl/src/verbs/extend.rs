@@ -13,7 +13,7 @@ use crate::when::span;
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl extend 7H2K-M4QX --for 30m --reason \"the restore takes longer\"
+  tpactl extend 7H2KM4QX --for 30m --reason \"the restore takes longer\"
   tpactl extend 7H2K --for 1h --reason \"still at it\" --no-wait --json";
 
 /// Its arguments.

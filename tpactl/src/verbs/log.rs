@@ -13,7 +13,7 @@ use crate::{json, say, trail};
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl log 7H2K-M4QX
+  tpactl log 7H2KM4QX
   tpactl log --since 1h
   tpactl log --follow --json";
 

@@ -16,7 +16,7 @@ use crate::{say, trail};
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl report 7H2K-M4QX
+  tpactl report 7H2KM4QX
   tpactl report --since 30d
   tpactl report --since 2026-11-01 --until 2026-12-01 --csv > november.csv";
 

@@ -10,7 +10,7 @@ use crate::picker;
 const EXAMPLES: &str = "\
 Examples:
   tpactl review                       (choose from what waits)
-  tpactl review 7H2K-M4QX --comment \"seen the report; the restart was needed\"";
+  tpactl review 7H2KM4QX --comment \"seen the report; the restart was needed\"";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]

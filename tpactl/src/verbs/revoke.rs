@@ -13,7 +13,7 @@ use crate::say;
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl revoke 7H2K-M4QX --reason \"the incident is over\"
+  tpactl revoke 7H2KM4QX --reason \"the incident is over\"
   tpactl revoke --user alice --reason \"laptop stolen\" --yes
   tpactl revoke --all --reason \"host compromised\" --yes";
 

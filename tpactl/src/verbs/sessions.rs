@@ -9,7 +9,7 @@ use crate::say;
 const EXAMPLES: &str = "\
 Examples:
   tpactl sessions
-  tpactl sessions 7H2K-M4QX --json";
+  tpactl sessions 7H2KM4QX --json";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]

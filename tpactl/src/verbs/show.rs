@@ -8,7 +8,7 @@ use crate::say;
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl show 7H2K-M4QX
+  tpactl show 7H2KM4QX
   tpactl show 7h2k --json";
 
 /// Its arguments.

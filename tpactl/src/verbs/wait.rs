@@ -12,8 +12,8 @@ use crate::when::span;
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl wait 7H2K-M4QX --for approved --timeout 10m
-  tpactl wait 7H2K-M4QX --for ended && tpactl report 7H2K-M4QX";
+  tpactl wait 7H2KM4QX --for approved --timeout 10m
+  tpactl wait 7H2KM4QX --for ended && tpactl report 7H2KM4QX";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]

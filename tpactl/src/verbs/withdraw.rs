@@ -7,7 +7,7 @@ use crate::fail::{Exit, Fail};
 
 const EXAMPLES: &str = "\
 Examples:
-  tpactl withdraw 7H2K-M4QX";
+  tpactl withdraw 7H2KM4QX";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]

@@ -117,27 +117,27 @@ mod tests {
         for (shown, expected) in [
             (
                 told(Closed::Denied, Some("carol"), "not\x1b[2J today", None),
-                "tpa: request 0000-0001 was denied by carol: not\\u{1b}[2J today.".to_owned(),
+                "tpa: request 00000001 was denied by carol: not\\u{1b}[2J today.".to_owned(),
             ),
             (
                 told(Closed::Revoked, Some("carol"), "laptop stolen", None),
-                "tpa: request 0000-0001 was revoked by carol: laptop stolen.".to_owned(),
+                "tpa: request 00000001 was revoked by carol: laptop stolen.".to_owned(),
             ),
             (
                 told(Closed::Lapsed, None, "nobody decided in time", None),
-                "tpa: request 0000-0001 lapsed: nobody decided in time.".to_owned(),
+                "tpa: request 00000001 lapsed: nobody decided in time.".to_owned(),
             ),
             (
                 told(Closed::Revoked, Some("carol"), "laptop stolen", on),
-                format!("tpa: grant 0000-0001 ended {end}, revoked by carol: laptop stolen."),
+                format!("tpa: grant 00000001 ended {end}, revoked by carol: laptop stolen."),
             ),
             (
                 told(Closed::Revoked, None, "the account is gone", on),
-                format!("tpa: grant 0000-0001 ended {end}, revoked: the account is gone."),
+                format!("tpa: grant 00000001 ended {end}, revoked: the account is gone."),
             ),
             (
                 told(Closed::Expired, None, "", on),
-                format!("tpa: grant 0000-0001 ended {end}."),
+                format!("tpa: grant 00000001 ended {end}."),
             ),
         ] {
             let lines = shown.lines().collect::<Vec<_>>();

@@ -235,7 +235,7 @@ mod tests {
     fn a_rule_is_said_in_full_with_its_end_and_its_record() {
         assert_eq!(
             render(&full(), Sudo::Classic).unwrap(),
-            "# tpa grant 7H2K-M4QX: alice (uid 1001), role web-ops. Written by tpad, which puts \
+            "# tpa grant 7H2KM4QX: alice (uid 1001), role web-ops. Written by tpad, which puts \
              changes right.\n\
              Defaults:#1001 pam_acct_mgmt, pam_session, log_output, iolog_flush, !compress_io, \
              iolog_dir=\"/var/log/sudo-io/7H2KM4QX\", iolog_file=\"%{user}-%{seq}\", log_subcmds\n\

@@ -476,7 +476,7 @@ mod tests {
         let first = planned(&grant, &now(300), &BTreeSet::new());
         assert_eq!(
             first.desired.notices[0].line,
-            "*** tpa: 0000-0001 ends in 5m (T+600). More time: tpactl extend 0000-0001 --for 30m --reason …"
+            "*** tpa: 00000001 ends in 5m (T+600). More time: tpactl extend 00000001 --for 30m --reason …"
         );
         assert_eq!(first.wake_ms, Some(240_000), "the next warning");
         assert!(
