@@ -126,9 +126,27 @@ on_both_debians! {
         host.root("rm /var/lib/tpa/fill && systemctl start tpad").ok()?;
         host.told("removal-confirmed", &id)?;
         shown(host, &id)?.has("state", "expired")?;
-        grant(host, "alice", "web-ops", "1h")?;
+        let next = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
-        host.root("tpactl verify").says("the audit chain is whole")?;
+
+        // What is over now is over, also when tpad is killed before there is room.
+        let login = stay(host, "alice")?;
+        fill(host, "/var/lib/tpa")?;
+        host.console("carol", &format!("tpactl revoke {next} --reason 'found the cause' --yes")).ok()?;
+        login.finish()?.code_is(255)?;
+        gone(host)?;
+        let over = host.root("date -u +%FT%TZ").ok()?.trim().to_owned();
+        host.root("kill -9 $(systemctl show --property=MainPID --value tpad)").ok()?;
+        host.ssh("alice", "true").fails()?;
+        host.root("rm /var/lib/tpa/fill && systemctl restart tpad").ok()?;
+        host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
+        host.none_of(&format!("/run/tpa/sudoers.d/{next} /run/tpa/state/*"))?;
+        let told = host.told("grant-revoked", &next)?;
+        let time = told.split(" time=").nth(1).and_then(|rest| rest.split(' ').next());
+        ensure!(time.is_some_and(|time| time <= over.as_str()), "by {over}: {told}");
+        ensure!(told.contains(" actor=carol ") && told.contains("why=\"found the cause\""), "{told}");
+        host.told("removal-confirmed", &next)?;
+        host.root("tpactl verify").says("the audit chain is whole")?.ok()?;
     }
 
     fn with_run_full_it_grants_nothing_and_ends_everything(host) {

@@ -27,6 +27,44 @@ fn transplant(from: &Host, to: &Host) -> Result<()> {
     Ok(())
 }
 
+/// Puts an older copy in place of what tpad keeps.
+const PUT_BACK: &str = "rm -r /var/lib/tpa && cp -a /root/copy /var/lib/tpa";
+
+/// Alice has a grant and a login, it is revoked, and `put_back` puts a copy from before in its place:
+/// she gets nothing, and that is told.
+fn gives_nothing(host: &Host, copy: &str, put_back: &str) -> Result<()> {
+    let id = grant(host, "alice", "web-ops", "1h")?;
+    host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un")
+        .says("postgres")?
+        .ok()?;
+    host.told("sudo-closed", &id)?;
+    host.root(&format!("rm -rf /root/copy; {copy}")).ok()?;
+    host.console(
+        "carol",
+        &format!("tpactl revoke {id} --reason enough --yes"),
+    )
+    .ok()?;
+    let length = host.log_length()?;
+    host.root(put_back).ok()?;
+    host.logged_behind(
+        length,
+        &[" chain-broken ", "an older copy of it was put back"],
+    )?;
+    // What the copy knew is ended once more, and whatever runs as her with it.
+    host.told_behind(length, "removal-confirmed", &id)?;
+    host.ssh("alice", "true")
+        .fails()?
+        .says("no active grant for alice")?;
+    host.console("alice", "sudo -n -u postgres /usr/bin/id -un")
+        .fails()?;
+    host.none_of("/run/tpa/sudoers.d/* /run/tpa/state/*")?;
+    shown(host, &id)?.has("state", "revoked")?;
+    host.root("tpactl doctor")
+        .says("an older copy of it was put back")?;
+    host.root("tpactl verify --log none").ok()?;
+    Ok(())
+}
+
 /// How many events the chain has.
 fn events(host: &Host) -> Result<u64> {
     let walked = host.root("tpactl verify --log none --json").json()?;
@@ -75,5 +113,20 @@ on_both_debians! {
         ensure!(events(host)? == before, "nothing happened at home");
         shown(host, &live)?.has("state", "active")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?.ok()?;
+
+        // An older copy of its own, with tpad stopped and under a tpad that runs.
+        host.console("carol", &format!("tpactl revoke {live} --reason enough --yes")).ok()?;
+        let stopped = format!("systemctl stop tpad && {PUT_BACK} && systemctl start tpad");
+        gives_nothing(host, "systemctl stop tpad && cp -a /var/lib/tpa /root/copy && systemctl start tpad", &stopped)?;
+        gives_nothing(host, "cp -a /var/lib/tpa /root/copy", &stopped)?;
+        let running = format!("{PUT_BACK} && systemctl restart tpad");
+        gives_nothing(host, "cp -a /var/lib/tpa /root/copy", &running)?;
+        let over_it = "cp /root/copy/tpa.db* /var/lib/tpa/ && systemctl restart tpad";
+        gives_nothing(host, "cp -a /var/lib/tpa /root/copy", over_it)?;
+        let killed = format!("{PUT_BACK} && kill -9 $(systemctl show --property=MainPID --value tpad) && systemctl restart tpad");
+        gives_nothing(host, "cp -a /var/lib/tpa /root/copy", &killed)?;
+        host.root("systemctl restart tpad").ok()?;
+        grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alice", "true").ok()?;
     }
 }

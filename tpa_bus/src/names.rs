@@ -45,6 +45,10 @@ pub const SUDOERS_DIR: &str = "/run/tpa/sudoers.d";
 /// One [`crate::offline::StateFile`] for each person with a live grant, named by uid.
 pub const STATE_DIR: &str = "/run/tpa/state";
 
+/// What this boot has seen of the database, for whatever is put in its place. A line `alarm AT TEXT`
+/// says that it was not the same when `tpad` started, at AT (seconds since 1970).
+pub const BOOT_RECORD: &str = "/run/tpa/boot-record";
+
 /// What `tpactl prompt` reads: for each person a file with the end of their access, which they alone
 /// may read. Whoever holds no grant cannot even see whether a file is there.
 pub const PROMPT_DIR: &str = "/run/tpa-prompt";

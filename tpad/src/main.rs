@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use futures_lite::future::or;
 use tpa_bus::id::Id;
+use tpa_bus::names;
 use tpad::bus::{client, serve};
 use tpad::descriptors::Shares;
 use tpad::engine::{self, Engine};
@@ -125,7 +126,9 @@ fn main() -> ExitCode {
 fn daemon() -> anyhow::Result<()> {
     let _single = Single::take(Path::new(LOCK))?;
     let runtime = SharedRuntime::current().context("make a runtime")?;
-    let engine = Arc::new(Engine::open(Path::new(DATABASE), Source::installed())?);
+    let run = Path::new(names::RUN_DIR);
+    let engine = Engine::open(Path::new(DATABASE), run, Source::installed())?;
+    let engine = Arc::new(engine);
     runtime.clone().block_on(async {
         let shares = Shares::of_this_process();
         let sockets = serve::listen(&runtime)?;

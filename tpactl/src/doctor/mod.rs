@@ -4,6 +4,7 @@
 mod accounts;
 mod asking;
 mod daemon;
+mod database;
 mod elsewhere;
 mod emergency;
 mod fail2ban;
@@ -136,6 +137,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         pam::examine,
         services::examine,
         daemon::examine,
+        database::examine,
         sudoers::examine,
         rules::examine,
         elsewhere::examine,

@@ -86,7 +86,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let owner = nix::unistd::geteuid().as_raw();
         let source = Source::in_folder(folder.path(), owner);
-        let engine = Engine::open(&folder.path().join("tpa.db"), source).unwrap();
+        let engine = Engine::open(
+            &folder.path().join("tpa.db"),
+            &folder.path().join("run"),
+            source,
+        )
+        .unwrap();
         let engine = Arc::new(engine);
         let runtime = SharedRuntime::new().unwrap();
         let access = access::Access {

@@ -23,8 +23,11 @@ use zruntime::Event as Bell;
 
 use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
+use crate::host::boot_file::{self, BootFile};
 use crate::host::cut::Marks;
-use crate::ledger::{Doubt, Event, Repeats, State};
+use crate::ledger::{
+    Doubt, Envelope, Event, InDatabase, Lacking, Repeats, State, lacking_of, unrecorded_ends, void,
+};
 use crate::plan::Said;
 use crate::policy::Policy;
 use crate::policy::load::Source;
@@ -42,6 +45,12 @@ const RECENT_S: i64 = 86_400;
 
 /// Name of the file beside the database that tells what was last known of groups.
 const GROUPS: &str = "groups";
+
+/// Why an older copy of the database grants nothing.
+const OLD_COPY: &str = "the database lacks what was recorded in this boot";
+
+/// Why one that was copied from another machine grants nothing here.
+const ANOTHER_MACHINE: &str = "the database comes from another machine";
 
 /// The group that may read the audit trail.
 pub const AUDIT_GROUP: &str = "tpa-audit";
@@ -66,6 +75,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    /// What this boot has seen, kept outside the database.
+    boot: BootFile,
     state: State,
     policy: Arc<Policy>,
     said: BTreeSet<Said>,
@@ -101,23 +112,44 @@ pub enum Error {
     Failed(#[from] anyhow::Error),
 }
 
+/// What the database lacks of what this boot has seen.
+fn lacking(inner: &Inner) -> anyhow::Result<Option<Lacking>> {
+    let Some(newest) = &inner.boot.record().newest else {
+        return Ok(None);
+    };
+    let store = &inner.store;
+    let shown = InDatabase {
+        database: store.name().to_owned(),
+        head: store.head().seq,
+        hash: store.hash_at(newest.seq)?,
+        pruned: store.checkpoint()?.map_or(0, |checkpoint| checkpoint.seq),
+    };
+    Ok(lacking_of(newest, &shown))
+}
+
 /// What a command comes to.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Engine {
-    /// Opens the database and loads the configuration. A configuration that does not load leaves
+    /// Opens the database, holds it against what this boot has seen (kept in the folder `run`), and
+    /// loads the configuration. A configuration that does not load leaves
     /// the daemon without roles and gating as the gate file on disk says: nobody gets in who
     /// should not, and what was granted still ends.
     ///
     /// # Errors
     /// When there is no clock or no database: then there is nothing to go by.
-    pub fn open(database: &Path, source: Source) -> anyhow::Result<Self> {
+    pub fn open(database: &Path, run: &Path, source: Source) -> anyhow::Result<Self> {
         let known = std::fs::read_to_string(database.with_file_name(GROUPS)).unwrap_or_default();
         let known = KnownGroups::parse(&known).unwrap_or_default();
-        Self::open_with(database, source, Accounts::new(Nss, known))
+        Self::open_with(database, run, source, Accounts::new(Nss, known))
     }
 
-    fn open_with(database: &Path, source: Source, accounts: Accounts) -> anyhow::Result<Self> {
+    fn open_with(
+        database: &Path,
+        run: &Path,
+        source: Source,
+        accounts: Accounts,
+    ) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let clock = Clock::new().context("read the boot id")?;
         let now = clock.now().context("read the clock")?;
@@ -130,6 +162,7 @@ impl Engine {
             tracing::error!("{error}");
             Repeats::default()
         });
+        let (boot, unread) = BootFile::read(run.to_owned(), &now.boot_id);
         let host = nix::unistd::gethostname().context("read the host's name")?;
         let read = names::read(&source, &accounts, When::Start);
         let awaited = names::Awaited::after(&read);
@@ -149,6 +182,7 @@ impl Engine {
         let engine = Self {
             inner: Mutex::new(Inner {
                 store,
+                boot,
                 state,
                 policy: Arc::new(policy),
                 said: BTreeSet::new(),
@@ -171,22 +205,54 @@ impl Engine {
             changed: Bell::new(),
             settled: Bell::new(),
         };
-        engine.begin(loaded)?;
+        engine.begin(loaded, unread)?;
         Ok(engine)
     }
 
-    /// The first events of this run.
-    fn begin(&self, loaded: Event) -> anyhow::Result<()> {
+    /// The first events of this run. Before anything can be granted, the database is held against
+    /// what this boot has seen. `unread` is what of that cannot be read.
+    fn begin(&self, loaded: Event, unread: Option<String>) -> anyhow::Result<()> {
         let mut inner = self.lock();
-        let (now, jump) = self.moment(&mut inner)?;
+        let inner = &mut *inner;
+        let lacking = lacking(inner)?;
+        // What ended in this boot has ended, whatever the database says by now: told with its own
+        // time, its person and its reason.
+        let mut envelopes = unrecorded_ends(&inner.state, &inner.boot.record().ends);
+        let mut after = inner.state.clone();
+        for envelope in &envelopes {
+            after.apply(envelope);
+        }
+        inner.state.newest = after.newest;
+        let (now, jump) = self.moment(inner)?;
         let mut events: Vec<_> = jump.into_iter().collect();
         events.push(Event::DaemonStarted {
             now: now.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
         events.push(loaded);
-        events.extend(run::void_on_another_machine(&inner.store, &inner.state)?);
-        self.record(&mut inner, None, events, &now)?;
+        if let Some(why) = unread {
+            let what = format!("what this boot has seen ({}): {why}", boot_file::NAME);
+            events.push(Event::HostDrift { id: None, what });
+        }
+        let mut why = None;
+        if let Some(Lacking { seq, problem }) = lacking {
+            tracing::error!("{problem}; what it still grants is ended");
+            inner.boot.alarm(now.wall_s, &problem);
+            events.push(Event::ChainBroken { seq, problem });
+            why = Some(OLD_COPY);
+        }
+        if run::is_of_another_machine(&inner.store)? {
+            why = Some(ANOTHER_MACHINE);
+        }
+        events.extend(why.map_or_else(Vec::new, |why| void(&after, why)));
+        envelopes.extend(events.into_iter().map(|event| Envelope {
+            at: now.wall_s,
+            actor: None,
+            actor_uid: None,
+            actor_login: None,
+            event,
+        }));
+        self.record_as_it_was(inner, envelopes, &now)?;
         run::remember_machine(&mut inner.store)?;
         Ok(())
     }
@@ -219,3 +285,6 @@ impl Engine {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

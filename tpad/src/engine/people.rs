@@ -13,9 +13,8 @@ use tpa_bus::offline::Who;
 use zruntime::SharedRuntime;
 
 use super::Engine;
-use super::run::{closed, is_undecided_or_on};
 use crate::accounts::{Accounts, LocalFiles};
-use crate::ledger::{Event, Fate, Person, Request, Seen, fate};
+use crate::ledger::{Event, Fate, Person, Request, Seen, fate, is_undecided_or_on, taken_away};
 use crate::policy::Policy;
 use crate::watch::Watching;
 
@@ -270,7 +269,7 @@ impl Engine {
         let on = requests.filter(|request| is_undecided_or_on(request));
         let events: Vec<Event> = on
             .filter(|request| is_gone(request))
-            .map(|request| closed(request, "the account was removed or changed"))
+            .map(|request| taken_away(request, "the account was removed or changed"))
             .collect();
         if events.is_empty() {
             return;

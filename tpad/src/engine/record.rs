@@ -13,9 +13,9 @@ use crate::clock::{Now, boottime_ms};
 use crate::host::paths::Paths;
 use crate::host::room;
 use crate::ledger::{
-    self, Caller, Envelope, Event, Person, Repeated, Repeats, Request, State, Tally, Telling,
+    self, Caller, Envelope, Event, Repeated, Repeats, Request, State, Tally, Telling,
 };
-use crate::store::{Body, Change, Entry};
+use crate::store::{self, Body, Change, Entry};
 
 impl Engine {
     /// The moment to go by, and the event that says so when the wall clock was set.
@@ -81,13 +81,40 @@ impl Engine {
         events: Vec<Event>,
         now: &Now,
     ) -> anyhow::Result<()> {
-        if events.iter().any(Event::gives_access) {
+        let envelopes = events.into_iter().map(|event| Envelope {
+            at: now.wall_s,
+            actor: caller.map(|caller| caller.person().clone()),
+            actor_uid: caller.map(|caller| caller.uid),
+            actor_login: caller.and_then(Caller::login_person),
+            event,
+        });
+        self.record_as_it_was(inner, envelopes.collect(), now)
+    }
+
+    /// The same for what has its own time, and its own person.
+    pub(super) fn record_as_it_was(
+        &self,
+        inner: &mut Inner,
+        envelopes: Vec<Envelope>,
+        now: &Now,
+    ) -> anyhow::Result<()> {
+        let events = || envelopes.iter().map(|envelope| &envelope.event);
+        if events().any(Event::gives_access) {
             room::for_a_grant(&Paths::default())
                 .context("nothing was changed, because the host cannot hold what it takes")?;
         }
-        let ends_access = !events.is_empty() && events.iter().all(Event::ends_access);
-        let actor = caller.map(Caller::person);
-        let counted = Counted::of(&inner.repeats, events, actor, now.wall_s);
+        let ends_access = !envelopes.is_empty() && events().all(Event::ends_access);
+        let ends = ledger::ends_among(&inner.state, &envelopes, now);
+        let ended: Vec<Id> = ends.keys().copied().collect();
+        // An end holds whatever becomes of the database: kept before anything else is tried, so
+        // that nothing, a kill neither, makes it undone.
+        let first = if ends_access {
+            ends.clone()
+        } else {
+            BTreeMap::new()
+        };
+        let kept = inner.boot.remember(first);
+        let counted = Counted::of(&inner.repeats, envelopes, now.wall_s);
         let waits_anew = counted.repeats.next_due() != inner.repeats.next_due();
         let mut next = inner.state.clone();
         let mut bodies = std::mem::take(&mut inner.unrecorded);
@@ -101,15 +128,9 @@ impl Engine {
                 files.account(|one| one.name == name).map(|one| one.person)
             },
         };
-        for event in counted.events {
-            let event = event.with_what_it_gives(&next, &host, now);
-            let envelope = Envelope {
-                at: now.wall_s,
-                actor: actor.cloned(),
-                actor_uid: caller.map(|caller| caller.uid),
-                actor_login: caller.and_then(Caller::login_person),
-                event,
-            };
+        for envelope in counted.envelopes {
+            let event = envelope.event.with_what_it_gives(&next, &host, now);
+            let envelope = Envelope { event, ..envelope };
             next.apply(&envelope);
             bodies.push(self.body(inner, &next, envelope));
         }
@@ -117,17 +138,25 @@ impl Engine {
         change.repeated.clone_from(&counted.changed);
         let entries: Vec<_> = bodies.iter().cloned().map(|body| Entry { body }).collect();
         let written = inner.store.commit(&entries, &change);
+        let mut outcome = Ok(());
         match written {
             Ok(_) => {
                 count_refused(&mut inner.refused, &bodies, &next);
                 count_unsaid(&mut inner.refused, &counted.changed);
                 inner.state = next;
                 inner.repeats = counted.repeats;
+                if !ends_access {
+                    warn_if_not_kept(inner.boot.remember(ends));
+                }
+                warn_if_not_kept(inner.boot.recorded(inner.store.newest(), now.boottime_ms));
             }
             Err(error) if ends_access => {
                 tracing::error!("{error}; access ends all the same, and is recorded later");
                 inner.state = next;
                 inner.unrecorded = bodies;
+                if !ended.is_empty() {
+                    outcome = kept.map_err(|why| only_in_memory(&ended, &error, &why));
+                }
             }
             Err(error) => {
                 bodies.truncate(owed);
@@ -145,7 +174,7 @@ impl Engine {
         if !entries.is_empty() || waits_anew {
             self.changed.notify(usize::MAX);
         }
-        Ok(())
+        outcome
     }
 
     fn body(&self, inner: &Inner, state: &State, envelope: Envelope) -> Body {
@@ -169,34 +198,51 @@ impl Engine {
 
 /// The events that are recorded one by one, and what is counted instead.
 struct Counted {
-    events: Vec<Event>,
+    envelopes: Vec<Envelope>,
     repeats: Repeats,
     /// What was counted, and what is told of.
     changed: Vec<(Repeated, Option<Tally>)>,
 }
 
 impl Counted {
-    fn of(repeats: &Repeats, events: Vec<Event>, actor: Option<&Person>, now_s: i64) -> Self {
+    fn of(repeats: &Repeats, envelopes: Vec<Envelope>, now_s: i64) -> Self {
         let mut counted = Self {
-            events: Vec::new(),
+            envelopes: Vec::new(),
             repeats: repeats.clone(),
             changed: Vec::new(),
         };
-        for event in events {
-            if let Event::Repeated { what, .. } = &event {
+        for envelope in envelopes {
+            if let Event::Repeated { what, .. } = &envelope.event {
                 counted.repeats.has_told(what);
                 counted.changed.push((what.clone(), None));
             }
-            match Repeated::of(&event, actor) {
+            match Repeated::of(&envelope.event, envelope.actor.as_ref()) {
                 Some(what) if counted.repeats.note(&what, now_s) == Telling::Counted => {
                     let tally = counted.repeats.tally(&what).cloned();
                     counted.changed.push((what, tally));
                 }
-                _ => counted.events.push(event),
+                _ => counted.envelopes.push(envelope),
             }
         }
         counted
     }
+}
+
+fn warn_if_not_kept(kept: anyhow::Result<()>) {
+    if let Err(error) = kept {
+        tracing::warn!("what this boot has seen is not kept: {error:#}");
+    }
+}
+
+/// What is true of ends that stand nowhere but in memory.
+fn only_in_memory(ended: &[Id], database: &store::Error, run: &anyhow::Error) -> anyhow::Error {
+    let ids: Vec<_> = ended.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(
+        "{} has ended, and that is written down nowhere ({database}; {run:#}): make room now, since \
+         the access comes back, until its own end, if tpad is killed or the host restarts before \
+         that",
+        ids.join(", ")
+    )
 }
 
 /// What is known of the person that an event is about. Where it cannot be read, nothing is.

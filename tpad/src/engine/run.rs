@@ -15,8 +15,8 @@ use zruntime::{AsyncIo, Shared, SharedRuntime};
 use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
 use crate::host::{Host, Report};
-use crate::ledger::{Closed, Event, Logins, Removal, Request, Session, Stage, State, moved};
-use crate::plan::{Ending, Plan, World, plan};
+use crate::ledger::{Event, Logins, Removal, Session, State, moved};
+use crate::plan::{Ending, Plan, RETRY_MS, World, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
 use crate::sys;
@@ -149,6 +149,11 @@ impl Engine {
         });
         let moments = [planned.wake_ms, believed, counted];
         planned.wake_ms = moments.into_iter().flatten().min();
+        planned.wake_ms = [planned.wake_ms, believed].into_iter().flatten().min();
+        if !inner.unrecorded.is_empty() {
+            // Nothing tells when there is room again.
+            planned.wake_ms = Some(planned.wake_ms.map_or(RETRY_MS, |ms| ms.min(RETRY_MS)));
+        }
         Ok((now, planned, inner.generation))
     }
 
@@ -207,23 +212,6 @@ impl Inner {
             Report::RuleWritten { id } | Report::Ended { id, .. } => drop(self.rejected.remove(id)),
             _ => {}
         }
-    }
-}
-
-pub(super) fn is_undecided_or_on(request: &Request) -> bool {
-    !matches!(request.stage, Stage::Approved | Stage::Closed { .. })
-}
-
-/// The end of a request or grant that is not its person's fault.
-pub(super) fn closed(request: &Request, why: &str) -> Event {
-    let how = match request.stage {
-        Stage::Pending => Closed::Lapsed,
-        _ => Closed::Revoked,
-    };
-    Event::Closed {
-        id: request.id,
-        how,
-        why: Some(why.to_owned()),
     }
 }
 
@@ -326,16 +314,10 @@ fn machine_id() -> String {
         .to_owned()
 }
 
-/// A database that was copied from another machine grants nothing here.
-pub(super) fn void_on_another_machine(store: &Store, state: &State) -> anyhow::Result<Vec<Event>> {
+/// Whether the database was copied from another machine.
+pub(super) fn is_of_another_machine(store: &Store) -> anyhow::Result<bool> {
     let known = store.fact(MACHINE)?;
-    if known.is_none_or(|known| known == machine_id()) {
-        return Ok(Vec::new());
-    }
-    let requests = state.requests.values().filter(|r| is_undecided_or_on(r));
-    Ok(requests
-        .map(|request| closed(request, "the database comes from another machine"))
-        .collect())
+    Ok(known.is_some_and(|known| known != machine_id()))
 }
 
 pub(super) fn remember_machine(store: &mut Store) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, renameat};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{UnlinkatFlags, fsync, geteuid, mkdir, unlinkat};
 
@@ -114,6 +114,14 @@ impl Folder {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn read(&self, name: &str) -> io::Result<Option<Found>> {
+        self.read_up_to(name, MAX_READ)
+    }
+
+    /// Reads a file that is shorter than `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Folder::read`].
+    pub fn read_up_to(&self, name: &str, most: u64) -> io::Result<Option<Found>> {
         let name = plain(name)?;
         let fd = match openat(&self.fd, name, CAREFUL | OFlag::O_RDONLY, Mode::empty()) {
             Ok(fd) => fd,
@@ -127,8 +135,8 @@ impl Folder {
             return Ok(Some(Found::Other));
         }
         let mut bytes = Vec::new();
-        File::from(fd).take(MAX_READ).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 == MAX_READ {
+        File::from(fd).take(most).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == most {
             return Ok(Some(Found::Other));
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -186,6 +194,41 @@ impl Folder {
     /// When the file system has no access control lists, or there are too many people.
     pub fn admit(&self, people: impl IntoIterator<Item = u32>) -> io::Result<()> {
         acl::allow(&self.fd, 7, people, 1)
+    }
+
+    /// Adds to a file of ours that has this mode and length, in bytes. All of the text is added, or
+    /// nothing.
+    ///
+    /// # Errors
+    /// When it is not there, is not as it was left, or there is no room.
+    pub fn append(&self, name: &str, text: &str, mode: u32, length: u64) -> io::Result<()> {
+        let flags = CAREFUL | OFlag::O_WRONLY | OFlag::O_APPEND;
+        let fd = openat(&self.fd, plain(name)?, flags, Mode::empty())?;
+        let stat = fstat(&fd)?;
+        let as_left = is(&stat, SFlag::S_IFREG)
+            && stat.st_uid == geteuid().as_raw()
+            && stat.st_mode & 0o7777 == mode
+            && u64::try_from(stat.st_size) == Ok(length);
+        if !as_left {
+            return Err(io::Error::other("it is not as it was left"));
+        }
+        let mut file = File::from(fd);
+        file.write_all(text.as_bytes())
+            .inspect_err(|_| drop(file.set_len(length)))
+    }
+
+    /// Keeps so many bytes free behind the end of a file (`fallocate(2)`): what is added there
+    /// finds room when nothing else does.
+    ///
+    /// # Errors
+    /// When there is no room, or the file system cannot do that.
+    pub fn reserve(&self, name: &str, bytes: u64) -> io::Result<()> {
+        let flags = CAREFUL | OFlag::O_WRONLY;
+        let fd = openat(&self.fd, plain(name)?, flags, Mode::empty())?;
+        let size = fstat(&fd)?.st_size;
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        fallocate(fd, FallocateFlags::FALLOC_FL_KEEP_SIZE, size, bytes)?;
+        Ok(())
     }
 
     /// Removes the file, and says whether there was one.
@@ -324,6 +367,23 @@ mod tests {
         std::fs::write(folder.path().join(".a.tmp"), "half a te").unwrap();
         folder.write("a", "whole text", 0o600).unwrap();
         assert_eq!(folder.names().unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn what_is_added_follows_what_is_there_and_only_to_a_file_as_it_was_left() {
+        let (_dir, folder) = folder();
+        folder.write("a", "one", 0o600).unwrap();
+        folder.reserve("a", 4_096).unwrap();
+        folder.append("a", "two", 0o600, 3).unwrap();
+        let text = "onetwo".to_owned();
+        let found = Some(Found::File { text, mode: 0o600 });
+        assert_eq!(folder.read("a").unwrap(), found);
+        for (mode, length) in [(0o600, 3), (0o600, 7), (0o644, 6)] {
+            assert!(folder.append("a", "three", mode, length).is_err());
+        }
+        assert!(folder.append("b", "", 0o600, 0).is_err());
+        assert_eq!(folder.read("a").unwrap(), found);
+        assert_eq!(folder.read_up_to("a", 6).unwrap(), Some(Found::Other));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! for another grant, can keep it from happening.
 
 pub mod acl;
+pub mod boot_file;
 pub mod cgroup;
 pub mod copies;
 pub mod cut;

@@ -129,6 +129,26 @@ pub fn moved(state: &State, id: Id) -> Vec<Event> {
         .collect()
 }
 
+/// Whether it may still give access, or does.
+#[must_use]
+pub fn is_undecided_or_on(request: &Request) -> bool {
+    !matches!(request.stage, Stage::Approved | Stage::Closed { .. })
+}
+
+/// The end of a request or grant that is not its person's fault.
+#[must_use]
+pub fn taken_away(request: &Request, why: &str) -> Event {
+    let how = match request.stage {
+        Stage::Pending => Closed::Lapsed,
+        _ => Closed::Revoked,
+    };
+    Event::Closed {
+        id: request.id,
+        how,
+        why: Some(why.to_owned()),
+    }
+}
+
 fn over(request: &Request) -> Refused {
     Refused::no_change(format!(
         "{} is {} already",

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod asking;
+mod boot;
 mod caller;
 mod checks;
 #[cfg(test)]
@@ -34,10 +35,13 @@ mod typed;
 mod voices;
 mod wall_clock;
 
+pub use boot::{
+    BootRecord, End, InDatabase, Lacking, Newest, ends_among, lacking_of, unrecorded_ends, void,
+};
 pub use caller::{Namespace, Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
-pub use ending::{cut_off, moved};
+pub use ending::{cut_off, is_undecided_or_on, moved, taken_away};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
 pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, judge};
 pub use gave::{Gave, Host, Logins};

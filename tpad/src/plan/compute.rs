@@ -11,7 +11,7 @@ use crate::ledger::{Deadline, Logins, Person, Removal, Request, Stage, State, ne
 use crate::policy::OnEnd;
 
 /// How soon what failed is tried again, in milliseconds.
-const RETRY_MS: u64 = 5_000;
+pub(crate) const RETRY_MS: u64 = 5_000;
 
 /// What the plan cannot know by itself.
 pub struct World<'a> {

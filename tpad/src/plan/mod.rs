@@ -8,6 +8,7 @@ mod compute;
 mod hold;
 mod looked;
 
+pub(crate) use compute::RETRY_MS;
 pub use compute::{Plan, Said, World, plan};
 pub use hold::{Facts, Held, Part, Place, SlicePart, Why, belongs_to, hold};
 pub use looked::{looked_at, not_looked_at};

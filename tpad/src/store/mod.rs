@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::hex::hex;
+use crate::ledger::Newest;
 
 pub use prune::Prunable;
 pub use read::{EventQuery, RequestQuery, Visible};
@@ -152,6 +153,16 @@ impl Store {
         &self.head
     }
 
+    /// The newest event, as it is kept outside the database.
+    #[must_use]
+    pub fn newest(&self) -> Newest {
+        Newest {
+            database: self.name.clone(),
+            seq: self.head.seq,
+            hash: self.head.hash.clone(),
+        }
+    }
+
     fn sqlite(&self, what: &'static str) -> impl Fn(rusqlite::Error) -> Error + use<> {
         let path = self.path.clone();
         move |source| Error::Sqlite {
@@ -164,6 +175,24 @@ impl Store {
     fn record_error(&self, what: &str) -> impl FnOnce(serde_json::Error) -> Error + use<> {
         let (path, what) = (self.path.clone(), what.to_owned());
         move |source| Error::Record { what, path, source }
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Nothing can be written from now on, as on a full disk, or it can again.
+    pub(crate) fn refuse_writes(&self, refuse: bool) {
+        let pragma = self.connection.pragma_update(None, "query_only", refuse);
+        pragma.unwrap();
+    }
+
+    /// Has a request as it was before, with all events in place.
+    pub(crate) fn put_back(&mut self, request: &crate::ledger::Request) {
+        let change = Change {
+            requests: vec![request.clone()],
+            ..Change::default()
+        };
+        self.commit(&[], &change).unwrap();
     }
 }
 

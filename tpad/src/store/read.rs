@@ -91,6 +91,24 @@ impl Store {
             .map_err(self.sqlite("read"))
     }
 
+    /// The hash of the event at this place, when there is one; of place 0 that of what stands before
+    /// the first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn hash_at(&self, seq: u64) -> Result<Option<String>, Error> {
+        if seq == 0 {
+            return Ok(Some(chain::Head::genesis().hash));
+        }
+        let place = i64::try_from(seq).unwrap_or(i64::MAX);
+        self.connection
+            .query_row("SELECT hash FROM events WHERE seq = ?1", [place], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(self.sqlite("read"))
+    }
+
     /// The state that the daemon goes on from: everything open, and what closed since `recent`.
     ///
     /// # Errors

@@ -30,7 +30,13 @@ fn engine(people: u16) -> (TempDir, Pretended, Engine) {
         .collect();
     let service = Pretended::with(&accounts);
     let names = Accounts::new(service.clone(), KnownGroups::default());
-    let engine = Engine::open_with(&folder.path().join("tpa.db"), source, names).unwrap();
+    let engine = Engine::open_with(
+        &folder.path().join("tpa.db"),
+        &folder.path().join("run"),
+        source,
+        names,
+    )
+    .unwrap();
     let now = engine.now().unwrap();
     for n in 0..people {
         let [high, low] = n.to_be_bytes();

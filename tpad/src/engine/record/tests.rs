@@ -4,13 +4,19 @@ use tpa_bus::offline::Class;
 
 use super::*;
 use crate::engine::gate::{Answer, Arrival};
+use crate::ledger::Person;
 use crate::ledger::{CommandLine, Digest, Place};
 use crate::policy::load::Source;
 use crate::store::EventQuery;
 
 fn engine(folder: &Path) -> Engine {
     let owner = nix::unistd::geteuid().as_raw();
-    Engine::open(&folder.join("tpa.db"), Source::in_folder(folder, owner)).unwrap()
+    Engine::open(
+        &folder.join("tpa.db"),
+        folder,
+        Source::in_folder(folder, owner),
+    )
+    .unwrap()
 }
 
 fn mallory(service: &str) -> Arrival {

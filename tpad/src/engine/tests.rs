@@ -1,0 +1,368 @@
+//! A database that is full, or is not the one that was here before in this boot.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tpa_bus::groups::KnownGroups;
+use tpa_bus::id::Id;
+
+use super::*;
+use crate::accounts::pretended::Pretended;
+use crate::ledger::properties::request;
+use crate::ledger::{Caller, Closed, Deadline, Identity, Person, Proof, Request, Stage};
+use crate::store::{EventQuery, Record};
+
+/// A host, with tpad or without.
+struct Rig {
+    folder: TempDir,
+    engine: Option<Engine>,
+    copies: usize,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut rig = Self {
+            folder: tempfile::tempdir().unwrap(),
+            engine: None,
+            copies: 0,
+        };
+        std::fs::create_dir(rig.at("lib")).unwrap();
+        rig.start().unwrap();
+        rig
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts tpad, after it was killed when it ran.
+    fn start(&mut self) -> anyhow::Result<()> {
+        self.engine = None;
+        let owner = nix::unistd::geteuid().as_raw();
+        let source = Source::in_folder(self.folder.path(), owner);
+        let names = Accounts::new(Pretended::with(&[]), KnownGroups::default());
+        let database = self.at("lib/tpa.db");
+        let engine = Engine::open_with(&database, &self.at("run"), source, names)?;
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().unwrap()
+    }
+
+    /// A grant of an hour.
+    fn grant(&self, n: u8) -> anyhow::Result<Id> {
+        let engine = self.engine();
+        let now = engine.now()?;
+        let stage = Stage::Active {
+            since: now.wall_s,
+            deadline: Deadline::after(&now, 3_600),
+        };
+        self.file(n, stage)
+    }
+
+    fn file(&self, n: u8, stage: Stage) -> anyhow::Result<Id> {
+        let engine = self.engine();
+        let now = engine.now()?;
+        let request = Request {
+            requested_at: now.wall_s,
+            lapses_at: now.wall_s + 1_800,
+            stage,
+            ..request(n, "alice")
+        };
+        let id = request.id;
+        let created = Event::RequestCreated(Box::new(request));
+        engine.record(&mut engine.lock(), None, vec![created], &now)?;
+        Ok(id)
+    }
+
+    fn revoke(&self, id: Id) -> Result<Request> {
+        let what = What::Revoke("enough".to_owned());
+        self.engine().act(&carol(), id, what)
+    }
+
+    /// The database takes nothing more, or takes it again.
+    fn fill(&self, full: bool) {
+        self.engine().lock().store.refuse_writes(full);
+    }
+
+    fn copy(&mut self) -> usize {
+        self.copies += 1;
+        let to = self.at(&format!("copy-{}", self.copies));
+        copy_all(&self.at("lib"), &to);
+        self.copies
+    }
+
+    /// Puts a copy back while tpad is not there.
+    fn put_back(&mut self, copy: usize) {
+        self.engine = None;
+        std::fs::remove_dir_all(self.at("lib")).unwrap();
+        copy_all(&self.at(&format!("copy-{copy}")), &self.at("lib"));
+    }
+
+    fn events(&self) -> Vec<Record> {
+        let query = EventQuery {
+            limit: 1_000,
+            ..EventQuery::default()
+        };
+        self.engine().lock().store.events(&query).unwrap()
+    }
+
+    fn count(&self, code: &str) -> usize {
+        self.events().iter().filter(|e| e.code == code).count()
+    }
+
+    fn how(&self, id: Id) -> Option<Closed> {
+        match self.engine().request(id).unwrap().stage {
+            Stage::Closed { how, .. } => Some(how),
+            _ => None,
+        }
+    }
+
+    /// What the host is made to hold: rules, state files, logins.
+    fn gives(&self) -> usize {
+        let (_, planned, _) = self.engine().plan().unwrap();
+        let desired = planned.desired;
+        desired.rules.len() + desired.states.len() + desired.login_ends.len()
+    }
+
+    fn boot_record(&self) -> String {
+        std::fs::read_to_string(self.at("run").join(boot_file::NAME)).unwrap()
+    }
+}
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// carol, with root's rights.
+fn carol() -> Caller {
+    let person = Person {
+        uid: 1_003,
+        name: "carol".to_owned(),
+    };
+    Caller {
+        identity: Identity::of(person, Vec::new()),
+        uid: 0,
+        login: None,
+        proof: Proof::Login,
+    }
+}
+
+#[test]
+fn an_older_copy_of_the_database_gives_nothing_and_is_told_once() {
+    let mut rig = Rig::new();
+    let revoked = rig.grant(1).unwrap();
+    let other = rig.grant(2).unwrap();
+    let pending = rig.file(3, Stage::Pending).unwrap();
+    let copy = rig.copy();
+    rig.revoke(revoked).unwrap();
+    let end = rig.events().pop().unwrap();
+    rig.put_back(copy);
+    rig.start().unwrap();
+    assert_eq!(rig.how(revoked), Some(Closed::Revoked));
+    assert_eq!(rig.how(other), Some(Closed::Revoked));
+    assert_eq!(rig.how(pending), Some(Closed::Lapsed));
+    assert_eq!(rig.gives(), 0);
+    let again = rig
+        .events()
+        .into_iter()
+        .find(|event| event.code == "TPA2003");
+    let again = again.unwrap().body.envelope;
+    assert_eq!(again, end.body.envelope, "as it was: its time, carol, why");
+    assert_eq!(rig.count("TPA5005"), 1);
+    assert!(rig.boot_record().contains("\nalarm "));
+    rig.start().unwrap();
+    assert_eq!(rig.count("TPA5005"), 1);
+    let fresh = rig.grant(4).unwrap();
+    rig.start().unwrap();
+    assert_eq!(rig.how(fresh), None);
+}
+
+#[test]
+fn neither_does_one_from_before_an_end_that_is_long_forgotten() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    let copy = rig.copy();
+    rig.revoke(id).unwrap();
+    // As if it had ended in the boot before.
+    let kept = rig.boot_record();
+    let kept: Vec<_> = kept.lines().filter(|l| !l.starts_with("end ")).collect();
+    let text = kept.join("\n") + "\n";
+    std::fs::write(rig.at("run").join(boot_file::NAME), text).unwrap();
+    rig.put_back(copy);
+    rig.start().unwrap();
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+    assert_eq!((rig.gives(), rig.count("TPA5005")), (0, 1));
+}
+
+#[test]
+fn of_a_database_whose_projections_alone_are_old_what_ended_stays_ended() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    let stage = rig.engine().request(id).unwrap();
+    rig.revoke(id).unwrap();
+    rig.engine().lock().store.put_back(&stage);
+    rig.start().unwrap();
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+    assert_eq!(rig.gives(), 0);
+}
+
+#[test]
+fn a_new_database_in_the_same_boot_is_told_once_and_grants_as_ever() {
+    let mut rig = Rig::new();
+    rig.grant(1).unwrap();
+    rig.engine = None;
+    std::fs::remove_dir_all(rig.at("lib")).unwrap();
+    std::fs::create_dir(rig.at("lib")).unwrap();
+    rig.start().unwrap();
+    assert_eq!(rig.count("TPA5005"), 1);
+    let id = rig.grant(2).unwrap();
+    rig.start().unwrap();
+    assert_eq!((rig.how(id), rig.count("TPA5005")), (None, 1));
+}
+
+#[test]
+fn after_a_purge_a_new_database_is_nothing_to_tell_of() {
+    let mut rig = Rig::new();
+    rig.grant(1).unwrap();
+    rig.engine = None;
+    for folder in ["lib", "run"] {
+        std::fs::remove_dir_all(rig.at(folder)).unwrap();
+    }
+    std::fs::create_dir(rig.at("lib")).unwrap();
+    rig.start().unwrap();
+    assert_eq!(rig.count("TPA5005"), 0);
+}
+
+#[test]
+fn what_was_taken_away_on_a_full_disk_stays_away_after_a_kill_and_is_recorded_as_it_was() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    let pending = rig.file(2, Stage::Pending).unwrap();
+    rig.fill(true);
+    rig.revoke(id).unwrap();
+    let alice = Caller {
+        identity: Identity::of(request(2, "alice").user, Vec::new()),
+        uid: 1_001,
+        proof: Proof::Uid,
+        ..carol()
+    };
+    rig.engine().act(&alice, pending, What::Withdraw).unwrap();
+    let at = rig.engine().lock().state.newest;
+    rig.start().unwrap();
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+    assert_eq!(rig.how(pending), Some(Closed::Withdrawn));
+    assert_eq!(rig.gives(), 0);
+    assert_eq!(rig.count("TPA5005"), 0, "nothing is missing");
+    let events = rig.events();
+    let told = |code: &str| {
+        let event = events.iter().find(|event| event.code == code).unwrap();
+        event.body.envelope.clone()
+    };
+    let revoked = told("TPA2003");
+    assert!(revoked.at <= at);
+    assert_eq!(revoked.actor.as_ref().unwrap().name, "carol");
+    assert_eq!(revoked.actor_uid, Some(0));
+    let Event::Closed { why, .. } = revoked.event else {
+        panic!("{revoked:?}");
+    };
+    assert_eq!(why.as_deref(), Some("enough"));
+    assert_eq!(told("TPA1003").actor.unwrap().name, "alice");
+    rig.start().unwrap();
+    assert_eq!((rig.count("TPA2003"), rig.count("TPA1003")), (1, 1));
+}
+
+#[test]
+fn an_end_that_stands_nowhere_takes_effect_and_is_no_success() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    rig.fill(true);
+    std::fs::remove_dir_all(rig.at("run")).unwrap();
+    std::fs::write(rig.at("run"), "no room").unwrap();
+    let why = rig.revoke(id).unwrap_err().to_string();
+    assert!(why.contains("written down nowhere"), "{why}");
+    assert_eq!(rig.gives(), 0);
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+    // With room on one of the two it is safe.
+    std::fs::remove_file(rig.at("run")).unwrap();
+    rig.engine().now().unwrap();
+    rig.engine().request(id).unwrap();
+    rig.start().unwrap();
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+}
+
+#[test]
+fn a_record_of_this_boot_that_cannot_be_read_is_told_and_nobody_is_shut_out() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    rig.engine = None;
+    std::fs::write(rig.at("run").join(boot_file::NAME), "nonsense").unwrap();
+    rig.start().unwrap();
+    assert_eq!((rig.how(id), rig.count("TPA5006")), (None, 1));
+    rig.start().unwrap();
+    assert_eq!(rig.count("TPA5006"), 1);
+}
+
+/// What happens to a host.
+#[derive(Debug, Clone)]
+enum Step {
+    Grant,
+    End(usize),
+    Full(bool),
+    Copy,
+    PutBack(usize),
+    Kill,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => Just(Step::Grant),
+        3 => any::<usize>().prop_map(Step::End),
+        2 => any::<bool>().prop_map(Step::Full),
+        2 => Just(Step::Copy),
+        2 => any::<usize>().prop_map(Step::PutBack),
+        1 => Just(Step::Kill),
+    ];
+    proptest::collection::vec(step, 1..16)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_ended_in_this_boot_never_lives_again(steps in steps()) {
+        let mut rig = Rig::new();
+        let mut on = Vec::new();
+        let mut ended = Vec::new();
+        for (n, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Grant => on.extend(rig.grant(u8::try_from(n).unwrap())),
+                Step::End(which) if !on.is_empty() => {
+                    let id = on.swap_remove(which % on.len());
+                    if rig.revoke(id).is_ok() {
+                        ended.push(id);
+                    }
+                }
+                Step::Full(full) => rig.fill(full),
+                Step::Copy => drop(rig.copy()),
+                Step::PutBack(which) if rig.copies > 0 => {
+                    rig.put_back(1 + which % rig.copies);
+                    rig.start().unwrap();
+                }
+                Step::Kill => rig.start().unwrap(),
+                _ => {}
+            }
+            let inner = rig.engine().lock();
+            let lives = |id: &Id| inner.state.requests.get(id).is_some_and(Request::is_pending)
+                || inner.state.requests.get(id).is_some_and(|r| r.deadline().is_some());
+            prop_assert!(!ended.iter().any(lives));
+        }
+    }
+}
