@@ -166,8 +166,8 @@ fn input(record: &Record) -> anyhow::Result<OwnedFd> {
 
 /// One line of JSON: an `Event` as `tpactl log --json` prints it.
 fn text(record: &Record) -> String {
-    let (_, event) = record.body.envelope.event.code();
-    let fields: BTreeMap<_, _> = record.body.fields.iter().cloned().collect();
+    let event = record.name();
+    let fields: BTreeMap<_, _> = record.fields().iter().cloned().collect();
     let object = json!({
         "apiVersion": "tpa/v1",
         "kind": "Event",
@@ -188,14 +188,14 @@ mod tests {
 
     use super::*;
     use crate::ledger::{Envelope, Event};
-    use crate::store::Body;
+    use crate::store::{Body, Content};
 
     fn record() -> Record {
         Record {
             seq: 7,
             at: 1_700_000_000,
             code: "TPA5001".to_owned(),
-            body: Body {
+            body: Content::Known(Body {
                 envelope: Envelope {
                     at: 1_700_000_000,
                     actor: None,
@@ -204,7 +204,7 @@ mod tests {
                     event: Event::DaemonStopped,
                 },
                 fields: vec![("host".to_owned(), "web\n01".to_owned())],
-            },
+            }),
             hash: "ab".to_owned(),
         }
     }

@@ -75,7 +75,7 @@ fn frame(record: &Record, format: AuditFormat) -> Vec<u8> {
         process: "tpad".to_owned(),
         pid: std::process::id(),
     };
-    let severity = match record.body.envelope.event.priority() {
+    let severity = match record.priority() {
         Priority::Alert => Severity::LOG_ALERT,
         Priority::Warning => Severity::LOG_WARNING,
         Priority::Notice => Severity::LOG_NOTICE,

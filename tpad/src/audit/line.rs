@@ -24,9 +24,8 @@ pub fn render(record: &Record, format: AuditFormat) -> String {
 
 /// `grant-activated grant=7H2KM4QX user=alice … code=TPA2000 … seq=12 hash=…`
 fn kv(record: &Record) -> String {
-    let (_, event) = record.body.envelope.event.code();
-    let mut line = event.to_owned();
-    for (name, value) in &record.body.fields {
+    let mut line = record.name().to_owned();
+    for (name, value) in record.fields() {
         if name != "event" {
             let _ = write!(line, " {name}={}", quoted(value));
         }
@@ -65,7 +64,7 @@ fn cee(record: &Record) -> String {
     put(&mut root, "event.sequence", Value::from(record.seq));
     put(&mut root, "event.hash", Value::from(record.hash.as_str()));
     put(&mut root, "event.kind", Value::from("event"));
-    for (name, value) in &record.body.fields {
+    for (name, value) in record.fields() {
         let number = || {
             value
                 .parse::<u64>()
@@ -124,14 +123,14 @@ fn put(object: &mut Map<String, Value>, name: &str, value: Value) {
 mod tests {
     use super::*;
     use crate::ledger::{Envelope, Event};
-    use crate::store::Body;
+    use crate::store::{Body, Content};
 
     fn record(reason: &str) -> Record {
         Record {
             seq: 12,
             at: 0,
             code: "TPA5001".into(),
-            body: Body {
+            body: Content::Known(Body {
                 envelope: Envelope {
                     at: 0,
                     actor: None,
@@ -145,7 +144,7 @@ mod tests {
                     ("reason".into(), reason.into()),
                     ("killed".into(), "7".into()),
                 ],
-            },
+            }),
             hash: "ab".into(),
         }
     }

@@ -29,7 +29,7 @@ use super::socket::LimitedSocket;
 use super::waiting::{Place, Waiting};
 use crate::descriptors::Shares;
 use crate::engine::Engine;
-use crate::ledger::{Caller, Identity};
+use crate::ledger::{Caller, Event, Identity};
 use crate::store::Record;
 
 /// Most people who wait for a decision through the bus, where the gate's socket is not to be had.
@@ -386,13 +386,8 @@ async fn tell(
     if engine.hears_of_events(caller) {
         Access::event_recorded(&emitter, record.seq).await?;
     }
-    let field = |name: &str| {
-        let mut fields = record.body.fields.iter();
-        fields
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    };
-    if let (Some(id), Some(state)) = (record.body.envelope.event.request_id(), field("state"))
+    let request = record.event().and_then(Event::request_id);
+    if let (Some(id), Some(state)) = (request, record.field("state"))
         && engine.hears_of(caller, id)
     {
         Access::request_changed(&emitter, id.as_str(), state).await?;

@@ -227,13 +227,16 @@ pub(super) fn may_ask(policy: &Policy, caller: &Caller, role: &Role) -> bool {
 }
 
 pub(super) fn event(record: &Record, format: AuditFormat) -> wire::Event {
-    let (_, name) = record.body.envelope.event.code();
-    let fields: HashMap<String, String> = record.body.fields.iter().cloned().collect();
+    let mut fields: HashMap<String, String> = record.fields().iter().cloned().collect();
+    if record.event().is_none() {
+        // Not of the line, which is as the version that knows it wrote it.
+        fields.insert("unusual".to_owned(), "unknown-event".to_owned());
+    }
     wire::Event {
         seq: record.seq,
         at: record.at,
         code: record.code.clone(),
-        event: name.to_owned(),
+        event: record.name().to_owned(),
         hash: record.hash.clone(),
         fields,
         line: line::render(record, format),

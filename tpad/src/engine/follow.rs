@@ -122,8 +122,7 @@ pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
             tracing::error!("{error}; these lines will be told again");
         }
         // A pruning is an event too: one that followed upon itself would leave room for nothing.
-        let pruned =
-            |record: &Record| matches!(record.body.envelope.event, Event::LogPruned { .. });
+        let pruned = |record: &Record| matches!(record.event(), Some(Event::LogPruned { .. }));
         if !records.iter().all(pruned)
             && let Err(error) = engine.prune(told)
         {

@@ -26,7 +26,8 @@ use crate::clock::{Clock, Now};
 use crate::host::boot_file::{self, BootFile};
 use crate::host::cut::Marks;
 use crate::ledger::{
-    Doubt, Envelope, Event, InDatabase, Lacking, Repeats, State, lacking_of, unrecorded_ends, void,
+    Doubt, Envelope, Event, InDatabase, Lacking, Repeats, State, lacking_of, taken_away,
+    unrecorded_ends, void,
 };
 use crate::plan::Said;
 use crate::policy::Policy;
@@ -234,6 +235,7 @@ impl Engine {
             let what = format!("what this boot has seen ({}): {why}", boot_file::NAME);
             events.push(Event::HostDrift { id: None, what });
         }
+        let unclear = inner.store.unclear(&after)?;
         let mut why = None;
         if let Some(Lacking { seq, problem }) = lacking {
             tracing::error!("{problem}; what it still grants is ended");
@@ -244,7 +246,13 @@ impl Engine {
         if run::is_of_another_machine(&inner.store)? {
             why = Some(ANOTHER_MACHINE);
         }
-        events.extend(why.map_or_else(Vec::new, |why| void(&after, why)));
+        match why {
+            Some(why) => events.extend(void(&after, why)),
+            None => events.extend(unclear.iter().filter_map(|one| {
+                tracing::error!("{} is ended: {}", one.id, one.why);
+                Some(taken_away(after.requests.get(&one.id)?, &one.why))
+            })),
+        }
         envelopes.extend(events.into_iter().map(|event| Envelope {
             at: now.wall_s,
             actor: None,

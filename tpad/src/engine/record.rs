@@ -161,6 +161,9 @@ impl Engine {
             Err(error) => {
                 bodies.truncate(owed);
                 inner.unrecorded = bodies;
+                if inner.store.is_touched() {
+                    self.changed.notify(usize::MAX);
+                }
                 return Err(anyhow::Error::new(error)
                     .context("nothing was changed, because it could not be recorded"));
             }

@@ -134,6 +134,10 @@ impl Engine {
     pub(super) fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
         let mut inner = self.lock();
         let now = self.tick(&mut inner)?;
+        anyhow::ensure!(
+            !inner.store.is_touched(),
+            "the database is not as tpad left it: starting again"
+        );
         let policy = Arc::clone(&inner.policy);
         let world = World {
             gated: &|person| self.accounts.is_gated(&policy.gate, person),

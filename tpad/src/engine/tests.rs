@@ -174,8 +174,12 @@ fn an_older_copy_of_the_database_gives_nothing_and_is_told_once() {
         .events()
         .into_iter()
         .find(|event| event.code == "TPA2003");
-    let again = again.unwrap().body.envelope;
-    assert_eq!(again, end.body.envelope, "as it was: its time, carol, why");
+    let again = again.unwrap();
+    assert_eq!(
+        again.envelope(),
+        end.envelope(),
+        "as it was: its time, carol, why"
+    );
     assert_eq!(rig.count("TPA5005"), 1);
     assert!(rig.boot_record().contains("\nalarm "));
     rig.start().unwrap();
@@ -229,6 +233,40 @@ fn a_new_database_in_the_same_boot_is_told_once_and_grants_as_ever() {
 }
 
 #[test]
+fn under_a_tpad_that_runs_a_copy_is_not_written_to_and_gives_nothing_when_it_starts_again() {
+    for remove_first in [true, false] {
+        let mut rig = Rig::new();
+        let id = rig.grant(1).unwrap();
+        let copy = rig.copy();
+        rig.revoke(id).unwrap();
+        let (lib, copy) = (rig.at("lib"), rig.at(&format!("copy-{copy}")));
+        for name in ["tpa.db", "tpa.db-wal"] {
+            if remove_first {
+                std::fs::remove_file(lib.join(name)).unwrap();
+            }
+            std::fs::copy(copy.join(name), lib.join(name)).unwrap();
+        }
+        assert!(rig.grant(2).is_err());
+        assert!(rig.engine().plan().is_err(), "tpad ends, to start again");
+        for name in ["tpa.db", "tpa.db-wal"] {
+            let read = |folder: &PathBuf| std::fs::read(folder.join(name)).unwrap();
+            assert_eq!(read(&lib), read(&copy), "{name}");
+        }
+        rig.start().unwrap();
+        assert_eq!(rig.how(id), Some(Closed::Revoked));
+        assert_eq!((rig.gives(), rig.count("TPA5005")), (0, 1));
+        assert_eq!(broken(&rig), None);
+    }
+}
+
+/// The first break of the chain.
+fn broken(rig: &Rig) -> Option<(u64, String)> {
+    let walk = rig.engine().lock().store.walk(0, 1_000).unwrap();
+    assert!(walk.done);
+    walk.broken
+}
+
+#[test]
 fn after_a_purge_a_new_database_is_nothing_to_tell_of() {
     let mut rig = Rig::new();
     rig.grant(1).unwrap();
@@ -264,7 +302,7 @@ fn what_was_taken_away_on_a_full_disk_stays_away_after_a_kill_and_is_recorded_as
     let events = rig.events();
     let told = |code: &str| {
         let event = events.iter().find(|event| event.code == code).unwrap();
-        event.body.envelope.clone()
+        event.envelope().unwrap().clone()
     };
     let revoked = told("TPA2003");
     assert!(revoked.at <= at);
@@ -308,6 +346,64 @@ fn a_record_of_this_boot_that_cannot_be_read_is_told_and_nobody_is_shut_out() {
     assert_eq!((rig.how(id), rig.count("TPA5006")), (None, 1));
     rig.start().unwrap();
     assert_eq!(rig.count("TPA5006"), 1);
+}
+
+#[test]
+fn an_event_of_an_unknown_kind_is_shown_and_the_grant_that_it_is_about_gives_nothing() {
+    let mut rig = Rig::new();
+    let touched = rig.grant(1).unwrap();
+    let other = rig.grant(2).unwrap();
+    let body = |event: &str, id: Id| {
+        format!(
+            r#"{{"envelope":{{"at":1000000,"actor":null,"actor_uid":null,"event":{{"{event}":{{"id":"{id}"}}}}}},
+            "fields":[["event","{event}"],["grant","{}"],["code","TPA2009"]]}}"#,
+            id.as_str()
+        )
+    };
+    {
+        let store = &mut rig.engine().lock().store;
+        store.add_raw("TPA2009", Some(touched), &body("grant-frozen", touched));
+        store.add_raw("TPA5999", None, "nonsense");
+    }
+    rig.start().unwrap();
+    assert_eq!(rig.how(touched), Some(Closed::Revoked));
+    assert_eq!(rig.how(other), None);
+    let events = rig.events();
+    let unknown: Vec<_> = events.iter().filter(|e| e.event().is_none()).collect();
+    let names: Vec<_> = unknown.iter().map(|e| e.name()).collect();
+    assert_eq!(names, ["grant-frozen", "unknown"]);
+    let line = crate::audit::line::render(unknown[0], crate::policy::AuditFormat::Kv);
+    let begins = format!("grant-frozen grant={} code=TPA2009 seq=", touched.as_str());
+    assert!(line.starts_with(&begins), "{line}");
+    let told = events.iter().rfind(|e| e.code == "TPA2003").unwrap();
+    let why = told.field("why").unwrap();
+    assert!(
+        why.contains("(TPA2009) about it is of a kind that this tpad does not know"),
+        "{why}"
+    );
+    assert_eq!(broken(&rig), None);
+    rig.start().unwrap();
+    assert_eq!(rig.how(other), None, "it goes on as it was");
+    assert_eq!(rig.count("TPA2003"), 1);
+}
+
+#[test]
+fn a_request_of_a_form_that_is_not_known_is_ended_by_what_its_events_tell() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    let other = rig.grant(2).unwrap();
+    rig.engine()
+        .lock()
+        .store
+        .set_row(id, r#"{"id":"00000001","stage":"frozen"}"#);
+    rig.start().unwrap();
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+    assert_eq!(rig.how(other), None);
+    // Nothing at all is known of it: it gives nothing, and keeps nobody from anything.
+    rig.engine().lock().store.set_row(other, "nonsense");
+    rig.engine().lock().store.forget_events_of(other);
+    rig.start().unwrap();
+    assert_eq!(rig.gives(), 0);
 }
 
 /// What happens to a host.

@@ -11,19 +11,25 @@ pub mod chain;
 mod prune;
 mod read;
 mod schema;
+mod stamp;
 mod times;
+mod unknown;
 mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::hex::hex;
-use crate::ledger::Newest;
+use crate::ledger::{Envelope, Event, Newest, Priority};
+
+use stamp::Stamp;
 
 pub use prune::Prunable;
 pub use read::{EventQuery, RequestQuery, Visible};
+pub use unknown::Unclear;
 pub use walk::Walk;
 pub use write::{Change, Entry};
 
@@ -34,6 +40,10 @@ pub struct Store {
     path: PathBuf,
     head: chain::Head,
     name: String,
+    /// How its files were left by what was last written.
+    left: Stamp,
+    /// They are not as they were left: nothing is written any more.
+    touched: bool,
 }
 
 /// The fact that holds the database's own name.
@@ -61,6 +71,15 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         source: serde_json::Error,
+    },
+    /// Its files are not as they were left.
+    #[error(
+        "somebody else wrote to the database {path} or put another in its place: tpad starts again \
+         and looks at what is there"
+    )]
+    Touched {
+        /// Which.
+        path: PathBuf,
     },
     /// There is no name to be had for a new database.
     #[error("cannot name the database {path}: no randomness: {source}")]
@@ -94,9 +113,67 @@ pub struct Record {
     /// `TPA1000`
     pub code: String,
     /// What is hashed: the event and the fields of its log line, as JSON.
-    pub body: Body,
+    pub body: Content,
     /// Its own hash, 64 hexadecimal digits.
     pub hash: String,
+}
+
+/// The content of a record, as far as this version understands it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// An event of the catalogue.
+    Known(Body),
+    /// Something else, which a newer version recorded: the fields of its log line, as far as they
+    /// can be read.
+    Unknown(Vec<(String, String)>),
+}
+
+impl Record {
+    /// The event; none when it is of a kind that this version does not know.
+    #[must_use]
+    pub fn event(&self) -> Option<&Event> {
+        self.envelope().map(|envelope| &envelope.event)
+    }
+
+    /// The event with when it happened and who did it; none when it is of an unknown kind.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&Envelope> {
+        match &self.body {
+            Content::Known(body) => Some(&body.envelope),
+            Content::Unknown(_) => None,
+        }
+    }
+
+    /// Its name, such as `request-created`; of an unknown kind as its own line says it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.body {
+            Content::Known(body) => body.envelope.event.code().1,
+            Content::Unknown(_) => self.field("event").unwrap_or("unknown"),
+        }
+    }
+
+    /// The fields of its log line, in order.
+    #[must_use]
+    pub fn fields(&self) -> &[(String, String)] {
+        match &self.body {
+            Content::Known(Body { fields, .. }) | Content::Unknown(fields) => fields,
+        }
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields().iter();
+        let found = fields.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// How loud it is. What is not understood may matter.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.event().map_or(Priority::Warning, Event::priority)
+    }
 }
 
 /// The content of a record.
@@ -120,12 +197,15 @@ impl Store {
             path: path.to_owned(),
             head: chain::Head::genesis(),
             name: String::new(),
+            left: Stamp::of(path),
+            touched: false,
         };
         store.head = store.read_head()?;
         store.name = match store.fact(NAME)? {
             Some(name) => name,
             None => store.take_name()?,
         };
+        store.left = Stamp::of(path);
         Ok(store)
     }
 
@@ -145,6 +225,34 @@ impl Store {
         let name = hex(&bytes);
         self.set_fact(NAME, &name)?;
         Ok(name)
+    }
+
+    /// Whether its files were found to be not as they were left. Nothing is written to them any more,
+    /// also when this is dropped: what is there is for the next start to read.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        self.touched
+    }
+
+    /// Writes, unless somebody else did: pages of two stories in one file are none.
+    fn write<T>(
+        &mut self,
+        write: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if !self.touched && Stamp::of(&self.path) != self.left {
+            self.touched = true;
+            let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            self.connection
+                .set_db_config(keep, true)
+                .map_err(self.sqlite("let go of"))?;
+        }
+        if self.touched {
+            let path = self.path.clone();
+            return Err(Error::Touched { path });
+        }
+        let written = write(&mut self.connection);
+        self.left = Stamp::of(&self.path);
+        written
     }
 
     /// The newest event's place and hash.
@@ -180,6 +288,34 @@ impl Store {
 
 #[cfg(test)]
 impl Store {
+    /// Adds an event as it stands, as a newer version might, about this request.
+    pub(crate) fn add_raw(&mut self, code: &str, id: Option<tpa_bus::id::Id>, body: &str) {
+        let (seq, at) = (self.head.seq + 1, 1_000_000);
+        let hash = chain::link(&self.head.hash, seq, at, code, body);
+        let id = id.map(|id| id.as_str().to_owned());
+        self.connection
+            .execute(
+                "INSERT INTO events (seq, at, code, grant_id, body, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                rusqlite::params![i64::try_from(seq).unwrap(), at, code, id, body, hash],
+            )
+            .unwrap();
+        self.head = chain::Head { seq, hash };
+        self.left = Stamp::of(&self.path);
+    }
+
+    /// Takes away what tells of a request.
+    pub(crate) fn forget_events_of(&self, id: tpa_bus::id::Id) {
+        let forget = "UPDATE events SET grant_id = NULL WHERE grant_id = ?1";
+        self.connection.execute(forget, [id.as_str()]).unwrap();
+    }
+
+    /// Changes the row of a request as it stands.
+    pub(crate) fn set_row(&self, id: tpa_bus::id::Id, body: &str) {
+        let set = "UPDATE requests SET body = ?2 WHERE id = ?1";
+        self.connection.execute(set, [id.as_str(), body]).unwrap();
+    }
+
     /// Nothing can be written from now on, as on a full disk, or it can again.
     pub(crate) fn refuse_writes(&self, refuse: bool) {
         let pragma = self.connection.pragma_update(None, "query_only", refuse);

@@ -3,7 +3,8 @@
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 use tpa_bus::id::Id;
 
-use super::{Body, Error, Record, Store, chain};
+use super::unknown::content;
+use super::{Error, Record, Store, chain};
 use crate::ledger::{Person, Repeated, Repeats, Request, State, Tally};
 
 /// Which requests to read. All conditions set must hold.
@@ -109,10 +110,11 @@ impl Store {
             .map_err(self.sqlite("read"))
     }
 
-    /// The state that the daemon goes on from: everything open, and what closed since `recent`.
+    /// The state that the daemon goes on from: everything open, and what closed since `recent`. What
+    /// a newer version wrote may be more than what is understood of it: see [`Store::unclear`].
     ///
     /// # Errors
-    /// When a row cannot be read: better no daemon than one that forgot a grant.
+    /// When the database cannot be read.
     pub fn state(&self, recent: i64) -> Result<State, Error> {
         let mut state = State::default();
         let open = self.requests_where("open = 1 OR changed_at >= ?1", &[&recent])?;
@@ -131,8 +133,10 @@ impl Store {
             .map_err(&error)?;
         for row in rows {
             let (key, body) = row.map_err(&error)?;
-            let session = serde_json::from_str(&body).map_err(self.record_error(&key))?;
-            state.sessions.insert(key, session);
+            match serde_json::from_str(&body) {
+                Ok(session) => drop(state.sessions.insert(key, session)),
+                Err(error) => tracing::error!("the session {key} cannot be read: {error}"),
+            }
         }
         (state.wall_clock, state.newest) = self.wall_clock()?;
         Ok(state)
@@ -245,11 +249,12 @@ impl Store {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
             })
             .map_err(&error)?;
-        rows.map(|row| {
+        let mut found = Vec::new();
+        for row in rows {
             let (id, body) = row.map_err(&error)?;
-            serde_json::from_str(&body).map_err(self.record_error(&id))
-        })
-        .collect()
+            found.extend(self.readable(&id, &body)?);
+        }
+        Ok(found)
     }
 
     /// Events in the order of the chain.
@@ -299,7 +304,7 @@ impl Store {
                 raw,
             )
             .map_err(&error)?;
-        rows.map(|row| self.record(row.map_err(&error)?)).collect()
+        rows.map(|row| Ok(record(row.map_err(&error)?))).collect()
     }
 
     /// Whether a person has come from an address before.
@@ -325,17 +330,15 @@ impl Store {
             .optional()
             .map_err(self.sqlite("read"))
     }
+}
 
-    pub(super) fn record(&self, raw: Raw) -> Result<Record, Error> {
-        let body: Body = serde_json::from_str(&raw.body)
-            .map_err(self.record_error(&format!("event {}", raw.seq)))?;
-        Ok(Record {
-            seq: raw.seq,
-            at: raw.at,
-            code: raw.code,
-            body,
-            hash: raw.hash,
-        })
+pub(super) fn record(raw: Raw) -> Record {
+    Record {
+        body: content(&raw.code, &raw.body),
+        seq: raw.seq,
+        at: raw.at,
+        code: raw.code,
+        hash: raw.hash,
     }
 }
 

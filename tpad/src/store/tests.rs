@@ -47,7 +47,7 @@ fn what_was_committed_is_there_after_opening_again() {
     assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2, 3]);
     let mut fold = State::default();
     for event in &events {
-        fold.apply(&event.body.envelope);
+        fold.apply(event.envelope().unwrap());
     }
     assert_eq!(
         store.state(0).unwrap(),
@@ -486,7 +486,7 @@ fn how_the_clock_was_set_is_known_after_opening_again() {
         };
         let mut fold = State::default();
         for event in &store.events(&query).unwrap() {
-            fold.apply(&event.body.envelope);
+            fold.apply(event.envelope().unwrap());
         }
         fold
     };

@@ -78,8 +78,10 @@ impl Store {
             .map_err(&error)?;
         let rows = statement.query_map([code], read::raw).map_err(&error)?;
         for row in rows {
-            let record = self.record(row.map_err(&error)?)?;
-            if !go_on(record.seq, record.body.envelope.event) {
+            let record = read::record(row.map_err(&error)?);
+            if let Some(event) = record.event()
+                && !go_on(record.seq, event.clone())
+            {
                 break;
             }
         }

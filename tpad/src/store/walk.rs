@@ -3,7 +3,8 @@
 use rusqlite::OptionalExtension;
 
 use super::read::{Raw, raw, seq};
-use super::{Body, Error, Store, chain};
+use super::unknown::content;
+use super::{Body, Content, Error, Store, chain};
 use crate::ledger::Event;
 
 /// What a walk along a piece of the chain found.
@@ -112,11 +113,12 @@ impl Store {
             )
             .optional()
             .map_err(self.sqlite("read"))?;
-        let Some(body) = body else { return Ok(None) };
-        let body: Body =
-            serde_json::from_str(&body).map_err(self.record_error("the newest checkpoint"))?;
-        Ok(match body.envelope.event {
-            Event::LogPruned { through, hash, .. } => Some(chain::Head { seq: through, hash }),
+        let body = body.map(|body| content("TPA5007", &body));
+        Ok(match body {
+            Some(Content::Known(Body { envelope, .. })) => match envelope.event {
+                Event::LogPruned { through, hash, .. } => Some(chain::Head { seq: through, hash }),
+                _ => None,
+            },
             _ => None,
         })
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::{Body, Error, Record, Store, chain};
+use super::{Body, Content, Error, Record, Store, chain};
 use crate::ledger::{Person, Repeated, Request, Session, Tally};
 
 /// An event to be added.
@@ -44,65 +44,67 @@ impl Store {
             let (path, what) = (path.clone(), what.to_owned());
             move |source| Error::Record { what, path, source }
         };
-        let transaction = self.connection.transaction().map_err(&error)?;
-        for entry in entries {
-            let envelope = &entry.body.envelope;
-            let (code, name) = envelope.event.code();
-            let body = serde_json::to_string(&entry.body).map_err(json(name))?;
-            let seq = head.seq.saturating_add(1);
-            let hash = chain::link(&head.hash, seq, envelope.at, code, &body);
-            let id = envelope.event.request_id();
-            transaction
-                .prepare_cached(
-                    "INSERT INTO events (seq, at, code, grant_id, body, hash)
+        self.write(|connection| {
+            let transaction = connection.transaction().map_err(&error)?;
+            for entry in entries {
+                let envelope = &entry.body.envelope;
+                let (code, name) = envelope.event.code();
+                let body = serde_json::to_string(&entry.body).map_err(json(name))?;
+                let seq = head.seq.saturating_add(1);
+                let hash = chain::link(&head.hash, seq, envelope.at, code, &body);
+                let id = envelope.event.request_id();
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO events (seq, at, code, grant_id, body, hash)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )
-                .and_then(|mut insert| {
-                    let id = id.as_ref().map(tpa_bus::id::Id::as_str);
-                    insert.execute(params![
-                        i64::try_from(seq).unwrap_or(i64::MAX),
-                        envelope.at,
-                        code,
-                        id,
-                        body,
-                        hash
-                    ])
-                })
-                .map_err(&error)?;
-            head = chain::Head {
-                seq,
-                hash: hash.clone(),
-            };
-            records.push(Record {
-                seq,
-                at: envelope.at,
-                code: code.to_owned(),
-                body: entry.body.clone(),
-                hash,
-            });
-        }
-        let now = records.last().map_or(0, |record| record.at);
-        for request in &change.requests {
-            let body = serde_json::to_string(request).map_err(json("request"))?;
-            put_request(&transaction, request, now, &body).map_err(&error)?;
-        }
-        for session in &change.opened {
-            let body = serde_json::to_string(session).map_err(json("session"))?;
-            transaction
-                .execute(
-                    "INSERT OR REPLACE INTO sessions (key, body) VALUES (?1, ?2)",
-                    params![session.key(), body],
-                )
-                .map_err(&error)?;
-        }
-        for (what, tally) in &change.repeated {
-            let key = serde_json::to_string(what).map_err(json("repeated"))?;
-            let tally = tally.as_ref().map(serde_json::to_string).transpose();
-            let tally = tally.map_err(json("repeated"))?;
-            put_tally(&transaction, &key, tally.as_deref()).map_err(&error)?;
-        }
-        put_rest(&transaction, change).map_err(&error)?;
-        transaction.commit().map_err(&error)?;
+                    )
+                    .and_then(|mut insert| {
+                        let id = id.as_ref().map(tpa_bus::id::Id::as_str);
+                        insert.execute(params![
+                            i64::try_from(seq).unwrap_or(i64::MAX),
+                            envelope.at,
+                            code,
+                            id,
+                            body,
+                            hash
+                        ])
+                    })
+                    .map_err(&error)?;
+                head = chain::Head {
+                    seq,
+                    hash: hash.clone(),
+                };
+                records.push(Record {
+                    seq,
+                    at: envelope.at,
+                    code: code.to_owned(),
+                    body: Content::Known(entry.body.clone()),
+                    hash,
+                });
+            }
+            let now = records.last().map_or(0, |record| record.at);
+            for request in &change.requests {
+                let body = serde_json::to_string(request).map_err(json("request"))?;
+                put_request(&transaction, request, now, &body).map_err(&error)?;
+            }
+            for session in &change.opened {
+                let body = serde_json::to_string(session).map_err(json("session"))?;
+                transaction
+                    .execute(
+                        "INSERT OR REPLACE INTO sessions (key, body) VALUES (?1, ?2)",
+                        params![session.key(), body],
+                    )
+                    .map_err(&error)?;
+            }
+            for (what, tally) in &change.repeated {
+                let key = serde_json::to_string(what).map_err(json("repeated"))?;
+                let tally = tally.as_ref().map(serde_json::to_string).transpose();
+                let tally = tally.map_err(json("repeated"))?;
+                put_tally(&transaction, &key, tally.as_deref()).map_err(&error)?;
+            }
+            put_rest(&transaction, change).map_err(&error)?;
+            transaction.commit().map_err(&error)
+        })?;
         self.head = head;
         Ok(records)
     }
@@ -112,11 +114,14 @@ impl Store {
     /// # Errors
     /// When it was not written.
     pub fn set_fact(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO facts (name, value) VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute([name, value]))
-            .map(|_| ())
-            .map_err(self.sqlite("write"))
+        let error = self.sqlite("write");
+        self.write(|connection| {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO facts (name, value) VALUES (?1, ?2)")
+                .and_then(|mut insert| insert.execute([name, value]))
+                .map(drop)
+                .map_err(error)
+        })
     }
 }
 
