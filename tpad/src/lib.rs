@@ -6,6 +6,7 @@
 //! and in [`engine`] they meet. [`watchdog`] proves to PID 1 that all of it answers.
 
 pub mod accounts;
+pub mod aside;
 pub mod audit;
 pub mod bus;
 pub mod clock;

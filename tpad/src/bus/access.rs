@@ -359,7 +359,8 @@ impl Access {
         };
         Ok(self
             .engine
-            .events(&caller, &query)?
+            .events(&caller, query)
+            .await?
             .iter()
             .map(|record| view::event(record, format))
             .collect())
@@ -372,7 +373,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Verification, Refusal> {
         let caller = identify(connection, &header).await?;
-        let walk = self.engine.verify(&caller, after)?;
+        let walk = self.engine.verify(&caller, after).await?;
         let (first_break, problem) = walk.broken.unzip();
         Ok(wire::Verification {
             after: walk.before.seq,

@@ -12,13 +12,13 @@ use crate::ledger::{
     Asked, Caller, Command, Event, Kind, Refused, Request, Session, decide, may_decide_now,
 };
 use crate::policy::{Gives, lacking};
-use crate::store::{EventQuery, Record, RequestQuery, Visible, Walk};
+use crate::store::{EventQuery, Record, RequestQuery, Store, Visible, Walk};
 
 /// How long a reply waits for the host to follow, in seconds. What was decided is recorded
 /// either way.
 const FOLLOW_S: u64 = 15;
 
-/// Events walked in one piece: some tens of milliseconds, in which nobody else is served.
+/// Events walked in one piece.
 const PIECE: u32 = 5_000;
 
 /// A command about a request that exists.
@@ -309,25 +309,21 @@ impl Engine {
     ///
     /// # Errors
     /// When the caller may not, or it cannot be read.
-    pub fn events(&self, caller: &Caller, query: &EventQuery) -> Result<Vec<Record>> {
+    pub async fn events(&self, caller: &Caller, query: EventQuery) -> Result<Vec<Record>> {
         audit_only(caller)?;
-        Ok(self
-            .lock()
-            .store
-            .events(query)
-            .map_err(anyhow::Error::new)?)
+        Ok(self.reader.read(move |store| store.events(&query)).await?)
     }
 
     /// Walks the next piece of the audit chain. A break is recorded, once.
     ///
     /// # Errors
     /// When the caller may not, nothing was ever recorded there, or the database cannot be read.
-    pub fn verify(&self, caller: &Caller, after: u64) -> Result<Walk> {
+    pub async fn verify(&self, caller: &Caller, after: u64) -> Result<Walk> {
         audit_only(caller)?;
-        let mut inner = self.lock();
+        let known = self.lock().store.head().clone();
         // Not a break: nobody but the caller says that there ever was such an event.
-        let head = inner.store.head().seq;
-        if after > head {
+        if after > known.seq {
+            let head = known.seq;
             return Err(Error::Refused(Refused {
                 kind: Kind::Invalid,
                 why: format!("there is no event {after}: the last is {head}"),
@@ -335,10 +331,13 @@ impl Engine {
                 record: None,
             }));
         }
-        let walk = inner.store.walk(after, PIECE).map_err(anyhow::Error::new)?;
-        if let Some((seq, problem)) = walk.broken.clone()
-            && inner.broken.replace(seq) != Some(seq)
-        {
+        let walking = move |store: &Store| store.walk_up_to(after, PIECE, &known);
+        let walk = self.reader.read(walking).await?;
+        let Some((seq, problem)) = walk.broken.clone() else {
+            return Ok(walk);
+        };
+        let mut inner = self.lock();
+        if inner.broken.replace(seq) != Some(seq) {
             let now = self.tick(&mut inner)?;
             let event = Event::ChainBroken { seq, problem };
             self.record(&mut inner, Some(caller), vec![event], &now)?;

@@ -32,7 +32,7 @@ use crate::ledger::{
 use crate::plan::Said;
 use crate::policy::Policy;
 use crate::policy::load::Source;
-use crate::store::{Body, Store};
+use crate::store::{Body, Reader, Store};
 
 pub use access::What;
 pub use follow::syslog;
@@ -60,6 +60,8 @@ pub const AUDIT_GROUP: &str = "tpa-audit";
 #[derive(Debug)]
 pub struct Engine {
     inner: Mutex<Inner>,
+    /// Reads the trail for auditors, beside everything else.
+    reader: Reader,
     clock: Clock,
     source: Source,
     /// Of what was ended without the daemon.
@@ -198,6 +200,7 @@ impl Engine {
                 awaited,
                 rejected: BTreeMap::new(),
             }),
+            reader: Reader::new(database),
             clock,
             source,
             marks,

@@ -10,6 +10,7 @@
 pub mod chain;
 mod prune;
 mod read;
+mod reader;
 mod schema;
 mod stamp;
 mod times;
@@ -29,6 +30,7 @@ use stamp::Stamp;
 
 pub use prune::Prunable;
 pub use read::{EventQuery, RequestQuery, Visible};
+pub use reader::Reader;
 pub use unknown::Unclear;
 pub use walk::Walk;
 pub use write::{Change, Entry};
@@ -302,6 +304,12 @@ impl Store {
             .unwrap();
         self.head = chain::Head { seq, hash };
         self.left = Stamp::of(&self.path);
+    }
+
+    /// Takes away events from this one on, with nobody knowing of it.
+    pub(crate) fn remove_from(&self, seq: u32) {
+        let remove = "DELETE FROM events WHERE seq >= ?1";
+        self.connection.execute(remove, [seq]).unwrap();
     }
 
     /// Takes away what tells of a request.

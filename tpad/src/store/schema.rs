@@ -68,6 +68,25 @@ CREATE INDEX IF NOT EXISTS requests_uid ON requests (uid);
 CREATE INDEX IF NOT EXISTS requests_by ON requests (requested_by);
 ";
 
+/// Opens the file to be read as it is at the moment of the first reading.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, Error> {
+    let error = |source| Error::Sqlite {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags).map_err(error)?;
+    connection
+        .busy_timeout(std::time::Duration::from_secs(1))
+        .map_err(error)?;
+    let settings = "PRAGMA trusted_schema = OFF; BEGIN";
+    connection.execute_batch(settings).map_err(error)?;
+    Ok(connection)
+}
+
 /// Opens the file with the pragmas that everything else relies on.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let error = |what| {

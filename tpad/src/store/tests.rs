@@ -3,7 +3,7 @@ use crate::clock::Now;
 use crate::ledger::properties::request;
 use crate::ledger::{ClockSet, Envelope, Event, Person, State};
 
-fn created(n: u8) -> Entry {
+pub(super) fn created(n: u8) -> Entry {
     let envelope = Envelope {
         at: 1_000_000 + i64::from(n),
         actor: Some(Person {
@@ -20,7 +20,7 @@ fn created(n: u8) -> Entry {
     }
 }
 
-fn filled(folder: &Path, events: u8) -> Store {
+pub(super) fn filled(folder: &Path, events: u8) -> Store {
     let mut store = Store::open(&folder.join("tpa.db")).unwrap();
     for n in 1..=events {
         let change = Change {

@@ -30,6 +30,19 @@ impl Store {
     /// # Errors
     /// When the database cannot be read at all; an event that cannot be read is a break.
     pub fn walk(&self, after: u64, most: u32) -> Result<Walk, Error> {
+        self.walk_up_to(after, most, &self.head)
+    }
+
+    /// The same where the chain is known to go on to this event at least.
+    ///
+    /// # Errors
+    /// As [`Store::walk`].
+    pub fn walk_up_to(&self, after: u64, most: u32, known: &chain::Head) -> Result<Walk, Error> {
+        let last = if known.seq > self.head.seq {
+            known
+        } else {
+            &self.head
+        };
         let error = self.sqlite("read");
         let before = self.stands_at(after)?;
         let mut walk = Walk {
@@ -67,9 +80,9 @@ impl Store {
         let full = u32::try_from(walk.hashes.len()).is_ok_and(|length| length >= most);
         if full {
             walk.done = false;
-        } else if head != self.head {
+        } else if head != *last {
             let next = head.seq.saturating_add(1);
-            let problem = format!("events {next} to {} are cut off", self.head.seq);
+            let problem = format!("events {next} to {} are cut off", last.seq);
             walk.broken = Some((next, problem));
         }
         Ok(walk)
