@@ -195,7 +195,7 @@ mod tests {
             seq: 7,
             at: 1_700_000_000,
             code: "TPA5001".to_owned(),
-            body: Content::Known(Body {
+            body: Content::Known(Box::new(Body {
                 envelope: Envelope {
                     at: 1_700_000_000,
                     actor: None,
@@ -204,7 +204,7 @@ mod tests {
                     event: Event::DaemonStopped,
                 },
                 fields: vec![("host".to_owned(), "web\n01".to_owned())],
-            }),
+            })),
             hash: "ab".to_owned(),
         }
     }

@@ -130,7 +130,7 @@ mod tests {
             seq: 12,
             at: 0,
             code: "TPA5001".into(),
-            body: Content::Known(Body {
+            body: Content::Known(Box::new(Body {
                 envelope: Envelope {
                     at: 0,
                     actor: None,
@@ -144,7 +144,7 @@ mod tests {
                     ("reason".into(), reason.into()),
                     ("killed".into(), "7".into()),
                 ],
-            }),
+            })),
             hash: "ab".into(),
         }
     }

@@ -153,7 +153,6 @@ impl Engine {
         });
         let moments = [planned.wake_ms, believed, counted];
         planned.wake_ms = moments.into_iter().flatten().min();
-        planned.wake_ms = [planned.wake_ms, believed].into_iter().flatten().min();
         if !inner.unrecorded.is_empty() {
             // Nothing tells when there is room again.
             planned.wake_ms = Some(planned.wake_ms.map_or(RETRY_MS, |ms| ms.min(RETRY_MS)));

@@ -124,7 +124,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// An event of the catalogue.
-    Known(Body),
+    Known(Box<Body>),
     /// Something else, which a newer version recorded: the fields of its log line, as far as they
     /// can be read.
     Unknown(Vec<(String, String)>),
@@ -159,7 +159,8 @@ impl Record {
     #[must_use]
     pub fn fields(&self) -> &[(String, String)] {
         match &self.body {
-            Content::Known(Body { fields, .. }) | Content::Unknown(fields) => fields,
+            Content::Known(body) => &body.fields,
+            Content::Unknown(fields) => fields,
         }
     }
 

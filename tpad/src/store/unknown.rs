@@ -25,7 +25,7 @@ pub struct Unclear {
 /// The content of a record with this code.
 pub(super) fn content(code: &str, body: &str) -> Content {
     match known(code, body) {
-        Some(body) => Content::Known(body),
+        Some(body) => Content::Known(Box::new(body)),
         None => Content::Unknown(fields(code, body)),
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 
 use super::read::{Raw, raw, seq};
 use super::unknown::content;
-use super::{Body, Content, Error, Store, chain};
+use super::{Content, Error, Store, chain};
 use crate::ledger::Event;
 
 /// What a walk along a piece of the chain found.
@@ -128,7 +128,7 @@ impl Store {
             .map_err(self.sqlite("read"))?;
         let body = body.map(|body| content("TPA5007", &body));
         Ok(match body {
-            Some(Content::Known(Body { envelope, .. })) => match envelope.event {
+            Some(Content::Known(body)) => match body.envelope.event {
                 Event::LogPruned { through, hash, .. } => Some(chain::Head { seq: through, hash }),
                 _ => None,
             },

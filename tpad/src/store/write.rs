@@ -78,7 +78,7 @@ impl Store {
                     seq,
                     at: envelope.at,
                     code: code.to_owned(),
-                    body: Content::Known(entry.body.clone()),
+                    body: Content::Known(Box::new(entry.body.clone())),
                     hash,
                 });
             }
