@@ -110,7 +110,7 @@ on_both_debians! {
         host.root("systemd-run -q --property=Type=exec --unit=shopdb-server --uid=shopdb sh -c 'while true; do sh </run/orders; done'").ok()?;
         let text = WEB_OPS.replace("\"postgres\"", "\"shopdb\"").replace("/usr/bin/id -un", "/usr/bin/tee /run/orders\", \"/usr/bin/setsid *");
         role(host, "shop", &text)?;
-        let about = "what shopdb has a server, cron, at, ssh or a container start";
+        let about = "processes that shopdb starts through a server, cron, at, ssh or a container";
         host.root("tpactl check").says(about)?;
 
         let id = grant(host, "alice", "shop", "1h")?;
@@ -124,7 +124,7 @@ on_both_debians! {
             " survivors=0 ",
             "sleep as shopdb in shopdb-server.service",
             "sleep as shopdb in user-",
-            "not_looked_at=\"what shopdb has a server, cron, at, ssh or a container start",
+            "not_looked_at=\"processes that shopdb starts through a server, cron, at, ssh or a container",
         ])?;
         are_gone(host, &[4812])?;
         runs(host, &[4811, 4813])?;

@@ -12,6 +12,9 @@ const FILES: [&str; 4] = [
     "/var/log/secure.1",
 ];
 
+/// How grep says `EACCES`, in the locale C.
+const DENIED: &str = "Permission denied";
+
 // The same shape for every area, so that they stand in one list.
 #[allow(clippy::unnecessary_wraps)]
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
@@ -24,23 +27,28 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
             "apt-get install rsyslog, or systemctl enable --now rsyslog",
         )]);
     }
-    let mut search = vec!["--quiet", "--no-messages", "--fixed-strings", " tpad["];
+    let mut search = vec!["--quiet", "--fixed-strings", " tpad["];
     search.extend(FILES);
-    if host
-        .run("/usr/bin/grep", &search)
-        .is_some_and(|ran| ran.success)
-    {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Finding::new(
-        AREA,
-        format!(
-            "no line of tpad's stands in {}: rsyslog does not get or keep them",
-            FILES[0]
+    let ran = host.run("/usr/bin/grep", &search);
+    let finding = match ran {
+        Some(ran) if ran.success => return Ok(Vec::new()),
+        // The log is for root and the group adm: who cannot read it knows nothing of what is in it.
+        Some(ran) if ran.said.contains(DENIED) => Finding::new(
+            AREA,
+            format!("{} cannot be read: {DENIED}", FILES[0]),
+            "run it as root: sudo tpactl doctor",
         ),
-        "see what becomes of authpriv in /etc/rsyslog.conf and /etc/rsyslog.d; \
-         tpactl log has what is missing",
-    )])
+        _ => Finding::new(
+            AREA,
+            format!(
+                "no line of tpad's stands in {}: rsyslog does not get or keep them",
+                FILES[0]
+            ),
+            "see what becomes of authpriv in /etc/rsyslog.conf and /etc/rsyslog.d; \
+             tpactl log has what is missing",
+        ),
+    };
+    Ok(vec![finding])
 }
 
 #[cfg(test)]
@@ -62,6 +70,17 @@ mod tests {
             examine(&host.host).unwrap()[0]
                 .problem
                 .contains("no line of tpad's")
+        );
+        fake::saying!(
+            host,
+            "/usr/bin/grep",
+            false,
+            "grep: /var/log/auth.log: Permission denied\n"
+        );
+        assert!(
+            examine(&host.host).unwrap()[0]
+                .problem
+                .contains("cannot be read")
         );
     }
 }

@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(said(&[]), None);
         assert_eq!(said(&["alice"]), None);
         let both = said(&["postgres", "root", "shopdb"]).unwrap();
-        assert!(both.contains("what postgres or shopdb has a server, cron"));
+        assert!(both.contains("postgres or shopdb starts through a server, cron"));
         assert!(both.contains("root has other services"), "{both}");
         assert!(!said(&["root"]).unwrap().contains("cron"));
     }

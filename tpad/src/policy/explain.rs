@@ -211,7 +211,7 @@ fn explain_role(out: &mut String, role: &Role) {
         },
     );
     if let Some(goes_on) = role.gives.goes_on() {
-        line(out, "", &format!("and not {goes_on}"));
+        line(out, "", &format!("but not {goes_on}"));
     }
 }
 

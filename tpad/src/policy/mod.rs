@@ -217,11 +217,12 @@ pub fn started_elsewhere<'a>(accounts: impl IntoIterator<Item = &'a str>) -> Opt
     let (root, others): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|name| *name == "root");
     let others = (!others.is_empty()).then(|| {
         format!(
-            "what {} has a server, cron, at, ssh or a container start",
+            "processes that {} starts through a server, cron, at, ssh or a container",
             others.join(" or ")
         )
     });
-    let root = (!root.is_empty()).then(|| "what root has other services start".to_owned());
+    let root =
+        (!root.is_empty()).then(|| "processes that root starts through other services".to_owned());
     let said: Vec<String> = others.into_iter().chain(root).collect();
     (!said.is_empty()).then(|| said.join("; "))
 }

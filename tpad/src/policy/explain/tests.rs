@@ -73,7 +73,7 @@ role web-ops: Restart the web tier
   gives    login
            sudo as root: /bin/bash
   the end  kills what the grant started, logins included
-           and not what root has other services start
+           but not processes that root starts through other services
 
 warning: role web-ops: a shell: this amounts to being root: \"/bin/bash\"
   next: give the commands that are run in it
