@@ -37,7 +37,7 @@ on_both_debians! {
         let state = format!("/run/tpa/state/{uid}");
         let gate = "/var/lib/tpa/gate";
         let widen = format!("sed 's/NOTAFTER=2/NOTAFTER=3/; s,/usr/bin/sleep 4711,ALL,' {rule} >/tmp/wide; cat /tmp/wide >{rule}");
-        for change in [widen, format!("rm {rule}"), format!("chmod 666 {rule}"), format!("rm {rule}; ln -s /etc/passwd {rule}")] {
+        for change in [widen, format!("rm {rule}"), format!("chmod 666 {rule}"), format!("ln -s /etc/passwd /run/tpa/link && mv -T /run/tpa/link {rule}")] {
             put_right(host, &rule, &format!("rule {id}"), &change)?;
         }
         for change in [format!("echo >{state}"), format!("rm {state}"), format!("chmod 644 {state}")] {

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tpa_bus::groups::KnownGroups;
-use tpa_bus::names as places;
+use tpa_bus::id::Id;
 use zruntime::Event as Bell;
 
 use crate::accounts::{Accounts, Nss, When};
@@ -95,6 +95,8 @@ struct Inner {
     again: BTreeSet<u64>,
     /// The break in the chain that was told last.
     broken: Option<u64>,
+    /// What `tpad reap --all` has ended under this tpad: what it took away is no drift.
+    cut_off: BTreeSet<Id>,
     /// Counts changes; the host follows one of them at a time.
     generation: u64,
     followed: u64,
@@ -159,7 +161,7 @@ impl Engine {
         let store = Store::open(database)?;
         let state = store.state(now.wall_s.saturating_sub(RECENT_S))?;
         let beside = database.parent().unwrap_or(Path::new("/"));
-        let marks = Marks::below(beside, Path::new(places::RUN_DIR));
+        let marks = Marks::below(beside, run);
         // Where they cannot be read, they are counted anew: no reason to answer nobody.
         let repeats = store.repeats().unwrap_or_else(|error| {
             tracing::error!("{error}");
@@ -195,6 +197,7 @@ impl Engine {
                 repeats,
                 again: BTreeSet::new(),
                 broken: None,
+                cut_off: BTreeSet::new(),
                 generation: 0,
                 followed: 0,
                 awaited,

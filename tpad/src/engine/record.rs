@@ -58,6 +58,9 @@ impl Engine {
         };
         let why = format!("cut off at {at} with tpad reap --all");
         let events = ledger::cut_off(&inner.state, &why);
+        inner
+            .cut_off
+            .extend(events.iter().filter_map(Event::request_id));
         let recorded = if events.is_empty() {
             Ok(())
         } else {

@@ -174,30 +174,39 @@ impl Engine {
     }
 
     /// Takes in what the host layer did.
-    fn digest(&self, planned: &Plan, reports: Vec<Report>) {
+    pub(super) fn digest(&self, planned: &Plan, reports: Vec<Report>) {
         let mut inner = self.lock();
+        // What the reaper has taken away meanwhile is known for that from here on.
+        let now = match self.tick(&mut inner) {
+            Ok(now) => now,
+            Err(error) => return tracing::error!("{error:#}"),
+        };
         for report in &reports {
             inner.keep_rejected(report);
         }
         let events: Vec<_> = reports
             .into_iter()
+            .filter(|report| !inner.is_the_reapers(report))
             .flat_map(|report| events_of(report, &planned.desired.endings, &inner.state))
             .collect();
-        if !events.is_empty() {
-            let recorded = self
-                .tick(&mut inner)
-                .and_then(|now| self.record(&mut inner, None, events, &now));
-            if let Err(error) = recorded {
-                tracing::error!("{error:#}");
-            }
+        if !events.is_empty()
+            && let Err(error) = self.record(&mut inner, None, events, &now)
+        {
+            tracing::error!("{error:#}");
         }
     }
 
     /// Keeps in mind what was said of requests that are still there.
     fn has_said(&self, planned: &Plan) {
-        let Inner { said, state, .. } = &mut *self.lock();
+        let Inner {
+            said,
+            cut_off,
+            state,
+            ..
+        } = &mut *self.lock();
         said.extend(&planned.said);
         said.retain(|said| state.requests.contains_key(&said.id));
+        cut_off.retain(|id| state.requests.contains_key(id));
     }
 
     /// The host is as this generation of the state wants it.
@@ -208,6 +217,11 @@ impl Engine {
 }
 
 impl Inner {
+    /// Whether a file was missed that `tpad reap --all` has taken away.
+    fn is_the_reapers(&self, report: &Report) -> bool {
+        matches!(report, Report::Drift { id: Some(id), .. } if self.cut_off.contains(id))
+    }
+
     /// Keeps in mind which grants have no rules, for whoever looks at them.
     fn keep_rejected(&mut self, report: &Report) {
         match report {

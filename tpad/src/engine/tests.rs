@@ -9,6 +9,7 @@ use tpa_bus::id::Id;
 
 use super::*;
 use crate::accounts::pretended::Pretended;
+use crate::host::Report;
 use crate::ledger::properties::request;
 use crate::ledger::{Caller, Closed, Deadline, Identity, Person, Proof, Request, Stage};
 use crate::store::{EventQuery, Record};
@@ -460,5 +461,22 @@ proptest! {
                 || inner.state.requests.get(id).is_some_and(|r| r.deadline().is_some());
             prop_assert!(!ended.iter().any(lives));
         }
+    }
+}
+
+#[test]
+fn what_the_reaper_takes_away_while_the_host_is_looked_at_is_no_drift() {
+    for reaped in [true, false] {
+        let rig = Rig::new();
+        let id = rig.grant(1).unwrap();
+        let (_, planned, _) = rig.engine().plan().unwrap();
+        if reaped {
+            rig.engine().marks.leave().unwrap();
+        }
+        let what = "rule".to_owned();
+        let missed = Report::Drift { what, id: Some(id) };
+        rig.engine().digest(&planned, vec![missed]);
+        assert_eq!(rig.count("TPA5006"), usize::from(!reaped));
+        assert_eq!(rig.how(id).is_some(), reaped);
     }
 }

@@ -59,7 +59,10 @@ mod tests {
         assert_eq!(said(&["alice"]), None);
         let both = said(&["postgres", "root", "shopdb"]).unwrap();
         assert!(both.contains("postgres or shopdb starts through a server, cron"));
-        assert!(both.contains("root starts through other services"), "{both}");
+        assert!(
+            both.contains("root starts through other services"),
+            "{both}"
+        );
         assert!(!said(&["root"]).unwrap().contains("cron"));
     }
 }
