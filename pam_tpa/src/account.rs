@@ -132,7 +132,7 @@ pub fn settle(
 /// Refuses, with words for the person and a line for the log. `PAM_PERM_DENIED` in both phases:
 /// sshd, login and su say "Permission denied", and sudo adds no guess of its own.
 pub fn refuse(phase: &mut Phase<'_>, subject: &Subject, text: &str) -> PamResultCode {
-    if subject.listens() {
+    if subject.is_interactive() {
         phase.pam.say_error(text);
     }
     phase

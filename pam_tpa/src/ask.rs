@@ -24,7 +24,7 @@ pub fn authenticate(phase: &mut Phase<'_>) -> PamResultCode {
     if phase.args.ask
         && let Arrival::Concerned(subject) = arrive(phase, Moment::Account)
         && !subject.query.exempt
-        && subject.listens()
+        && subject.is_interactive()
     {
         match phase.host.barred(subject.class, &subject.person) {
             // Whatever is granted to them, they do not get in.
@@ -172,16 +172,16 @@ fn agree_to_wait(phase: &mut Phase<'_>, subject: &Subject, filed: &Request) -> O
 
 /// Waits for the decision, and says how that ended.
 fn wait(phase: &mut Phase<'_>, subject: &Subject, id: Id) {
-    let patience = phase.args.wait;
+    let timeout = phase.args.wait;
     let waited = phase.daemon.decision(
         id.as_str(),
         subject.query.rhost.as_deref(),
-        Duration::from_secs(patience.as_secs()),
+        Duration::from_secs(timeout.as_secs()),
     );
     match waited {
         Waited::Decided(request) => tell(phase, subject, &request),
         Waited::Undecided => phase.pam.say_error(&format!(
-            "tpa: nobody has decided within {patience}; {id} stays pending."
+            "tpa: nobody has decided within {timeout}; {id} stays pending."
         )),
         Waited::Left => phase
             .pam

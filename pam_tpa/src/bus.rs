@@ -58,7 +58,7 @@ pub struct Bus {
 
 /// Why one way did not lead to an answer.
 #[derive(Debug)]
-enum NoWay {
+enum TransportError {
     /// Nobody there, or gone in mid-call.
     Gone(String),
     /// `tpad` answered, with an error.
@@ -79,7 +79,7 @@ impl Bus {
         }
     }
 
-    fn patience(&self, query: &Query) -> Duration {
+    fn timeout(&self, query: &Query) -> Duration {
         if query.exempt {
             TELLING_DEADLINE
         } else {
@@ -92,9 +92,9 @@ impl Bus {
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
-        apart(|runtime| {
+        isolated(|runtime| {
             let at_gate = Cell::new(true);
-            let answer = self.reach(&runtime, call, &at_gate);
+            let answer = self.call_with_fallback(&runtime, call, &at_gate);
             match runtime.block_on(runtime.timeout(deadline, answer)) {
                 Ok(answer) => answer.map_err(NoAnswer::from),
                 Err(_) if at_gate.get() => Err(NoAnswer::Un(Unanswered::Hung)),
@@ -106,14 +106,14 @@ impl Bus {
     }
 
     /// Asks, and waits for the answer until the person leaves or the time is up.
-    fn wait(&self, call: &Call<impl Body>, departure: &Departure, patience: Duration) -> Waited {
-        let waited = apart(|runtime| {
+    fn wait(&self, call: &Call<impl Body>, departure: &Departure, timeout: Duration) -> Waited {
+        let waited = isolated(|runtime| {
             let at_gate = Cell::new(true);
-            let answer = self.reach::<Request>(&runtime, call, &at_gate);
+            let answer = self.call_with_fallback::<Request>(&runtime, call, &at_gate);
             let answer = departure.unless_first(&runtime, answer);
-            match runtime.block_on(runtime.timeout(patience, answer)) {
+            match runtime.block_on(runtime.timeout(timeout, answer)) {
                 Ok(Some(Ok(request))) => Ok(Waited::Decided(Box::new(request))),
-                Ok(Some(Err(no_way))) => Err(no_way.into()),
+                Ok(Some(Err(transport_error))) => Err(transport_error.into()),
                 Ok(None) => Ok(Waited::Left),
                 Err(_) => Ok(Waited::Undecided),
             }
@@ -122,66 +122,83 @@ impl Bus {
     }
 
     /// The gate's socket and, where nobody is there, the system bus.
-    async fn reach<A>(
+    async fn call_with_fallback<A>(
         &self,
         runtime: &SharedRuntime,
         call: &Call<impl Body>,
         at_gate: &Cell<bool>,
-    ) -> Result<A, NoWay>
+    ) -> Result<A, TransportError>
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
         match self.at_gate(runtime, call).await {
-            Err(NoWay::Gone(why)) => {
+            Err(TransportError::Gone(why)) => {
                 at_gate.set(false);
                 let second = self.at_bus(runtime, call).await;
-                second.map_err(|no_way| no_way.after(&why))
+                second.map_err(|transport_error| transport_error.after(&why))
             }
             answer => answer,
         }
     }
 
-    async fn at_gate<A>(&self, runtime: &SharedRuntime, call: &Call<impl Body>) -> Result<A, NoWay>
+    async fn at_gate<A>(
+        &self,
+        runtime: &SharedRuntime,
+        call: &Call<impl Body>,
+    ) -> Result<A, TransportError>
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
         let folder = self.gate.parent().unwrap_or(Path::new("/"));
-        Folder::open(folder, self.owner).map_err(|error| no_way(folder, &error))?;
+        Folder::open(folder, self.owner).map_err(|error| transport_error(folder, &error))?;
         let stream = self.connect(runtime, &self.gate).await?;
         call.on(Builder::unix_stream(stream).p2p(), runtime)
             .await
-            .map_err(|error| NoWay::from_error(&self.gate, &error))
+            .map_err(|error| TransportError::from_error(&self.gate, &error))
     }
 
-    async fn at_bus<A>(&self, runtime: &SharedRuntime, call: &Call<impl Body>) -> Result<A, NoWay>
+    async fn at_bus<A>(
+        &self,
+        runtime: &SharedRuntime,
+        call: &Call<impl Body>,
+    ) -> Result<A, TransportError>
     where
         A: for<'d> DynamicDeserialize<'d> + 'static,
     {
         let stream = self.connect(runtime, &self.bus).await?;
         call.on(Builder::unix_stream(stream), runtime)
             .await
-            .map_err(|error| NoWay::from_error(&self.bus, &error))
+            .map_err(|error| TransportError::from_error(&self.bus, &error))
     }
 
     /// Connects, and makes sure that the owner is at the other end (`SO_PEERCRED`, unix(7)).
-    async fn connect(&self, runtime: &SharedRuntime, path: &Path) -> Result<UnixStream, NoWay> {
-        let address = SocketAddr::from_pathname(path).map_err(|error| no_way(path, &error))?;
+    async fn connect(
+        &self,
+        runtime: &SharedRuntime,
+        path: &Path,
+    ) -> Result<UnixStream, TransportError> {
+        let address =
+            SocketAddr::from_pathname(path).map_err(|error| transport_error(path, &error))?;
         let stream = zruntime::net::unix::UnixStream::connect_addr(runtime, &address)
             .await
-            .map_err(|error| no_way(path, &error))?
+            .map_err(|error| transport_error(path, &error))?
             .into_std();
-        let peer = getsockopt(&stream, PeerCredentials).map_err(|error| no_way(path, &error))?;
+        let peer =
+            getsockopt(&stream, PeerCredentials).map_err(|error| transport_error(path, &error))?;
         if peer.uid() == self.owner {
             Ok(stream)
         } else {
-            Err(no_way(path, &format!("uid {} is there", peer.uid())))
+            Err(transport_error(
+                path,
+                &format!("uid {} is there", peer.uid()),
+            ))
         }
     }
 }
 
 /// Runs a conversation on a runtime of its own. Whatever goes wrong in there must not keep the
 /// emergency group out.
-fn apart<T>(talk: impl FnOnce(SharedRuntime) -> Result<T, NoAnswer>) -> Result<T, NoAnswer> {
+fn isolated<T>(talk: impl FnOnce(SharedRuntime) -> Result<T, NoAnswer>) -> Result<T, NoAnswer> {
     catch_unwind(AssertUnwindSafe(|| {
         talk(SharedRuntime::new().map_err(|error| gone(&error))?)
     }))
@@ -225,11 +242,11 @@ enum NoAnswer {
     Refused(Refusal),
 }
 
-impl From<NoWay> for NoAnswer {
-    fn from(no_way: NoWay) -> Self {
-        match no_way {
-            NoWay::Gone(why) => Self::Un(Unanswered::Gone(why)),
-            NoWay::Refused(refusal) => Self::Refused(refusal),
+impl From<TransportError> for NoAnswer {
+    fn from(transport_error: TransportError) -> Self {
+        match transport_error {
+            TransportError::Gone(why) => Self::Un(Unanswered::Gone(why)),
+            TransportError::Refused(refusal) => Self::Refused(refusal),
         }
     }
 }
@@ -256,13 +273,13 @@ fn gone(why: &dyn ToString) -> NoAnswer {
     NoAnswer::Un(Unanswered::Gone(why.to_string()))
 }
 
-fn no_way(path: &Path, why: &dyn std::fmt::Display) -> NoWay {
-    NoWay::Gone(format!("{}: {why}", path.display()))
+fn transport_error(path: &Path, why: &dyn std::fmt::Display) -> TransportError {
+    TransportError::Gone(format!("{}: {why}", path.display()))
 }
 
-impl NoWay {
+impl TransportError {
     fn from_error(path: &Path, error: &zbus::Error) -> Self {
-        Refusal::from_error(error).map_or_else(|| no_way(path, error), Self::Refused)
+        Refusal::from_error(error).map_or_else(|| transport_error(path, error), Self::Refused)
     }
 
     /// With what was tried before.
@@ -296,11 +313,11 @@ impl Daemon for Bus {
     }
 
     fn account(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
-        verdict(self.ask(&Call("Account", (query,)), self.patience(query)))
+        verdict(self.ask(&Call("Account", (query,)), self.timeout(query)))
     }
 
     fn open_session(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
-        verdict(self.ask(&Call("OpenSession", (query,)), self.patience(query)))
+        verdict(self.ask(&Call("OpenSession", (query,)), self.timeout(query)))
     }
 
     fn close_session(&mut self, query: &Query) {
@@ -319,9 +336,9 @@ impl Daemon for Bus {
         Ok(self.ask(&Call("Ask", (query, request)), FILING_DEADLINE)?)
     }
 
-    fn decision(&mut self, id: &str, rhost: Option<&str>, patience: Duration) -> Waited {
+    fn decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited {
         match Departure::watch(rhost) {
-            Ok(departure) => self.wait(&Call("Decision", (id,)), &departure, patience),
+            Ok(departure) => self.wait(&Call("Decision", (id,)), &departure, timeout),
             Err(error) => Waited::Lost(format!("cannot watch for the end of the login: {error}")),
         }
     }

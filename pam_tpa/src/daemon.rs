@@ -86,5 +86,5 @@ pub trait Daemon {
     fn file(&mut self, query: &Query, request: &NewRequest) -> Result<Request, NotFiled>;
     /// Waits until a request is decided, for so long, or until the person leaves; `rhost` is where
     /// they come from.
-    fn decision(&mut self, id: &str, rhost: Option<&str>, patience: Duration) -> Waited;
+    fn decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited;
 }

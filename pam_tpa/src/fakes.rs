@@ -40,7 +40,7 @@ pub enum Event {
     /// The login is limited.
     Limit(u64),
     /// Word is left for the scope line.
-    Word(u64),
+    Stored(u64),
     /// It is kept for the session line that sudo is bound to the grant.
     Bound,
     /// So many grants that hold the process are kept for the scope line.
@@ -81,7 +81,7 @@ pub struct FakePam {
     /// `PAM_RUSER`
     pub ruser: Option<&'static str>,
     /// What the session line left.
-    pub word: Option<OpenedOn>,
+    pub opened: Option<OpenedOn>,
     /// Which grant the account line bound sudo to.
     pub bound: Option<Id>,
     /// Which grants it found to hold the process.
@@ -101,7 +101,7 @@ impl FakePam {
             service,
             user: Some(user),
             ruser: None,
-            word: None,
+            opened: None,
             bound: None,
             holders: Vec::new(),
             events: Script::new(events),
@@ -123,7 +123,7 @@ impl FakePam {
     /// The same, after the session line let in on a grant with so many seconds left.
     pub fn opened_for(mut self, limit_s: u64) -> Self {
         let grant = Id::parse(ID).unwrap();
-        self.word = Some(OpenedOn { grant, limit_s });
+        self.opened = Some(OpenedOn { grant, limit_s });
         self
     }
 }
@@ -182,13 +182,16 @@ impl Pam for FakePam {
         Ok(())
     }
 
-    fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored> {
-        assert_eq!(self.events.next("a word"), Event::Word(opened.limit_s));
+    fn store_opened(&mut self, opened: OpenedOn) -> Result<(), NotStored> {
+        assert_eq!(
+            self.events.next("what was opened"),
+            Event::Stored(opened.limit_s)
+        );
         Ok(())
     }
 
-    fn word(&self) -> Option<OpenedOn> {
-        self.word
+    fn opened(&self) -> Option<OpenedOn> {
+        self.opened
     }
 
     fn keep_bound(&mut self, grant: Id) -> Result<(), NotStored> {

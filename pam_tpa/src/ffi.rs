@@ -173,12 +173,12 @@ impl Pam for Handle<'_> {
         stored(self.pamh.set_data(RUNTIME_MAX, text))
     }
 
-    fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored> {
+    fn store_opened(&mut self, opened: OpenedOn) -> Result<(), NotStored> {
         stored(self.pamh.set_data(OPENED_ON, Box::new(opened)))
     }
 
-    fn word(&self) -> Option<OpenedOn> {
-        // SAFETY: data of this name is stored by `leave_word` alone, with this type, and PAM
+    fn opened(&self) -> Option<OpenedOn> {
+        // SAFETY: data of this name is stored by `store_opened` alone, with this type, and PAM
         // keeps it until the transaction ends or it is replaced, neither of which can happen
         // before it is copied here.
         unsafe { self.pamh.get_data::<OpenedOn>(OPENED_ON) }
@@ -191,7 +191,7 @@ impl Pam for Handle<'_> {
     }
 
     fn bound(&self) -> Option<Id> {
-        // SAFETY: as for `word`: `keep_bound` alone stores data of this name, with this type.
+        // SAFETY: as for `opened`: `keep_bound` alone stores data of this name, with this type.
         unsafe { self.pamh.get_data::<Id>(BOUND) }.ok().copied()
     }
 
@@ -200,7 +200,7 @@ impl Pam for Handle<'_> {
     }
 
     fn holders(&self) -> Vec<Id> {
-        // SAFETY: as for `word`: `keep_holders` alone stores data of this name, with this type.
+        // SAFETY: as for `opened`: `keep_holders` alone stores data of this name, with this type.
         let kept = unsafe { self.pamh.get_data::<Vec<Id>>(HOLDERS) };
         kept.cloned().unwrap_or_default()
     }

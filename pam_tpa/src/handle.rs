@@ -52,13 +52,13 @@ pub trait Pam {
     /// # Errors
     /// When PAM has no room for it.
     fn limit_runtime(&mut self, seconds: u64) -> Result<(), NotStored>;
-    /// Leaves word for the scope line.
+    /// Stores on which grant the session was opened, for the scope line.
     ///
     /// # Errors
     /// When PAM has no room for it.
-    fn leave_word(&mut self, opened: OpenedOn) -> Result<(), NotStored>;
-    /// The word left by the session line of this transaction.
-    fn word(&self) -> Option<OpenedOn>;
+    fn store_opened(&mut self, opened: OpenedOn) -> Result<(), NotStored>;
+    /// What the session line of this transaction stored.
+    fn opened(&self) -> Option<OpenedOn>;
     /// Keeps for the session line on which grant the account line put this process into its cgroup.
     ///
     /// # Errors

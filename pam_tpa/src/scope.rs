@@ -19,7 +19,7 @@ const NESTING: [&str; 2] = ["su", "su-l"];
 /// Where the process stands, seen from the limit it should have.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-enum Footing {
+enum ScopeStatus {
     /// In a scope of its own that ends in time.
     Own,
     /// In the scope of the session that it was started from.
@@ -58,7 +58,7 @@ fn stay_held(phase: &Phase<'_>) -> Result<(), String> {
 }
 
 fn check_limit(phase: &mut Phase<'_>) -> PamResultCode {
-    let Some(opened) = phase.pam.word() else {
+    let Some(opened) = phase.pam.opened() else {
         return PamResultCode::PAM_IGNORE;
     };
     let subject = match arrive(phase, Moment::Session) {
@@ -68,16 +68,16 @@ fn check_limit(phase: &mut Phase<'_>) -> PamResultCode {
         }
         Arrival::Refused(code) => return code,
     };
-    if !subject.listens() {
+    if !subject.is_interactive() {
         // cron and at stand in the grant's own cgroup since the session line.
         return PamResultCode::PAM_IGNORE;
     }
-    let outcome = match footing(phase, &subject, opened) {
-        Footing::Own => Ok(()),
+    let outcome = match scope_status(phase, &subject, opened) {
+        ScopeStatus::Own => Ok(()),
         // It ends with the grant like a sudo command does: by its cgroup, out of the scope of a
         // session that is somebody else's or lasts longer.
-        Footing::Nested => phase.host.enter_group(&opened.grant, None),
-        Footing::Unbound(why) => Err(why),
+        ScopeStatus::Nested => phase.host.enter_group(&opened.grant, None),
+        ScopeStatus::Unbound(why) => Err(why),
     };
     if let Err(why) = outcome {
         phase
@@ -97,10 +97,10 @@ fn check_limit(phase: &mut Phase<'_>) -> PamResultCode {
     PamResultCode::PAM_SUCCESS
 }
 
-fn footing(phase: &Phase<'_>, subject: &Subject, opened: OpenedOn) -> Footing {
+fn scope_status(phase: &Phase<'_>, subject: &Subject, opened: OpenedOn) -> ScopeStatus {
     let cgroup = match phase.host.cgroup() {
         Ok(cgroup) => cgroup,
-        Err(why) => return Footing::Unbound(why),
+        Err(why) => return ScopeStatus::Unbound(why),
     };
     let limit = match own_scope(&cgroup, subject.person.uid) {
         Some(scope) => phase.host.scope_limit_s(scope),
@@ -109,13 +109,13 @@ fn footing(phase: &Phase<'_>, subject: &Subject, opened: OpenedOn) -> Footing {
         )),
     };
     match limit {
-        Ok(limit_s) if limit_s <= opened.limit_s => Footing::Own,
-        _ if nests(&subject.query.service) && in_session(&cgroup) => Footing::Nested,
-        Ok(limit_s) => Footing::Unbound(format!(
+        Ok(limit_s) if limit_s <= opened.limit_s => ScopeStatus::Own,
+        _ if nests(&subject.query.service) && in_session(&cgroup) => ScopeStatus::Nested,
+        Ok(limit_s) => ScopeStatus::Unbound(format!(
             "its scope ends after {limit_s}s, the grant after {}s",
             opened.limit_s
         )),
-        Err(why) => Footing::Unbound(why),
+        Err(why) => ScopeStatus::Unbound(why),
     }
 }
 

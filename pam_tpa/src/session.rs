@@ -54,7 +54,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
     {
         return refuse_unheld(phase, &subject, &grant.id, &why);
     }
-    if subject.class == Class::Login && subject.listens() && !text.is_empty() {
+    if subject.class == Class::Login && subject.is_interactive() && !text.is_empty() {
         phase.pam.say_info(&text);
     }
     PamResultCode::PAM_SUCCESS
@@ -65,7 +65,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
 /// A login gets its limit from `pam_systemd`. What has no scope of its own, sudo and the jobs of
 /// cron and at, goes into a cgroup named by the grant, which the grant's reaper kills.
 fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
-    if subject.class == Class::Sudo || !subject.listens() {
+    if subject.class == Class::Sudo || !subject.is_interactive() {
         hold(phase, subject, &grant.id)?;
     }
     if subject.class == Class::Login {
@@ -77,7 +77,7 @@ fn bind(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), St
         phase
             .pam
             .limit_runtime(limit_s)
-            .and_then(|()| phase.pam.leave_word(opened))
+            .and_then(|()| phase.pam.store_opened(opened))
             .map_err(|_| "PAM keeps no data".to_owned())?;
     }
     Ok(())
@@ -166,7 +166,7 @@ mod tests {
     fn a_login_gets_its_limit_and_its_grant_line() {
         let events = [
             Event::Limit(7_140 + GRACE_S),
-            Event::Word(7_140 + GRACE_S),
+            Event::Stored(7_140 + GRACE_S),
             Event::Info("tpa: grant"),
         ];
         let pam = FakePam::new("sshd", "alice", events);
@@ -198,7 +198,7 @@ mod tests {
         let events = [
             Event::Log(Level::Warning, "offline: "),
             Event::Limit(3_690 + GRACE_S),
-            Event::Word(3_690 + GRACE_S),
+            Event::Stored(3_690 + GRACE_S),
             Event::Info("tpa: grant 7H2KM4QX (web-ops): 1h1m30s left."),
         ];
         let pam = FakePam::new("sshd", "alice", events);
@@ -300,7 +300,7 @@ mod tests {
         let pam = FakePam::new(
             "cron",
             "alice",
-            [Event::Limit(60 + GRACE_S), Event::Word(60 + GRACE_S)],
+            [Event::Limit(60 + GRACE_S), Event::Stored(60 + GRACE_S)],
         );
         assert_eq!(on(pam, opens(allowed(60)), &moving(Ok(()))), PAM_SUCCESS);
     }

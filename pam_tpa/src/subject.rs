@@ -53,7 +53,7 @@ pub enum Arrival {
 impl Subject {
     /// Whether somebody is there to read what is said.
     #[must_use]
-    pub fn listens(&self) -> bool {
+    pub fn is_interactive(&self) -> bool {
         !BACKGROUND.contains(&self.query.service.as_str())
     }
 
