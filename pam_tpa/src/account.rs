@@ -42,7 +42,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     }
     let answer = ask(phase, &subject, |daemon, query| daemon.account(query));
     match settle(phase, &subject, answer) {
-        Decision::In { grant, text, .. } => {
+        Decision::Allow { grant, text, .. } => {
             if subject.class == Class::Sudo
                 && let Some(grant) = grant
                 && let Err(why) = hold_sudo(phase, &subject, grant)
@@ -54,7 +54,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
             }
             PamResultCode::PAM_SUCCESS
         }
-        Decision::Out(text) => refuse(phase, &subject, &text),
+        Decision::Deny(text) => refuse(phase, &subject, &text),
     }
 }
 
@@ -105,7 +105,7 @@ pub fn settle(
     });
     match (&decision, problem) {
         (
-            Decision::In {
+            Decision::Allow {
                 grant: Some(grant),
                 basis: Basis::Offline(why),
                 ..

@@ -62,7 +62,7 @@ fn with_seat(phase: &mut Phase<'_>, subject: &Subject) {
 
 /// Asks somebody whom the gate concerns, and waits with them.
 fn serve(phase: &mut Phase<'_>, subject: &Subject) {
-    let verdict = match phase.daemon.standing(&subject.query) {
+    let verdict = match phase.daemon.preview(&subject.query) {
         Ok(verdict) => verdict,
         // The account phase finds out for itself, and tells them.
         Err(why) => {
@@ -173,7 +173,7 @@ fn agree_to_wait(phase: &mut Phase<'_>, subject: &Subject, filed: &Request) -> O
 /// Waits for the decision, and says how that ended.
 fn wait(phase: &mut Phase<'_>, subject: &Subject, id: Id) {
     let timeout = phase.args.wait;
-    let waited = phase.daemon.decision(
+    let waited = phase.daemon.await_decision(
         id.as_str(),
         subject.query.rhost.as_deref(),
         Duration::from_secs(timeout.as_secs()),
@@ -321,10 +321,10 @@ mod tests {
 
     fn desk(waited: Waited) -> Vec<Desk> {
         vec![
-            Desk::Standing(refused()),
+            Desk::Preview(refused()),
             Desk::Roles(Ok(vec![role(false)])),
             filing(None, Ok(request("pending"))),
-            Desk::Decision(ID, waited),
+            Desk::AwaitDecision(ID, waited),
         ]
     }
 
@@ -365,14 +365,14 @@ mod tests {
 
     #[test]
     fn who_holds_a_grant_is_not_asked() {
-        at("sshd", vec![], vec![Desk::Standing(allowed(60))]);
+        at("sshd", vec![], vec![Desk::Preview(allowed(60))]);
     }
 
     #[test]
     fn with_tpad_gone_or_hung_nobody_is_asked() {
         for unanswered in [gone(), Err(Unanswered::Hung)] {
             let events = vec![Event::Log(Level::Error, "nobody is asked")];
-            at("sshd", events, vec![Desk::Standing(unanswered)]);
+            at("sshd", events, vec![Desk::Preview(unanswered)]);
         }
     }
 
@@ -385,7 +385,7 @@ mod tests {
             Some("q"),
         )];
         let desk = vec![
-            Desk::Standing(Ok(verdict)),
+            Desk::Preview(Ok(verdict)),
             Desk::Roles(Ok(vec![role(false)])),
         ];
         at("sudo", events, desk);
@@ -420,7 +420,7 @@ mod tests {
         let code = run(authenticate, pam, FakeDaemon::silent(), &host, "ask");
         assert_eq!(code, PAM_IGNORE);
         let pam = FakePam::new("sudo", "alice", []);
-        let daemon = FakeDaemon::at_desk([Desk::Standing(allowed(60))]);
+        let daemon = FakeDaemon::at_desk([Desk::Preview(allowed(60))]);
         let code = run(authenticate, pam, daemon, &host, "ask");
         assert_eq!(code, PAM_IGNORE, "sudo holds no connection");
     }
@@ -430,7 +430,7 @@ mod tests {
         at(
             "sshd",
             vec![],
-            vec![Desk::Standing(refused()), Desk::Roles(Ok(vec![]))],
+            vec![Desk::Preview(refused()), Desk::Roles(Ok(vec![]))],
         );
     }
 
@@ -512,16 +512,13 @@ mod tests {
             Event::Prompt("How long", Some("")),
             Event::Prompt("Reason", Some("")),
         ];
-        let desk = vec![
-            Desk::Standing(refused()),
-            Desk::Roles(Ok(vec![role(false)])),
-        ];
+        let desk = vec![Desk::Preview(refused()), Desk::Roles(Ok(vec![role(false)]))];
         at("sshd", events, desk);
 
         let mut verdict = refused().unwrap();
         verdict.pending = Some(ID.into());
         let events = vec![Event::Prompt("tpa: request 7H2KM4QX is waiting.", Some(""))];
-        at("sshd", events, vec![Desk::Standing(Ok(verdict))]);
+        at("sshd", events, vec![Desk::Preview(Ok(verdict))]);
     }
 
     #[test]
@@ -533,14 +530,14 @@ mod tests {
         at(
             "sshd",
             events,
-            vec![Desk::Standing(Ok(verdict)), Desk::Decision(ID, decided)],
+            vec![Desk::Preview(Ok(verdict)), Desk::AwaitDecision(ID, decided)],
         );
     }
 
     #[test]
     fn a_role_that_says_yes_by_itself_is_not_waited_for() {
         let desk = vec![
-            Desk::Standing(refused()),
+            Desk::Preview(refused()),
             Desk::Roles(Ok(vec![role(false)])),
             filing(None, Ok(request("active"))),
         ];
@@ -554,7 +551,7 @@ mod tests {
             Err(NotFiled::Refused(Refusal::Invalid(why)))
         };
         let mut events = typing();
-        let mut desk = vec![Desk::Standing(refused()), Desk::Roles(Ok(vec![role(true)]))];
+        let mut desk = vec![Desk::Preview(refused()), Desk::Roles(Ok(vec![role(true)]))];
         for _ in 0..TRIES {
             events.push(Event::Prompt("Ticket: ", Some("4821")));
             events.push(Event::Error(
@@ -571,7 +568,7 @@ mod tests {
         let mut events = typing();
         events.push(Event::Error("tpa: 5 requests are pending"));
         let desk = vec![
-            Desk::Standing(refused()),
+            Desk::Preview(refused()),
             Desk::Roles(Ok(vec![role(false)])),
             filing(None, Err(why)),
         ];

@@ -324,8 +324,8 @@ impl Daemon for Bus {
         let _ = self.ask::<()>(&Call("CloseSession", (query,)), TELLING_DEADLINE);
     }
 
-    fn standing(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
-        verdict(self.ask(&Call("Standing", (query,)), TELLING_DEADLINE))
+    fn preview(&mut self, query: &Query) -> Result<Verdict, Unanswered> {
+        verdict(self.ask(&Call("Preview", (query,)), TELLING_DEADLINE))
     }
 
     fn roles(&mut self, query: &Query) -> Result<Vec<Role>, NotFiled> {
@@ -336,9 +336,9 @@ impl Daemon for Bus {
         Ok(self.ask(&Call("Ask", (query, request)), FILING_DEADLINE)?)
     }
 
-    fn decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited {
+    fn await_decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited {
         match Departure::watch(rhost) {
-            Ok(departure) => self.wait(&Call("Decision", (id,)), &departure, timeout),
+            Ok(departure) => self.wait(&Call("AwaitDecision", (id,)), &departure, timeout),
             Err(error) => Waited::Lost(format!("cannot watch for the end of the login: {error}")),
         }
     }

@@ -73,7 +73,7 @@ pub trait Daemon {
     ///
     /// # Errors
     /// When `tpad` does not answer.
-    fn standing(&mut self, query: &Query) -> Result<Verdict, Unanswered>;
+    fn preview(&mut self, query: &Query) -> Result<Verdict, Unanswered>;
     /// The roles they may ask for that give what they are here for.
     ///
     /// # Errors
@@ -86,5 +86,5 @@ pub trait Daemon {
     fn file(&mut self, query: &Query, request: &NewRequest) -> Result<Request, NotFiled>;
     /// Waits until a request is decided, for so long, or until the person leaves; `rhost` is where
     /// they come from.
-    fn decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited;
+    fn await_decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited;
 }

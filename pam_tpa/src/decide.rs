@@ -36,12 +36,12 @@ pub enum Basis {
     Offline(String),
 }
 
-/// In or out.
+/// Whether the person gets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
-    /// In.
-    In {
+    /// They get in.
+    Allow {
         /// On this grant. `None` when `tpad` says that they need none.
         grant: Option<Grant>,
         /// What to tell them.
@@ -49,8 +49,8 @@ pub enum Decision {
         /// How it was decided.
         basis: Basis,
     },
-    /// Out, and what to tell them.
-    Out(String),
+    /// They are refused, and told this.
+    Deny(String),
 }
 
 /// Decides on the answer of `tpad`, or without one on the grant that `offline` finds: whether
@@ -64,7 +64,7 @@ pub fn decide(
         Ok(verdict) => by_verdict(&verdict),
         Err(unanswered) => match offline() {
             Some(found) => by_state(&found, unanswered.to_string()),
-            None => Decision::Out(not_answering(help)),
+            None => Decision::Deny(not_answering(help)),
         },
     }
 }
@@ -77,7 +77,7 @@ fn by_verdict(verdict: &Verdict) -> Decision {
         .collect();
     let text = lines.join("\n");
     if !verdict.allowed {
-        return Decision::Out(if text.is_empty() {
+        return Decision::Deny(if text.is_empty() {
             "tpa: access denied.".to_owned()
         } else {
             text
@@ -87,9 +87,9 @@ fn by_verdict(verdict: &Verdict) -> Decision {
         (None, _) => None,
         (Some(Ok(id)), Some(remaining_s)) if remaining_s > 0 => Some(Grant { id, remaining_s }),
         // Sudden as it may be, an end that has come is an end; and 0 means "no limit" elsewhere.
-        _ => return Decision::Out("tpa: the grant has ended; access denied.".to_owned()),
+        _ => return Decision::Deny("tpa: the grant has ended; access denied.".to_owned()),
     };
-    Decision::In {
+    Decision::Allow {
         grant,
         text,
         basis: Basis::Asked,
@@ -104,7 +104,7 @@ fn by_state(found: &Offline, why: String) -> Decision {
     } = found;
     let role = one_line(role, 64);
     let left = Span::from_secs(*remaining_s);
-    Decision::In {
+    Decision::Allow {
         grant: Some(Grant {
             id: *id,
             remaining_s: *remaining_s,
@@ -154,7 +154,7 @@ mod tests {
     fn what_tpad_says_holds_and_no_file_is_looked_at() {
         assert!(matches!(
             decide(Ok(allowed(Some(60))), "", never),
-            Decision::In {
+            Decision::Allow {
                 grant: Some(Grant {
                     remaining_s: 60,
                     ..
@@ -168,7 +168,7 @@ mod tests {
         };
         assert_eq!(
             decide(Ok(refused), "", never),
-            Decision::Out("tpa: no\n     next".into())
+            Decision::Deny("tpa: no\n     next".into())
         );
     }
 
@@ -177,7 +177,7 @@ mod tests {
         for remaining in [None, Some(0)] {
             assert!(matches!(
                 decide(Ok(allowed(remaining)), "", never),
-                Decision::Out(_)
+                Decision::Deny(_)
             ));
         }
     }
@@ -188,7 +188,7 @@ mod tests {
             grant: Some("../../etc".into()),
             ..allowed(Some(60))
         };
-        assert!(matches!(decide(Ok(verdict), "", never), Decision::Out(_)));
+        assert!(matches!(decide(Ok(verdict), "", never), Decision::Deny(_)));
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
         for unanswered in [Unanswered::Gone("x".into()), Unanswered::Hung] {
             let why = unanswered.to_string();
             let decision = decide(Err(unanswered), "", || Some(found()));
-            let Decision::In { grant, text, basis } = decision else {
+            let Decision::Allow { grant, text, basis } = decision else {
                 panic!("refused");
             };
             assert_eq!(grant.map(|grant| grant.remaining_s), Some(90));
@@ -210,7 +210,7 @@ mod tests {
         for unanswered in [Unanswered::Gone("x".into()), Unanswered::Hung] {
             assert_eq!(
                 decide(Err(unanswered), "Ask in #oncall", || None),
-                Decision::Out("tpa: tpad is not answering; access denied. Ask in #oncall".into())
+                Decision::Deny("tpa: tpad is not answering; access denied. Ask in #oncall".into())
             );
         }
     }
@@ -223,7 +223,7 @@ mod tests {
         };
         assert_eq!(
             decide(Ok(verdict), "", never),
-            Decision::Out("a\\u{1b}[2J\\nb".into())
+            Decision::Deny("a\\u{1b}[2J\\nb".into())
         );
     }
 }

@@ -231,14 +231,14 @@ pub enum Method {
 /// What people who ask for a grant get to hear.
 #[derive(Debug)]
 pub enum Desk {
-    /// `Standing`
-    Standing(Result<Verdict, Unanswered>),
+    /// `Preview`
+    Preview(Result<Verdict, Unanswered>),
     /// `Roles`
     Roles(Result<Vec<Role>, NotFiled>),
     /// `Ask`: what is filed, and the answer.
     File(Box<NewRequest>, Box<Result<Request, NotFiled>>),
-    /// `Decision` on this request.
-    Decision(&'static str, Waited),
+    /// `AwaitDecision` on this request.
+    AwaitDecision(&'static str, Waited),
 }
 
 /// `tpad`: which method is called for which user, and the answer; and what the desk says.
@@ -282,7 +282,7 @@ impl FakeDaemon {
     /// The same, and then how the person stands.
     pub fn and_standing(self, answer: Result<Verdict, Unanswered>) -> Self {
         Self {
-            desk: Script::new([Desk::Standing(answer)]),
+            desk: Script::new([Desk::Preview(answer)]),
             ..self
         }
     }
@@ -317,10 +317,10 @@ impl Daemon for FakeDaemon {
         let _ = self.call(Method::Close, query);
     }
 
-    fn standing(&mut self, _: &Query) -> Result<Verdict, Unanswered> {
-        match self.desk.next("Standing") {
-            Desk::Standing(answer) => answer,
-            other => panic!("Standing instead of {other:?}"),
+    fn preview(&mut self, _: &Query) -> Result<Verdict, Unanswered> {
+        match self.desk.next("Preview") {
+            Desk::Preview(answer) => answer,
+            other => panic!("Preview instead of {other:?}"),
         }
     }
 
@@ -338,11 +338,11 @@ impl Daemon for FakeDaemon {
         }
     }
 
-    fn decision(&mut self, id: &str, rhost: Option<&str>, _: Duration) -> Waited {
+    fn await_decision(&mut self, id: &str, rhost: Option<&str>, _: Duration) -> Waited {
         assert_eq!(rhost, Some("192.0.2.7\\n"));
-        match self.desk.next("Decision") {
-            Desk::Decision(expected, waited) if expected == id => waited,
-            other => panic!("Decision on {id} instead of {other:?}"),
+        match self.desk.next("AwaitDecision") {
+            Desk::AwaitDecision(expected, waited) if expected == id => waited,
+            other => panic!("AwaitDecision on {id} instead of {other:?}"),
         }
     }
 }

@@ -46,8 +46,8 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
     }
     let answer = ask(phase, &subject, |daemon, query| daemon.open_session(query));
     let (grant, text) = match settle(phase, &subject, answer) {
-        Decision::In { grant, text, .. } => (grant, text),
-        Decision::Out(text) => return refuse(phase, &subject, &text),
+        Decision::Allow { grant, text, .. } => (grant, text),
+        Decision::Deny(text) => return refuse(phase, &subject, &text),
     };
     if let Some(grant) = grant
         && let Err(why) = bind(phase, &subject, grant)
@@ -115,12 +115,12 @@ pub fn still_lives(phase: &mut Phase<'_>, subject: &Subject, grant: &Id) -> Resu
     if phase.host.is_live(grant, Some(subject.person.uid)) {
         return Ok(());
     }
-    let answer = phase.daemon.standing(&subject.query);
+    let answer = phase.daemon.preview(&subject.query);
     match decide(answer, "", || None) {
-        Decision::In {
+        Decision::Allow {
             grant: Some(now), ..
         } if now.id == *grant => Ok(()),
-        Decision::In { .. } | Decision::Out(_) => Err("it has ended meanwhile".to_owned()),
+        Decision::Allow { .. } | Decision::Deny(_) => Err("it has ended meanwhile".to_owned()),
     }
 }
 

@@ -341,7 +341,7 @@ pub trait Access {
     fn verify(&self, after: u64) -> zbus::Result<Verification>;
     /// Tells the log of these events once more, by their sequence numbers: what a log daemon
     /// missed; for root.
-    fn tell_again(&self, events: &[u64]) -> zbus::Result<()>;
+    fn resend_events(&self, events: &[u64]) -> zbus::Result<()>;
     /// Loads the configuration anew, whole or not at all; for root.
     fn reload(&self) -> zbus::Result<()>;
 

@@ -69,13 +69,13 @@ pub trait Gate {
     /// They left.
     fn close_session(&self, query: &Query) -> zbus::Result<()>;
     /// What the account phase would say now: nothing is recorded, and no grant begins.
-    fn standing(&self, query: &Query) -> zbus::Result<Verdict>;
+    fn preview(&self, query: &Query) -> zbus::Result<Verdict>;
     /// The roles that the person may ask for, of those that give what they are here for.
     fn roles(&self, query: &Query) -> zbus::Result<Vec<Role>>;
     /// Files a request for the person, who has just authenticated.
     fn ask(&self, query: &Query, request: &NewRequest) -> zbus::Result<Request>;
     /// Answers when the request is no longer pending.
-    fn decision(&self, id: &str) -> zbus::Result<Request>;
+    fn await_decision(&self, id: &str) -> zbus::Result<Request>;
     /// Loads the configuration anew, whole or not at all.
     fn reload(&self) -> zbus::Result<()>;
 }

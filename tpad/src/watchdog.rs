@@ -49,6 +49,6 @@ async fn ask() -> anyhow::Result<()> {
         pid: std::process::id(),
         ..Query::default()
     };
-    client::gate(&connection).await?.standing(&query).await?;
+    client::gate(&connection).await?.preview(&query).await?;
     Ok(())
 }

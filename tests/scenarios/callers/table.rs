@@ -71,7 +71,7 @@ pub const ACCESS: [Row; 22] = [
     ("Log", "'a{sv}' 0", Nothing, &["heidi", "root"], NOBODY),
     ("Verify", "t 0", Nothing, &["heidi", "root"], NOBODY),
     ("Subscribe", "", Nothing, ALL, NOBODY),
-    ("TellAgain", "at 1 1", Nothing, &["root"], NOBODY),
+    ("ResendEvents", "at 1 1", Nothing, &["root"], NOBODY),
     ("Reload", "", Nothing, &["root"], NOBODY),
 ];
 
@@ -80,13 +80,13 @@ pub const GATE: [(&str, &str); 8] = [
     ("Account", "'a{sv}' QUERY"),
     ("OpenSession", "'a{sv}' QUERY"),
     ("CloseSession", "'a{sv}' QUERY"),
-    ("Standing", "'a{sv}' QUERY"),
+    ("Preview", "'a{sv}' QUERY"),
     ("Roles", "'a{sv}' QUERY"),
     (
         "Ask",
         "'a{sv}a{sv}' QUERY 2 role s web-ops reason s 'nginx hangs'",
     ),
-    ("Decision", "s ID"),
+    ("AwaitDecision", "s ID"),
     ("Reload", ""),
 ];
 

@@ -254,7 +254,7 @@ impl Daemon {
         Ok(page)
     }
 
-    fn tell_again(&self, events: Vec<u64>) -> Result<(), Refusal> {
+    fn resend_events(&self, events: Vec<u64>) -> Result<(), Refusal> {
         self.called()?.told_again.extend(events);
         Ok(())
     }

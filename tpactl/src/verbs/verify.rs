@@ -120,7 +120,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         ));
     }
     if let Some(findings) = findings.as_ref().filter(|_| args.resend) {
-        tell_again(findings, &client).await?;
+        resend_events(findings, &client).await?;
     }
     match findings {
         Some(findings) if !findings.agree() => Err(Fail::new(
@@ -172,11 +172,11 @@ async fn walk(client: &Client, after: u64) -> Result<(Chain, Option<(u64, String
 }
 
 /// Has what is missing told once more. What was found before stays the answer.
-async fn tell_again(findings: &Findings, client: &Client) -> Result<(), Fail> {
+async fn resend_events(findings: &Findings, client: &Client) -> Result<(), Fail> {
     let ranges = findings.missing.iter();
     let missing: Vec<u64> = ranges.flat_map(|(first, last)| *first..=*last).collect();
     for some in missing.chunks(TELL_MOST) {
-        client.ask(client.access.tell_again(some)).await?;
+        client.ask(client.access.resend_events(some)).await?;
     }
     Ok(())
 }

@@ -386,7 +386,7 @@ impl Access {
         })
     }
 
-    async fn tell_again(
+    async fn resend_events(
         &self,
         events: Vec<u64>,
         #[zbus(header)] header: Header<'_>,
@@ -398,7 +398,7 @@ impl Access {
                 "only root may have lines sent again\nnext: sudo tpactl verify --resend".into(),
             ));
         }
-        self.engine.tell_again(&events);
+        self.engine.resend_events(&events);
         Ok(())
     }
 

@@ -110,7 +110,7 @@ impl Gate {
             .map_err(Error::from)?)
     }
 
-    async fn standing(
+    async fn preview(
         &self,
         query: Query,
         #[zbus(header)] header: Header<'_>,
@@ -118,7 +118,7 @@ impl Gate {
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
         let arrival = arrival(&query).await?;
-        let answer = self.engine.standing(&arrival).map_err(Error::from)?;
+        let answer = self.engine.preview(&arrival).map_err(Error::from)?;
         Ok(Verdict {
             pending: pending(&answer, arrival.class),
             held: held(&answer),
@@ -163,7 +163,7 @@ impl Gate {
         self.show(&caller, request.id)
     }
 
-    async fn decision(
+    async fn await_decision(
         &self,
         id: &str,
         #[zbus(header)] header: Header<'_>,

@@ -52,7 +52,7 @@ impl Engine {
     }
 
     /// Has the log told of these events once more: a log daemon missed them.
-    pub fn tell_again(&self, events: &[u64]) {
+    pub fn resend_events(&self, events: &[u64]) {
         self.lock().again.extend(events);
         self.changed.notify(usize::MAX);
     }

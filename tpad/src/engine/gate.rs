@@ -78,7 +78,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the time cannot be told.
-    pub fn standing(&self, arrival: &Arrival) -> anyhow::Result<Answer> {
+    pub fn preview(&self, arrival: &Arrival) -> anyhow::Result<Answer> {
         let (answer, _, _) = self.judge(&mut self.lock(), arrival)?;
         Ok(answer)
     }
