@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use tpa_tests::access::stay;
-use tpa_tests::grant::{grant, request};
+use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::play;
@@ -101,7 +101,7 @@ on_both_debians! {
         anyhow::ensure!(said.ok()? == "4", "{said}");
     }
 
-    fn timers_and_limits_are_there_again_after_the_next_event(host) {
+    fn timers_and_limits_are_there_again_after_the_next_grant(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let _login = stay(host, "alice")?;
         let more = host.console("alice", &format!("tpactl extend {id} --for 30m --reason 'more of the same' --no-wait --json")).json()?;
@@ -109,7 +109,7 @@ on_both_debians! {
         let limit = "ls /run/systemd/system/session-*.scope.d/60-tpa.conf";
         host.root(limit).ok()?;
         host.root(&format!("systemctl stop 'tpa-reap-{id}-*.timer'; rm /run/systemd/system/session-*.scope.d/60-tpa.conf; systemctl daemon-reload")).ok()?;
-        request(host, "mallory", "web-ops", "1h")?;
+        grant(host, "mallory", "web-ops", "1h")?;
         host.logged_with(&[" host-drift ", &format!("timer tpa-reap-{id}")])?;
         host.root(&format!("systemctl list-units --plain --no-legend 'tpa-reap-{id}-*.timer' | grep .")).ok()?;
         // Later than the line, because the limits come after the timers.

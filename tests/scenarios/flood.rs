@@ -22,6 +22,22 @@ fn height(host: &Host) -> Result<u64> {
 
 /// Closed requests as so many would have left them, copied from the one that there is.
 fn fill(host: &Host) -> Result<()> {
+    let row = "SELECT id FROM requests LIMIT 1";
+    change_database(
+        host,
+        &format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PAST})
+             INSERT INTO requests
+             SELECT printf('%08d', i), state, 0, uid, user, requested_by, role, requested_at - i,
+                    changed_at - 90000 - i,
+                    json_set(body, '$.id', printf('%08d', i), '$.requested_at', requested_at - i)
+             FROM requests, n WHERE id = ({row})"
+        ),
+    )
+}
+
+/// Changes the database while tpad is away.
+fn change_database(host: &Host, statement: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tpa.db");
     host.root("systemctl stop tpad").ok()?;
@@ -29,18 +45,7 @@ fn fill(host: &Host) -> Result<()> {
     host.root("touch /var/lib/tpa/tpa.db-wal").ok()?;
     host.copy_out("/var/lib/tpa/tpa.db-wal", &folder.path().join("tpa.db-wal"))?;
     let database = rusqlite::Connection::open(&file)?;
-    let row = "SELECT id FROM requests LIMIT 1";
-    let id: String = database
-        .query_row(row, [], |row| row.get(0))
-        .context("a request")?;
-    database.execute_batch(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PAST})
-         INSERT INTO requests
-         SELECT printf('%08d', i), state, 0, uid, user, requested_by, role, requested_at - i,
-                changed_at - 90000 - i,
-                json_set(body, '$.id', printf('%08d', i), '$.requested_at', requested_at - i)
-         FROM requests, n WHERE id = '{id}'"
-    ))?;
+    database.execute_batch(statement)?;
     drop(database);
     host.root("rm -f /var/lib/tpa/tpa.db-wal /var/lib/tpa/tpa.db-shm")
         .ok()?;
@@ -48,6 +53,54 @@ fn fill(host: &Host) -> Result<()> {
     host.root("chmod 0600 /var/lib/tpa/tpa.db; systemctl start tpad")
         .ok()?;
     Ok(())
+}
+
+/// So many more people, each with a live grant, as copies of the one that there is.
+fn live(host: &Host, from: u32, to: u32) -> Result<()> {
+    host.root(&format!(
+        "gid=$(id -g alice); for n in $(seq {from} {to}); do \
+         echo u$n:x:$((20000 + n)):$gid::/nonexistent:/usr/sbin/nologin; done >>/etc/passwd"
+    ))
+    .ok()?;
+    change_database(
+        host,
+        &format!(
+            "WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})
+             INSERT INTO requests
+             SELECT printf('9%07d', i), state, open, 20000 + i, 'u' || i, 20000 + i, role,
+                    requested_at, changed_at,
+                    json_set(body, '$.id', printf('9%07d', i),
+                             '$.user', json_object('uid', 20000 + i, 'name', 'u' || i),
+                             '$.requested_by', json_object('uid', 20000 + i, 'name', 'u' || i))
+             FROM requests, n WHERE user = 'alice' AND open = 1"
+        ),
+    )
+}
+
+/// How many system calls tpad and what it starts make while somebody is refused, somebody comes in,
+/// and a request is filed and withdrawn: nothing that is to change the host.
+fn calls(host: &Host) -> Result<u32> {
+    let mut strace = host.start(
+        "exec strace --attach=$(pidof tpad) --follow-forks --summary-only --output=/root/calls 2>&1",
+    )?;
+    strace.line_with("attached")?;
+    host.ssh("mallory", "true").fails()?;
+    host.ssh("alice", "true").ok()?;
+    let id = tpa_tests::grant::request(host, "mallory", "web-ops", "1h")?;
+    host.console("mallory", &format!("tpactl withdraw {id} --yes"))
+        .ok()?;
+    host.told("request-withdrawn", &id)?;
+    host.root("pkill -x strace").ok()?;
+    strace.finish()?;
+    let table = host.root("cat /root/calls");
+    let total = table
+        .ok()?
+        .lines()
+        .find(|line| line.trim_end().ends_with(" total"));
+    let total = total.with_context(|| format!("no total in {table}"))?;
+    // Columns: % of time, seconds, microseconds a call, calls, errors.
+    let calls = total.split_whitespace().nth(3).context("calls")?;
+    Ok(calls.parse()?)
 }
 
 /// A role that gives a command with whatever arguments.
@@ -146,6 +199,17 @@ on_both_debians! {
             ensure!(grown <= GROWN_KB, "{member}: tpad grew by {grown} KiB");
         }
         host.root("systemctl show --property=NRestarts tpad").says("NRestarts=0")?;
+    }
+
+    fn what_changes_nothing_on_the_host_costs_the_same_however_many_grants_live(host) {
+        grant(host, "alice", "web-ops", "1h")?;
+        live(host, 1, 10)?;
+        host.ssh("alice", "true").ok()?;
+        let few = calls(host)?;
+        live(host, 11, 60)?;
+        host.ssh("alice", "true").ok()?;
+        let many = calls(host)?;
+        ensure!(many <= few + 100, "{few} system calls at 11 live grants, {many} at 61");
     }
 
     fn a_long_past_is_listed_in_pages_and_keeps_nobody_waiting(host) {

@@ -1,16 +1,26 @@
 //! Sees when somebody touches what is the daemon's, or the accounts of this host (inotify(7)).
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tpa_bus::names;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
+/// Device and number of a folder.
+type Folder = (u64, u64);
+
+fn folder_at(path: &Path) -> Option<Folder> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// A watch over some folders.
 #[derive(Debug)]
 pub struct Watch {
     inotify: AsyncIo<Inotify, Shared>,
+    over: Vec<(PathBuf, Option<Folder>)>,
     matters: fn(&OsStr) -> bool,
 }
 
@@ -53,14 +63,28 @@ impl Watch {
         matters: fn(&OsStr) -> bool,
     ) -> nix::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let mut over = Vec::new();
         for folder in folders {
+            // Before it is watched: of one that is put in its place meanwhile, it is known.
+            over.push((PathBuf::from(folder), folder_at(Path::new(folder))));
             match inotify.add_watch(Path::new(folder), changes | AddWatchFlags::IN_ONLYDIR) {
                 Ok(_) | Err(nix::Error::ENOENT) => {}
                 Err(error) => return Err(error),
             }
         }
         let inotify = AsyncIo::new_nonblocking(runtime, inotify).map_err(|_| nix::Error::EIO)?;
-        Ok(Self { inotify, matters })
+        Ok(Self {
+            inotify,
+            over,
+            matters,
+        })
+    }
+
+    /// Whether the folders are those that are there now: a watch stays with a folder that another
+    /// one took the place of.
+    fn stands(&self) -> bool {
+        let mut over = self.over.iter();
+        over.all(|(path, folder)| folder_at(path) == *folder)
     }
 
     /// Waits until something that matters is touched, by the daemon itself or by anyone else.
@@ -81,6 +105,18 @@ impl Watch {
             }
         }
     }
+}
+
+/// Since when a watch sees what is touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Since {
+    /// It was open.
+    Before,
+    /// It was opened: what was touched before that was not seen.
+    Now,
+    /// There is none.
+    Never,
 }
 
 /// A watch that is there as soon as the kernel has one to give: what it is for goes on without.
@@ -114,17 +150,20 @@ impl Watching {
         }
     }
 
-    /// Opens it, unless it is open. That the kernel has none to give is told once.
-    pub fn open(&mut self, runtime: &SharedRuntime) {
-        if self.watch.is_some() {
-            return;
+    /// Opens it, unless it is open over the folders that are there. That the kernel has none to give
+    /// is told once.
+    pub fn open(&mut self, runtime: &SharedRuntime) -> Since {
+        if self.watch.as_ref().is_some_and(Watch::stands) {
+            return Since::Before;
         }
+        self.watch = None;
         match (self.open)(runtime) {
             Ok(watch) => {
                 if std::mem::take(&mut self.told) {
                     tracing::info!("{} are watched again", self.over);
                 }
                 self.watch = Some(watch);
+                Since::Now
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {
@@ -135,6 +174,7 @@ impl Watching {
                         error.desc()
                     );
                 }
+                Since::Never
             }
         }
     }
@@ -167,12 +207,33 @@ mod tests {
     fn where_the_kernel_has_no_watch_to_give_it_is_tried_again_and_nothing_fails() {
         let runtime = SharedRuntime::new().unwrap();
         let mut watching = Watching::over("tests", |_| Err(nix::Error::EMFILE));
-        watching.open(&runtime);
-        watching.open(&runtime);
+        for _ in 0..2 {
+            assert_eq!(watching.open(&runtime), Since::Never);
+        }
         assert!(!watching.is_open() && watching.told);
         watching.open =
             |runtime| Watch::over(runtime, &["/"], AddWatchFlags::IN_MOVED_TO, |_| true);
-        watching.open(&runtime);
+        assert_eq!(watching.open(&runtime), Since::Now);
         assert!(watching.is_open() && !watching.told);
+        assert_eq!(watching.open(&runtime), Since::Before);
+    }
+
+    #[test]
+    fn a_watch_over_a_folder_that_another_took_the_place_of_is_opened_anew() {
+        let runtime = SharedRuntime::new().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        let open = || {
+            let path = path.to_str().unwrap();
+            Watch::over(&runtime, &[path], AddWatchFlags::IN_MOVED_TO, |_| true).unwrap()
+        };
+        let missing = open();
+        std::fs::create_dir(&path).unwrap();
+        let there = open();
+        assert!(!missing.stands() && there.stands());
+        std::fs::rename(&path, dir.path().join("away")).unwrap();
+        assert!(!there.stands());
+        std::fs::create_dir(&path).unwrap();
+        assert!(!there.stands() && open().stands());
     }
 }

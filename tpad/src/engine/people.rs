@@ -16,7 +16,7 @@ use super::Engine;
 use crate::accounts::{Accounts, LocalFiles};
 use crate::ledger::{Event, Fate, Person, Request, Seen, fate, is_undecided_or_on, taken_away};
 use crate::policy::Policy;
-use crate::watch::Watching;
+use crate::watch::{Since, Watching};
 
 /// As long as it takes: nobody waits for it.
 const LONG: Duration = Duration::from_secs(99_999);
@@ -64,7 +64,9 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
     let mut again: Option<Duration> = None;
     let mut stale = true;
     loop {
-        watch.open(&runtime);
+        if watch.open(&runtime) == Since::Now {
+            stale = true;
+        }
         let recorded = engine.changed.listen();
         let policy = engine.policy();
         stale |= revision.replace(policy.revision.clone()) != Some(policy.revision.clone());

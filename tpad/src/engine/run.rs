@@ -1,5 +1,5 @@
-//! Keeps the host as the plan says: after each event, at each moment the plan names, and when
-//! someone else touches what is the daemon's.
+//! Keeps the host as the plan says: after each event that asks something new of it, at each moment
+//! the plan names, when someone else touches what is the daemon's, and within the hour.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
-use crate::host::{Host, Report};
+use crate::host::{Host, Report, failed};
 use crate::ledger::{Event, Logins, Removal, Session, State, moved};
-use crate::plan::{Ending, Plan, RETRY_MS, World, plan};
+use crate::plan::{Due, Ending, Followed, Plan, RETRY_MS, World, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
 use crate::sys;
-use crate::watch::Watching;
+use crate::watch::{Since, Watching};
 
 /// The shortest wait.
 const SOON: Duration = Duration::from_millis(50);
@@ -41,6 +41,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let timer = Timer::new(&runtime)?;
     let mut watch = Watching::over_ours();
+    let mut followed = Followed::default();
     let mut ready = Some(ready);
     let mut groups_written = 0;
     engine.knows_people(&runtime).await;
@@ -54,31 +55,73 @@ pub async fn run(
             groups_written = changes;
         }
         let (now, planned, generation) = engine.plan()?;
-        timer.set(&engine.clock, &now, planned.wake_ms)?;
-        let enforced = host.enforce(&planned.desired, &now).await;
-        reports.extend(enforced.reports);
+        let again = followed.again_ms(&planned.desired, &now);
+        let wake_ms = [planned.wake_ms, again].into_iter().flatten().min();
+        timer.set(&engine.clock, &now, wake_ms)?;
         engine.digest(&planned, reports);
-        engine.has_said(&planned);
-        // A bus that hangs must not keep the next end from being enforced.
-        let prepared = host.prepare(&planned.desired, &enforced.unproven, &now);
-        let prepared = async { Some(prepared.await) };
-        let due = async {
-            timer.fired().await;
-            None
+        let follows = match followed.due(&planned.desired, &host.outside(), &now) {
+            Due::Nothing => {
+                let limits = host.follow_limits(&planned.desired, &now);
+                match timer.unless_fired(limits).await {
+                    None => continue,
+                    Some(reports) => reports,
+                }
+            }
+            Due::Look => {
+                followed.forget();
+                let looked = engine.look(&mut host, &timer, &planned, &now);
+                match looked.await {
+                    Looked::CutShort => continue,
+                    Looked::Owes(reports) => reports,
+                    Looked::Whole(reports) => {
+                        followed.looked(&planned.desired, host.outside(), &now);
+                        reports
+                    }
+                }
+            }
         };
-        let Some(reports) = or(prepared, due).await else {
-            continue;
-        };
-        engine.digest(&planned, reports);
+        engine.digest(&planned, follows);
         engine.follows(generation);
         if let Some(ready) = ready.take() {
             ready();
         }
-        // The folders are there from the first run on.
-        watch.open(&runtime);
-        let touched = or(watch.touched(), told);
-        or(touched, or(changed, timer.fired())).await;
+        // The folders are there from the first run on. What was touched while nobody watched is
+        // found at the next look.
+        if watch.open(&runtime) != Since::Before {
+            followed.forget();
+        }
+        let touched = async {
+            watch.touched().await;
+            Woken::Touched
+        };
+        let else_woken = async {
+            or(told, or(changed, timer.fired())).await;
+            Woken::Otherwise
+        };
+        if or(touched, else_woken).await == Woken::Touched {
+            followed.forget();
+        }
     }
+}
+
+/// Why it is time to see whether the host is as it should be.
+#[derive(PartialEq, Eq)]
+enum Woken {
+    /// Somebody touched what is the daemon's, it itself perhaps.
+    Touched,
+    /// Something was recorded or told, or it is time.
+    Otherwise,
+}
+
+/// What a look at the host came to, and what is still to be taken in of it.
+#[must_use]
+enum Looked {
+    /// It is as it should be.
+    Whole(Vec<Report>),
+    /// Something is not done, and is tried again at the next event.
+    Owes(Vec<Report>),
+    /// The next end is due: it goes first.
+    CutShort,
 }
 
 /// One timerfd on the wall clock, which also fires when somebody sets that clock
@@ -106,6 +149,16 @@ impl Timer {
         Ok(self.0.get_ref().set(expiration, flags)?)
     }
 
+    /// Does something that the next moment must not wait for: `None` when that has come before.
+    async fn unless_fired<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
+        let done = async { Some(doing.await) };
+        let fired = async {
+            self.fired().await;
+            None
+        };
+        or(done, fired).await
+    }
+
     async fn fired(&self) {
         // Whether it expired or was cancelled, it is time to look again.
         let _ = self
@@ -131,6 +184,20 @@ fn fires_at(present: &Now, now: &Now, after_ms: u64) -> Duration {
 }
 
 impl Engine {
+    /// Looks at the host, makes it as planned, and has PID 1 know of the ends to come.
+    async fn look(&self, host: &mut Host, timer: &Timer, planned: &Plan, now: &Now) -> Looked {
+        let enforced = host.enforce(&planned.desired, now).await;
+        self.digest(planned, enforced.reports);
+        self.has_said(planned);
+        // A bus that hangs must not keep the next end from being enforced.
+        let prepared = host.prepare(&planned.desired, &enforced.unproven, now);
+        match timer.unless_fired(prepared).await {
+            None => Looked::CutShort,
+            Some(reports) if enforced.owes || failed(&reports) => Looked::Owes(reports),
+            Some(reports) => Looked::Whole(reports),
+        }
+    }
+
     pub(super) fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
         let mut inner = self.lock();
         let now = self.tick(&mut inner)?;
@@ -175,6 +242,9 @@ impl Engine {
 
     /// Takes in what the host layer did.
     pub(super) fn digest(&self, planned: &Plan, reports: Vec<Report>) {
+        if reports.is_empty() {
+            return;
+        }
         let mut inner = self.lock();
         // What the reaper has taken away meanwhile is known for that from here on.
         let now = match self.tick(&mut inner) {

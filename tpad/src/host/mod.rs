@@ -15,6 +15,7 @@ pub mod look;
 pub mod made;
 pub mod manager;
 pub mod mirror;
+pub mod outside;
 pub mod paths;
 pub mod process;
 pub mod program;
@@ -41,6 +42,7 @@ use crate::ledger::LookedFor;
 use crate::plan::{Desired, Ending, Takes};
 use ending::Ended;
 use made::Made;
+use outside::Outside;
 use paths::Paths;
 use rules::Rules;
 use states::States;
@@ -105,12 +107,21 @@ impl Report {
     }
 }
 
+/// Whether something did not work.
+#[must_use]
+pub fn failed(reports: &[Report]) -> bool {
+    let failed = |report: &Report| matches!(report, Report::Failed { .. });
+    reports.iter().any(failed)
+}
+
 /// What [`Host::enforce`] came to.
 #[derive(Debug)]
 #[must_use]
 pub struct Enforced {
     /// What it did or met.
     pub reports: Vec<Report>,
+    /// Something was not done, and is to be tried again at the next event.
+    pub owes: bool,
     /// Grants of which something is left.
     pub unproven: BTreeSet<Id>,
 }
@@ -179,8 +190,26 @@ impl Host {
             .await;
         reports.extend(rules);
         reports.extend(self.keep_what_was_made());
-        let unproven = unproven.iter().map(|ending| ending.id).collect();
-        Enforced { reports, unproven }
+        let unproven: BTreeSet<_> = unproven.iter().map(|ending| ending.id).collect();
+        let owes = !unproven.is_empty() || self.rules.are_owed() || failed(&reports);
+        Enforced {
+            reports,
+            owes,
+            unproven,
+        }
+    }
+
+    /// What can be seen from outside of what others may change.
+    #[must_use]
+    pub fn outside(&self) -> Outside {
+        Outside::of(&self.paths)
+    }
+
+    /// Has the limits of logins follow where there are some that [`Host::prepare`] has moved: the
+    /// number of a login that has ended may be another's next.
+    pub async fn follow_limits(&self, desired: &Desired, now: &Now) -> Vec<Report> {
+        let (runtime, paths) = (&self.runtime, &self.paths);
+        scopes::follow(runtime, paths, &desired.login_ends, now).await
     }
 
     /// Has PID 1 know of the ends to come. The bus may be slow: this may be given up at any point,
@@ -395,7 +424,9 @@ mod tests {
             let runtime = self.host.runtime.clone();
             let now = now();
             let mut reports = runtime.block_on(async {
-                let Enforced { reports, unproven } = self.host.enforce(desired, &now).await;
+                let Enforced {
+                    reports, unproven, ..
+                } = self.host.enforce(desired, &now).await;
                 let prepared = self.host.prepare(desired, &unproven, &now);
                 [reports, prepared.await].concat()
             });

@@ -54,6 +54,12 @@ impl Rules {
         self.mirror.tell(made);
     }
 
+    /// Whether a rule that should be there was not taken.
+    #[must_use]
+    pub fn are_owed(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
     /// Takes one rule away. Needs no sudo, no space on the disk, and nobody's answer.
     pub fn remove(&mut self, paths: &Paths, id: Id) -> Option<Report> {
         match existing(paths) {

@@ -45,7 +45,31 @@ pub async fn apply(
     if ends.is_empty() && ours.is_empty() {
         return Vec::new();
     }
-    let moved = manager::within_limit(runtime, reconcile(paths, ends, &ours, now)).await;
+    move_limits(runtime, paths, ends, &ours, now).await
+}
+
+/// The same, where limits were moved before.
+pub async fn follow(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    ends: &BTreeMap<u32, End>,
+    now: &Now,
+) -> Vec<Report> {
+    let ours = ours(paths);
+    if ours.is_empty() {
+        return Vec::new();
+    }
+    move_limits(runtime, paths, ends, &ours, now).await
+}
+
+async fn move_limits(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    ends: &BTreeMap<u32, End>,
+    ours: &BTreeSet<String>,
+    now: &Now,
+) -> Vec<Report> {
+    let moved = manager::within_limit(runtime, reconcile(paths, ends, ours, now)).await;
     match moved {
         Ok(()) => Vec::new(),
         Err(error) => vec![Report::failed("login limit", &error)],

@@ -7,7 +7,8 @@ use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
 use crate::engine::gate::{Answer as AtGate, Arrival};
 use crate::ledger::properties::request;
-use crate::ledger::{CommandLine, Deadline, Place, Stage};
+use crate::ledger::{Closed, CommandLine, Deadline, Place, Stage};
+use crate::plan::{Due, Followed};
 use crate::policy::load::Source;
 
 const ROOT: &str = "root:x:0:0::/:/bin/sh\n";
@@ -44,6 +45,7 @@ fn engine(people: u16) -> (TempDir, Pretended, Engine) {
         grant.id = Id::from_random([0, 0, 0, high, low]);
         grant.user = person(n);
         grant.requested_at = now.wall_s;
+        grant.duration_s = 3_600;
         grant.stage = Stage::Active {
             since: now.wall_s,
             deadline: Deadline::after(&now, 3_600),
@@ -51,6 +53,31 @@ fn engine(people: u16) -> (TempDir, Pretended, Engine) {
         engine.lock().state.requests.insert(grant.id, grant);
     }
     (folder, service, engine)
+}
+
+/// Somebody at the gate.
+fn at_gate(user: Person) -> Arrival {
+    Arrival {
+        user,
+        class: Class::Login,
+        place: Place {
+            service: "sshd".to_owned(),
+            tty: None,
+            rhost: None,
+            pid: 1,
+        },
+        started: 0,
+        target: None,
+        exempt: false,
+        command: CommandLine::default(),
+    }
+}
+
+fn mallory() -> Person {
+    Person {
+        uid: 1_007,
+        name: "mallory".to_owned(),
+    }
 }
 
 fn is_on(engine: &Engine) -> bool {
@@ -71,23 +98,7 @@ fn neither_a_refused_login_nor_a_plan_asks_anybody_however_many_grants_live() {
         (1_000, 1_000),
         "once for each person"
     );
-    let mallory = Arrival {
-        user: Person {
-            uid: 1_007,
-            name: "mallory".to_owned(),
-        },
-        class: Class::Login,
-        place: Place {
-            service: "sshd".to_owned(),
-            tty: None,
-            rhost: None,
-            pid: 1,
-        },
-        started: 0,
-        target: None,
-        exempt: false,
-        command: CommandLine::default(),
-    };
+    let mallory = at_gate(mallory());
     for _ in 0..3 {
         assert!(matches!(
             engine.account(&mallory).unwrap(),
@@ -98,6 +109,33 @@ fn neither_a_refused_login_nor_a_plan_asks_anybody_however_many_grants_live() {
     }
     assert!(engine.accounts.untold(engine.people()).is_empty());
     assert_eq!(service.asked(), 1_000);
+}
+
+#[test]
+fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_many_grants_live() {
+    let (_folder, _service, engine) = engine(1_000);
+    let mut followed = Followed::default();
+    let due = |followed: &Followed<()>| {
+        let (now, planned, _) = engine.plan().unwrap();
+        (followed.due(&planned.desired, &(), &now), planned, now)
+    };
+    let (first, planned, now) = due(&followed);
+    assert_eq!(first, Due::Look);
+    followed.looked(&planned.desired, (), &now);
+    for (who, comes_in) in [(mallory(), false), (person(7), true)] {
+        let answer = engine.account(&at_gate(who.clone())).unwrap();
+        assert_eq!(matches!(answer, AtGate::In { .. }), comes_in);
+        let answer = engine.open_session(&at_gate(who)).unwrap();
+        assert_eq!(matches!(answer, AtGate::In { .. }), comes_in);
+        assert_eq!(due(&followed).0, Due::Nothing);
+    }
+    let (id, how) = (Id::from_random([0; 5]), Closed::Revoked);
+    let revoked = Event::Closed { id, how, why: None };
+    engine
+        .record(&mut engine.lock(), None, vec![revoked], &now)
+        .unwrap();
+    let (after, planned, _) = due(&followed);
+    assert_eq!((after, planned.desired.endings.len()), (Due::Look, 1));
 }
 
 #[test]
