@@ -21,6 +21,7 @@ use serde::Serialize;
 #[cfg(test)]
 use super::SudoRule;
 use super::{Gives, Policy, Role};
+pub use account::names_in;
 pub use kind::Kind;
 pub use seen::{Account, Seen, SeenFile};
 
@@ -123,7 +124,7 @@ pub fn of_gives(role: &str, gives: &Gives, seen: &Seen) -> Vec<Finding> {
         };
         add("", account::of_account(rule, seen));
         for run in &rule.run {
-            add(run, command::of_rule(run, &rule.run_as, seen));
+            add(run, command::of_rule(run, &rule.run_as, &gives.sudo, seen));
             add(run, account::as_approver(run, seen).into_iter().collect());
         }
         for file in &rule.edit {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tpa_bus::offline::Who;
 
-use super::danger::{Account, Seen, SeenFile};
+use super::danger::{Account, Seen, SeenFile, names_in};
 use super::people::People;
 use super::{Policy, Role};
 use crate::host::paths::Paths;
@@ -64,7 +64,8 @@ fn path_in(word: &str) -> Option<&str> {
     path.starts_with('/').then_some(path)
 }
 
-/// Names of accounts to look at: those that rules run as, and those that decide.
+/// Names of accounts to look at: those that rules run as, or have programs run things as, and those
+/// that decide.
 fn names(policy: &Policy) -> BTreeSet<String> {
     let of_role = |role: &Role| {
         let runs = role.gives.sudo.iter().map(|rule| rule.run_as.clone());
@@ -77,7 +78,10 @@ fn names(policy: &Policy) -> BTreeSet<String> {
                 Who::User(name) => Some(name.clone()),
                 Who::Group(_) | Who::Everyone => None,
             });
-        runs.chain(decides).collect::<Vec<_>>()
+        let commands = role.gives.sudo.iter().flat_map(|rule| &rule.run);
+        let named = commands.flat_map(|command| names_in(command));
+        let named = named.map(str::to_owned);
+        runs.chain(decides).chain(named).collect::<Vec<_>>()
     };
     policy.roles.values().flat_map(of_role).collect()
 }

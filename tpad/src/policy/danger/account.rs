@@ -48,25 +48,41 @@ pub(super) fn of_account(rule: &SudoRule, seen: &Seen) -> Vec<Danger> {
     [decides, is_root, group].into_iter().flatten().collect()
 }
 
+/// Programs that run what they are told to, now or later, as somebody whom their arguments name.
+const RUN_AS_NAMED: [&str; 9] = [
+    "crontab",
+    "at",
+    "batch",
+    "su",
+    "runuser",
+    "sudo",
+    "setpriv",
+    "systemd-run",
+    "run0",
+];
+
+/// Words of a command that may name the account that something is run as: `-u carol`, `carol`,
+/// `-ucarol`, `--uid=carol`, `--reuid carol`.
+#[must_use]
+pub fn names_in(command: &str) -> Vec<&str> {
+    let mut words = command.split(' ');
+    let program = words.next().and_then(|path| path.rsplit('/').next());
+    if !program.is_some_and(|program| RUN_AS_NAMED.contains(&program)) {
+        return Vec::new();
+    }
+    let name = |word| {
+        let word: &str = word;
+        let short = word.strip_prefix("-u").filter(|rest| !rest.is_empty());
+        let long = word.split_once('=').map(|(_, value)| value);
+        let bare = (!word.starts_with(['-', '/'])).then_some(word);
+        long.or(short).or(bare)
+    };
+    words.filter_map(name).collect()
+}
+
 /// A command that runs something, now or later, as somebody who decides.
 pub(super) fn as_approver(command: &str, seen: &Seen) -> Option<Danger> {
-    let mut words = command.split(' ');
-    let program = words.next().and_then(|path| path.rsplit('/').next())?;
-    if ![
-        "crontab",
-        "at",
-        "batch",
-        "su",
-        "runuser",
-        "sudo",
-        "setpriv",
-        "systemd-run",
-    ]
-    .contains(&program)
-    {
-        return None;
-    }
-    let name = words.find_map(|word| {
+    let name = names_in(command).into_iter().find_map(|word| {
         let account = seen.accounts.get(word)?;
         (!account.decides.is_empty()).then_some((word, account))
     });

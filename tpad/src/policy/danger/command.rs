@@ -1,15 +1,17 @@
 //! What a command comes to.
 
 use super::arguments::{Arguments, Left};
+use super::files::Deed;
 use super::kind::Kind;
 use super::seen::{Seen, SeenFile};
 use super::table::{Fixed, PROGRAMS, ProgramRow};
 use super::{Danger, files, place, sed};
+use crate::policy::SudoRule;
 
-/// What a role's command gives to those who run it as `whom`.
-pub(super) fn of_rule(command: &str, whom: &str, seen: &Seen) -> Vec<Danger> {
+/// What a role's command gives to those who run it as `whom`; `rules` are all of the role.
+pub(super) fn of_rule(command: &str, whom: &str, rules: &[SudoRule], seen: &Seen) -> Vec<Danger> {
     let (path, arguments) = command.split_once(' ').unwrap_or((command, ""));
-    of_command(path, &Arguments::of_rule(arguments), whom, seen)
+    of_command(path, &Arguments::of_rule(arguments), whom, (rules, seen))
 }
 
 /// What a command with these very arguments gives.
@@ -17,17 +19,24 @@ pub(super) fn of_argv(argv: &[String], whom: &str, seen: &Seen) -> Vec<Danger> {
     let Some((path, arguments)) = argv.split_first() else {
         return Vec::new();
     };
-    of_command(path, &Arguments::typed(arguments), whom, seen)
+    of_command(path, &Arguments::typed(arguments), whom, (&[], seen))
 }
 
-fn of_command(path: &str, arguments: &Arguments, whom: &str, seen: &Seen) -> Vec<Danger> {
+fn of_command(
+    path: &str,
+    arguments: &Arguments,
+    whom: &str,
+    (rules, seen): (&[SudoRule], &Seen),
+) -> Vec<Danger> {
     let names = names_of(path, seen);
     let known = names
         .iter()
         .find_map(|name| of_program(name, arguments, whom, seen));
-    let program = known.or_else(|| left_open(arguments, whom));
+    let program = known
+        .or_else(|| of_wrapped(&names, arguments, whom, (rules, seen)))
+        .or_else(|| left_open(arguments, whom));
     let first = program.is_none();
-    let operands = first.then(|| of_operands(&names, arguments, whom, seen));
+    let operands = first.then(|| of_operands(&names, arguments, whom, (rules, seen)));
     let place = place::of_program(path, seen, whom);
     let missing = place::missing(path, seen);
     program
@@ -121,11 +130,13 @@ fn of_row(
 ) -> Option<Danger> {
     let kind = row.kind;
     match kind {
-        Kind::Wraps if arguments.left != Left::All => return of_wrapped(arguments, whom, seen),
+        Kind::Wraps if arguments.left != Left::All => return None,
         Kind::Sed if arguments.left == Left::Nothing && sed::is_plain(arguments.words()) => {
             return None;
         }
-        Kind::Interpreter | Kind::Loads if is_roots_script(arguments, seen) => return None,
+        Kind::Interpreter | Kind::Loads if !row.here && is_roots_script(arguments, seen) => {
+            return None;
+        }
         _ => {}
     }
     let message = match holds(row, name, arguments) {
@@ -197,17 +208,36 @@ fn holds(row: &ProgramRow, name: &str, arguments: &Arguments) -> Holds {
     open.map_or(Holds::Yes, Holds::Open)
 }
 
-/// What a program comes to that starts the one its arguments name: what that one comes to.
-fn of_wrapped(arguments: &Arguments, whom: &str, seen: &Seen) -> Option<Danger> {
+/// What a program comes to that starts the one its arguments name: what that one comes to, with
+/// what stands behind it.
+fn of_wrapped(
+    names: &[String],
+    arguments: &Arguments,
+    whom: &str,
+    (rules, seen): (&[SudoRule], &Seen),
+) -> Option<Danger> {
+    let wraps = |name: &String| PROGRAMS.rows(name).any(|row| row.kind == Kind::Wraps);
+    if arguments.left == Left::All || !names.iter().any(wraps) {
+        return None;
+    }
     let words = arguments.words().iter().enumerate();
-    let inner = words
-        .filter(|(_, word)| !word.starts_with('-'))
-        .find_map(|(index, word)| {
-            names_of(word, seen)
-                .iter()
-                .find_map(|name| of_program(name, &arguments.after(index), whom, seen))
-        });
+    let mut words = words.filter(|(_, word)| !word.starts_with('-') && !word.contains('='));
+    // The file that is locked is not run.
+    let locks = names.iter().any(|name| name == "flock") && words.clone().nth(1).is_some();
+    let locked = locks.then(|| words.next()).flatten();
+    let inner = words.find_map(|(index, word)| {
+        let behind = arguments.after(index);
+        if behind.left == Left::Nothing || is_known(word, seen) {
+            of_command(word, &behind, whom, (rules, seen))
+                .into_iter()
+                .find(|danger| danger.kind != Kind::Host && danger.kind != Kind::Open)
+                .or_else(|| place::of_own(word, whom))
+        } else {
+            None
+        }
+    });
     let climbs = arguments.words().iter().any(|word| word.contains("../"));
+    let climbs = climbs && locked.is_none_or(|(_, word)| !word.contains("../"));
     inner.or_else(|| {
         (arguments.left == Left::Wild || climbs).then(|| Danger {
             kind: Kind::Runs,
@@ -218,6 +248,25 @@ fn of_wrapped(arguments: &Arguments, whom: &str, seen: &Seen) -> Option<Danger> 
             instead: WILD,
         })
     })
+}
+
+/// Whether a program runs files that its arguments name.
+pub(super) fn runs_files(path: &str) -> bool {
+    let runs = |row: &ProgramRow| match row.kind {
+        Kind::Shell | Kind::Interpreter | Kind::Wraps => true,
+        Kind::Runs => row.with.is_none() && row.verbs.is_none(),
+        _ => false,
+    };
+    let names = spellings(file_name(path));
+    names.iter().any(|name| PROGRAMS.rows(name).any(runs))
+}
+
+/// Whether the tables have something about a program.
+fn is_known(path: &str, seen: &Seen) -> bool {
+    let names = names_of(path, seen);
+    names
+        .iter()
+        .any(|name| PROGRAMS.rows(name).next().is_some())
 }
 
 /// Whether what is interpreted is a file that was looked at and that root alone can change, with
@@ -253,8 +302,20 @@ fn left_open(arguments: &Arguments, whom: &str) -> Option<Danger> {
     })
 }
 
+/// Programs that make the first file that they are named of the others.
+const PACKS: [&str; 8] = ["tar", "gtar", "bsdtar", "star", "zip", "7z", "7za", "ar"];
+
+/// Programs that read every file but the last that they are named, unless a folder is named with
+/// `-t`.
+const COPIES: [&str; 6] = ["cp", "gcp", "install", "ginstall", "ln", "rsync"];
+
 /// Files that the arguments name, of a program that reads or writes what they name.
-fn of_operands(names: &[String], arguments: &Arguments, whom: &str, seen: &Seen) -> Vec<Danger> {
+fn of_operands(
+    names: &[String],
+    arguments: &Arguments,
+    whom: &str,
+    (rules, seen): (&[SudoRule], &Seen),
+) -> Vec<Danger> {
     let kinds: Vec<Kind> = names
         .iter()
         .flat_map(|name| PROGRAMS.rows(name))
@@ -268,24 +329,57 @@ fn of_operands(names: &[String], arguments: &Arguments, whom: &str, seen: &Seen)
     let writes = |kind: &Kind| {
         matches!(
             kind,
-            Kind::Writes | Kind::Owners | Kind::Mounts | Kind::Devices | Kind::Sed | Kind::Packages
+            Kind::Writes | Kind::Owners | Kind::Mounts | Kind::Devices | Kind::Packages
         )
     };
-    let writes = kinds.iter().any(writes);
-    let reads = writes || kinds.contains(&Kind::Reads);
+    let deed = if kinds.iter().any(writes) {
+        Deed::Writes
+    } else if kinds.contains(&Kind::Sed) {
+        Deed::Changes
+    } else if kinds.contains(&Kind::Reads) {
+        Deed::Reads
+    } else {
+        return place_alone(arguments, whom, seen);
+    };
+    let is_one_of = |list: &[&str]| names.iter().any(|name| list.contains(&name.as_str()));
+    let into_folder = arguments.has("-t") || arguments.has("--target-directory");
+    let paths = || {
+        arguments
+            .words()
+            .iter()
+            .filter_map(|word| Some((word, path_in(word)?)))
+    };
+    let made = if is_one_of(&PACKS) {
+        Some(0)
+    } else if is_one_of(&COPIES) && !into_folder {
+        paths().count().checked_sub(1)
+    } else {
+        None
+    };
     let mut found = Vec::new();
-    for word in arguments.words() {
-        let path = path_in(word);
-        if let Some(danger) = path.and_then(|path| place::of_operand(path, seen, whom)) {
-            found.push(danger);
-        } else if let Some(path) = path
-            && let Some(danger) = files::of_operand(path, whom, writes, reads)
-        {
-            found.push(danger);
-        }
+    for (index, (word, path)) in paths().enumerate() {
+        let deed = match made {
+            Some(made) if made == index => Deed::Makes,
+            Some(_) => Deed::Reads,
+            None if word.starts_with("if=") => Deed::Reads,
+            // Which mode is spelled out.
+            None if is_one_of(&["chmod"]) => Deed::Changes,
+            None => deed,
+        };
+        found.extend(
+            place::of_operand(path, seen, whom)
+                .or_else(|| files::of_operand(path, whom, deed, rules)),
+        );
     }
     found.truncate(1);
     found
+}
+
+/// A file in people's places, of a program that does something else than reading and writing.
+fn place_alone(arguments: &Arguments, whom: &str, seen: &Seen) -> Vec<Danger> {
+    let paths = arguments.words().iter().filter_map(|word| path_in(word));
+    let mut found = paths.filter_map(|path| place::of_operand(path, seen, whom));
+    found.next().into_iter().collect()
 }
 
 /// The path in a word: `/etc/x`, `--file=/etc/x`, `of=/etc/x`, `-o/etc/x`, `./x`, `../x`.

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::seen::Seen;
 use super::table::{FILES, FileRow, SERVICES, ServiceRow};
-use super::{Danger, glob, place};
+use super::{Danger, command, glob, place};
 use crate::policy::SudoRule;
 
 /// What editing a file gives to those who do it as the rule says; `rules` are all of the role.
@@ -28,10 +28,34 @@ pub(super) fn of_edit(file: &str, rule: &SudoRule, rules: &[SudoRule], seen: &Se
     of_service
         .filter(|_| is_root)
         .or(key)
+        .or_else(|| of_script(file, rules))
         .into_iter()
         .chain(wild)
         .chain(loose)
         .collect()
+}
+
+/// A file that another command of the same role runs, or names to a program that runs it.
+fn of_script(file: &str, rules: &[SudoRule]) -> Option<Danger> {
+    let file = place::straight(file);
+    let is_it = |word: &str| word.starts_with('/') && glob::fits(&file, &place::straight(word));
+    let runs = |command: &&String| {
+        let mut words = command.split(' ');
+        let program = words.next().unwrap_or_default();
+        is_it(program) || (command::runs_files(program) && words.any(is_it))
+    };
+    rules.iter().find_map(|rule| {
+        let command = rule.run.iter().find(runs)?;
+        Some(Danger {
+            kind: Kind::Runs,
+            message: format!(
+                "\"{command}\" of the same role runs it as {whom}: together this amounts to being \
+                 {whom}",
+                whom = rule.run_as
+            ),
+            instead: "let nobody change what a role runs",
+        })
+    })
 }
 
 fn of_key(why: Kind) -> Danger {
@@ -43,13 +67,34 @@ fn of_key(why: Kind) -> Danger {
 }
 
 fn row_of(file: &str, read: bool) -> Option<&'static FileRow> {
-    let meets = |row: &&FileRow| row.files.0.iter().any(|one| glob::overlap(one, file));
+    let file = place::straight(file);
+    let meets = |row: &&FileRow| row.files.0.iter().any(|one| is_or_below(&file, one));
     FILES.row.iter().filter(|row| row.read == read).find(meets)
 }
 
 fn service_of(file: &str) -> Option<&'static ServiceRow> {
-    let meets = |row: &&ServiceRow| row.files.0.iter().any(|one| glob::overlap(one, file));
+    let file = place::straight(file);
+    let meets = |row: &&ServiceRow| row.files.0.iter().any(|one| is_or_below(&file, one));
     SERVICES.row.iter().find(meets)
+}
+
+/// Whether a name is what a pattern of the tables means, or the folder whose contents it means.
+fn is_or_below(file: &str, pattern: &str) -> bool {
+    glob::overlap(pattern, file) || pattern.strip_suffix('/') == Some(file)
+}
+
+/// A row about something in this folder, for programs that take a whole folder.
+fn row_within(folder: &str, read: bool) -> Option<&'static FileRow> {
+    let folder = place::straight(folder);
+    let folder = if folder == "/" { folder } else { folder + "/" };
+    let holds = |pattern: &String| {
+        let fixed = pattern.split('*').next().unwrap_or_default();
+        fixed
+            .rsplit_once('/')
+            .is_some_and(|(above, _)| format!("{above}/").starts_with(&folder))
+    };
+    let meets = |row: &&FileRow| row.files.0.iter().any(holds);
+    FILES.row.iter().filter(|row| row.read == read).find(meets)
 }
 
 /// A service's configuration: more where the same role also has the service read it again.
@@ -104,28 +149,64 @@ fn restarts(row: &ServiceRow, command: &str) -> bool {
     }
 }
 
-/// What a command that reads or writes a file gives by it.
-pub(super) fn of_operand(file: &str, whom: &str, writes: bool, reads: bool) -> Option<Danger> {
+/// What a command does with a file that its arguments name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Reads it.
+    Reads,
+    /// Writes what the rule says.
+    Changes,
+    /// Makes it anew, of what the person, or whoever made another file, says.
+    Makes,
+    /// The same, or gives it away: what was in it too.
+    Writes,
+}
+
+/// What a command that reads or writes a file gives by it; `rules` are all of the role.
+pub(super) fn of_operand(file: &str, whom: &str, deed: Deed, rules: &[SudoRule]) -> Option<Danger> {
     if whom != "root" || harmless(file) {
         return None;
     }
-    let key = writes.then(|| row_of(file, false)).flatten();
-    let secret = reads.then(|| row_of(file, true)).flatten();
-    match (key, secret) {
-        (Some(row), _) => Some(Danger {
+    let key = || {
+        let row = row_of(file, false).or_else(|| row_within(file, false))?;
+        Some(Danger {
             kind: row.why,
             message: format!(
                 "acts on {file}, which {}: this may amount to being root",
-                row.why.file()
+                place_of(file, row)
             ),
             instead: "give a root-owned script that makes the one change",
-        }),
-        (None, Some(row)) => Some(Danger {
+        })
+    };
+    let service = || {
+        let danger = of_service(service_of(file)?, rules, whom);
+        let message = format!("acts on {file}: {}", danger.message);
+        Some(Danger { message, ..danger })
+    };
+    let secret = || {
+        let row = row_of(file, true).or_else(|| row_within(file, true))?;
+        Some(Danger {
             kind: row.why,
-            message: format!("shows {file}, which {}", row.why.file()),
+            message: format!("shows {file}, which {}", place_of(file, row)),
             instead: row.why.instead(),
-        }),
-        (None, None) => None,
+        })
+    };
+    let script = || of_script(file, rules);
+    match deed {
+        Deed::Reads => secret(),
+        Deed::Changes => key().or_else(secret),
+        Deed::Makes => key().or_else(service).or_else(script),
+        Deed::Writes => key().or_else(service).or_else(script).or_else(secret),
+    }
+}
+
+/// What the file is, or what is in the folder.
+fn place_of(file: &str, row: &FileRow) -> String {
+    let plain = place::straight(file);
+    if row.files.0.iter().any(|one| is_or_below(&plain, one)) {
+        row.why.file().to_owned()
+    } else {
+        format!("has in it what {}", row.why.file())
     }
 }
 

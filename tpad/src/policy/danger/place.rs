@@ -65,6 +65,17 @@ pub(super) fn of_operand(path: &str, seen: &Seen, whom: &str) -> Option<Danger> 
     })
 }
 
+/// A program by a path from the folder that the person chooses.
+pub(super) fn of_own(path: &str, whom: &str) -> Option<Danger> {
+    (path.contains('/') && !path.starts_with('/')).then(|| Danger {
+        kind: Kind::Place,
+        message: format!(
+            "{path} is what it is in the folder that the person chooses, and it is run as {whom}"
+        ),
+        instead: Kind::Place.instead(),
+    })
+}
+
 /// A program that is not there.
 pub(super) fn missing(path: &str, seen: &Seen) -> Option<Danger> {
     (seen.files.get(path) == Some(&SeenFile::Missing)).then(|| Danger {
@@ -74,9 +85,22 @@ pub(super) fn missing(path: &str, seen: &Seen) -> Option<Danger> {
     })
 }
 
+/// A path without what says nothing (`//`, `/./`, a `/` at the end) and without the ways up in it:
+/// one spelling for each name. Links are not followed.
+pub(super) fn straight(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
 fn starts<'p>(path: &str, places: &[&'p str]) -> Option<&'p str> {
-    let stripped = path.split('/').filter(|part| !part.is_empty());
-    let path = stripped.fold(String::new(), |path, part| path + "/" + part) + "/";
+    let path = straight(path) + "/";
     places
         .iter()
         .find(|place| path.starts_with(*place))

@@ -59,6 +59,9 @@ pub(super) struct ProgramRow {
     #[serde(default)]
     pub(super) without: Words,
     pub(super) fixed: Option<Fixed>,
+    /// It reads files of the folder that it is started in, which the person chooses.
+    #[serde(default)]
+    pub(super) here: bool,
     #[cfg_attr(not(test), expect(dead_code, reason = "an example for the tests"))]
     pub(super) bad: Option<String>,
     #[cfg_attr(not(test), expect(dead_code, reason = "an example for the tests"))]

@@ -352,3 +352,173 @@ proptest::proptest! {
         let _ = found(rule(&[], &[&text]));
     }
 }
+
+#[test]
+fn whatever_is_wrapped_is_judged_with_what_stands_behind_it() {
+    let wrappers = [
+        "nice -n 5",
+        "timeout 10",
+        "env X=Y",
+        "ionice -c 3",
+        "stdbuf -o0",
+        "setsid",
+        "nohup",
+        "chrt 1",
+        "taskset 1",
+        "watch -n 1",
+        "time",
+        "flock /run/x",
+        "nice timeout 5 nohup",
+    ];
+    for wrapper in wrappers {
+        for inner in [
+            "/home/alice/job.sh",
+            "/tmp/job",
+            "./job.sh",
+            "bin/job.sh",
+            "/bin/bash",
+            "/usr/bin/tee /etc/sudoers.d/x",
+            "/usr/bin/cat /etc/shadow",
+        ] {
+            let command = format!("/usr/bin/{wrapper} {inner}");
+            assert!(warned(&command), "{command}");
+        }
+        let command = format!("/usr/bin/{wrapper} /usr/bin/id");
+        assert_eq!(of(&command), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn a_name_is_the_same_however_it_is_spelled() {
+    for path in [
+        "/etc/shadow",
+        "/etc//shadow",
+        "/etc/./shadow",
+        "/var/../etc/shadow",
+        "/usr/share/../../etc/shadow",
+    ] {
+        assert!(warned(&format!("/usr/bin/cat {path}")), "{path}");
+        assert!(warned(&format!("/usr/bin/cp /srv/x {path}")), "{path}");
+        assert!(!found(rule(&[], &[path])).is_empty(), "{path}");
+    }
+    assert_eq!(found(rule(&[], &["/etc/sudoers.d/../motd"])), []);
+}
+
+#[test]
+fn a_folder_is_what_is_in_it() {
+    for command in [
+        "/usr/bin/chown alice /etc/sudoers.d",
+        "/usr/bin/chown alice /etc",
+        "/usr/bin/chown alice:alice /",
+        "/usr/bin/chown -R alice /etc/nginx",
+        "/usr/bin/cp /srv/x /etc/sudoers.d",
+        "/usr/bin/cp /srv/x /etc/",
+        "/usr/bin/cp -t /etc/cron.d /srv/x",
+        "/usr/bin/mv /srv/x /etc/profile.d",
+        "/usr/bin/rsync -a /srv/x/ /etc/",
+        "/usr/bin/rsync -a /etc/ssh /srv/x",
+        "/usr/bin/tar cf /srv/x.tar /etc",
+        "/usr/bin/tar czf - /root",
+        "/usr/bin/cp -r /root /srv/x",
+        "/usr/bin/grep -r x /etc",
+        "/usr/bin/zip -r /srv/x.zip /etc/ssh",
+    ] {
+        assert!(warned(command), "{command}");
+    }
+    for command in [
+        "/usr/bin/tar cf /srv/site.tar /srv/site",
+        "/usr/bin/cp -r /srv/a /srv/b",
+        "/usr/bin/chown -R www-data /var/www",
+        "/usr/bin/cp /etc/nginx/nginx.conf /var/backups/nginx.conf",
+        "/usr/bin/rsync -a /srv/site/ /var/backups/site",
+    ] {
+        assert_eq!(of(command), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn a_services_configuration_is_told_whatever_writes_it() {
+    for command in [
+        "/usr/bin/tee /etc/nginx/nginx.conf",
+        "/usr/bin/tee -a /etc/nginx/conf.d/x.conf",
+        "/usr/bin/cp /srv/x /etc/nginx/nginx.conf",
+        "/usr/bin/dd of=/etc/nginx/nginx.conf",
+        "/usr/bin/ln -sf /srv/x /etc/nginx/nginx.conf",
+    ] {
+        assert!(warned(command), "{command}");
+        let pair = found(rule(&[command, "/usr/bin/systemctl restart nginx"], &[]));
+        assert!(
+            pair[0].message.contains("amounts to being root"),
+            "{pair:?}"
+        );
+    }
+    assert_eq!(
+        of("/usr/bin/sed -i s/a/b/ /etc/nginx/nginx.conf"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn what_a_role_lets_be_changed_and_run_is_told_as_a_pair() {
+    for (run, edit) in [
+        ("/srv/app/job.sh \"\"", "/srv/app/job.sh"),
+        ("/usr/bin/python3 /srv/app/job.py", "/srv/app/job.py"),
+        ("/usr/bin/nice /srv/app/job.sh", "/srv/app//job.sh"),
+    ] {
+        let pair = found(rule(&[run], &[edit]));
+        let is_pair = |finding: &Finding| finding.message.contains("of the same role runs it");
+        assert!(pair.iter().any(is_pair), "{run} {edit}: {pair:?}");
+    }
+    let tee = found(rule(&["/usr/bin/tee /srv/app/x", "/srv/app/x"], &[]));
+    assert!(
+        tee[0].message.contains("of the same role runs it"),
+        "{tee:?}"
+    );
+    assert_eq!(found(rule(&["/usr/bin/id \"\""], &["/srv/app/x.conf"])), []);
+}
+
+#[test]
+fn a_script_of_roots_is_no_narrower_for_what_reads_the_folder_that_it_is_started_in() {
+    let roots = |path: &str| {
+        let seen = SeenFile::Roots {
+            real: path.to_owned(),
+        };
+        (path.to_owned(), seen)
+    };
+    let seen = Seen {
+        files: [roots("/opt/site.yml"), roots("/opt/x.py")].into(),
+        ..Seen::default()
+    };
+    let of = |command: &str| of_gives("x", &gives(vec![rule(&[command], &[])]), &seen);
+    assert_eq!(of("/usr/bin/python3 /opt/x.py"), []);
+    assert!(!of("/usr/bin/ansible-playbook /opt/site.yml").is_empty());
+}
+
+#[test]
+fn accounts_are_changed_in_more_ways_than_by_groups() {
+    for command in [
+        "/usr/sbin/usermod -u 0 alice",
+        "/usr/sbin/usermod -o -u 0 alice",
+        "/usr/sbin/groupmod -aU alice docker",
+        "/usr/sbin/groupmod -U alice docker",
+        "/usr/bin/install -m 4755 /srv/a /srv/b",
+    ] {
+        assert!(warned(command), "{command}");
+    }
+}
+
+#[test]
+fn whoever_a_command_names_to_run_things_as_is_found_in_each_spelling() {
+    for command in [
+        "/usr/bin/crontab -u carol -",
+        "/usr/bin/crontab -ucarol /srv/x",
+        "/usr/bin/su - carol",
+        "/usr/sbin/runuser --user=carol -- id",
+        "/usr/bin/setpriv --reuid carol id",
+        "/usr/bin/setpriv --reuid=carol id",
+        "/usr/bin/systemd-run --uid=carol id",
+    ] {
+        assert!(names_in(command).contains(&"carol"), "{command}");
+    }
+    assert_eq!(names_in("/usr/bin/cat carol"), Vec::<&str>::new());
+}
