@@ -52,6 +52,14 @@ pub fn lent<'a>(text: &'a str, uid: u32, names: &[String]) -> Option<&'a str> {
     Some(ranges.find(|range| range.lends(uid, names))?.owner)
 }
 
+/// Whose share a uid takes where each person has one: that of the first uid of a range, for each uid
+/// of it, because one person may be all of them at once; its own otherwise.
+#[must_use]
+pub fn share(text: &str, uid: u32) -> u32 {
+    let inside = |range: &Range<'_>| range.lends(uid, &[]);
+    ranges(text).find(inside).map_or(uid, |range| range.first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +75,18 @@ mod tests {
         assert_eq!(lent(165_536), None);
         assert_eq!(lent(200_000), Some("1002"));
         assert_eq!(lent(u32::MAX), None);
+    }
+
+    #[test]
+    fn all_uids_of_a_range_are_one_share() {
+        let text = "alice:100000:65536\nbob:300000:65536\n";
+        assert_eq!(share(text, 1_001), 1_001);
+        for uid in [100_000, 100_001, 165_535] {
+            assert_eq!(share(text, uid), 100_000);
+        }
+        assert_eq!(share(text, 165_536), 165_536);
+        assert_eq!(share(text, 300_007), 300_000);
+        assert_eq!(share("", 7), 7);
     }
 
     #[test]

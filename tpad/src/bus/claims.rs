@@ -20,6 +20,7 @@ use tpa_bus::names::CLAIM_MAX;
 use zruntime::{AsyncIo, SharedRuntime};
 
 use super::process::{Held, prove};
+use super::share::share_of;
 use crate::ledger::{Namespace, Process};
 
 /// How long a process may take to say which connection is its own.
@@ -42,7 +43,7 @@ pub struct Claims {
 #[derive(Debug, Default)]
 struct Table {
     held: BTreeMap<Key, Held>,
-    /// How many there are by uid, with those that are being said.
+    /// How many there are by share ([`share_of`]), with those that are being said.
     open: BTreeMap<u32, usize>,
 }
 
@@ -107,7 +108,7 @@ impl Claims {
         let uid = getsockopt(&stream, PeerCredentials)
             .context("ask who it is")?
             .uid();
-        let _room = self.room(uid).context("too many")?;
+        let _room = self.room(share_of(uid)).context("too many")?;
         let said = runtime.timeout(SAYING, said(runtime, stream));
         let (stream, name, held) = said.await.map_err(|_| anyhow::anyhow!("too slow"))??;
         let _claim = self.add((name, held.pid(), uid), held);

@@ -16,6 +16,7 @@ pub mod limit;
 pub mod listeners;
 pub mod process;
 pub mod serve;
+mod share;
 pub mod socket;
 mod view;
 mod waiting;

@@ -25,6 +25,7 @@ use zruntime::lock::Mutex as AsyncMutex;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use super::limit::{Admission, Call, CallLimiter, Sender};
+use super::share::share_of;
 use crate::clock::monotonic_us;
 
 /// Longest body of a call, in bytes: many times what the longest texts and lists take.
@@ -287,7 +288,7 @@ impl Reader {
             return Ok(());
         }
         let uid: u32 = answer.body().deserialize()?;
-        self.wire.limiter().identified(sender, uid);
+        self.wire.limiter().identified(sender, share_of(uid));
         for (message, wanted) in waiting {
             let header = message.header();
             let Some(call) = counted(&message, &header, wanted) else {

@@ -43,16 +43,42 @@ pub struct Ended {
 /// The processes that were killed for each grant.
 type Killed = BTreeMap<Id, BTreeSet<i32>>;
 
+/// Processes that were killed and waited for in vain: the kernel does not let go of what hangs in a
+/// call that nobody answers, such as one to a file system of the person's own. They are killed
+/// again, and named, but no other end waits for them.
+#[derive(Debug, Default)]
+pub struct InVain(BTreeSet<process::Name>);
+
+impl InVain {
+    /// Those that are gone by now are forgotten.
+    fn forget_others(&mut self, look: &Look) {
+        let there = look.processes.iter().map(|seen| seen.process.name());
+        let there: BTreeSet<_> = there.collect();
+        self.0.retain(|name| there.contains(name));
+    }
+
+    fn add(&mut self, look: &Look, endings: &[Ending]) {
+        let doomed = endings.iter().flat_map(|ending| look.doomed(ending));
+        self.0.extend(doomed.map(|seen| seen.process.name()));
+    }
+}
+
 /// Ends what these grants hold, and tells of each what came of it, in their order.
-pub async fn end(runtime: &SharedRuntime, paths: &Paths, endings: &[Ending]) -> Vec<Ended> {
-    let (killed, look) = kill(runtime, paths, endings).await;
+pub async fn end(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    endings: &[Ending],
+    in_vain: &mut InVain,
+) -> Vec<Ended> {
+    let (killed, look) = kill(runtime, paths, endings, in_vain).await;
     let ended = endings.iter().map(|ending| ended(ending, &killed, &look));
     ended.collect()
 }
 
 /// Ends what one grant holds.
 pub async fn end_one(runtime: &SharedRuntime, paths: &Paths, ending: &Ending) -> Ended {
-    let (killed, look) = kill(runtime, paths, std::slice::from_ref(ending)).await;
+    let in_vain = &mut InVain::default();
+    let (killed, look) = kill(runtime, paths, std::slice::from_ref(ending), in_vain).await;
     ended(ending, &killed, &look)
 }
 
@@ -69,11 +95,17 @@ fn ended(ending: &Ending, killed: &Killed, look: &Look) -> Ended {
 }
 
 /// Kills what ends, within a limit of time, and looks once more.
-async fn kill(runtime: &SharedRuntime, paths: &Paths, endings: &[Ending]) -> (Killed, Look) {
+async fn kill(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    endings: &[Ending],
+    in_vain: &mut InVain,
+) -> (Killed, Look) {
     let mut killed = Killed::new();
     let mut edited = Edited::default();
-    let ended = kill_all(runtime, paths, endings, &mut killed, &mut edited);
-    match runtime.timeout(LIMIT, ended).await {
+    let ended = kill_all(runtime, paths, endings, in_vain, (&mut killed, &mut edited));
+    let ended = runtime.timeout(LIMIT, ended).await;
+    match &ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "end what is left"),
         Err(_) => tracing::warn!("not all gone within {LIMIT:?}"),
@@ -82,18 +114,22 @@ async fn kill(runtime: &SharedRuntime, paths: &Paths, endings: &[Ending]) -> (Ki
         tracing::info!("removed {}, a copy that was being edited", copy.display());
     }
     let look = Look::take(paths);
+    in_vain.forget_others(&look);
+    if ended.is_err() {
+        in_vain.add(&look, endings);
+    }
     remove_groups(paths, endings);
     (killed, look)
 }
 
-/// Kills until a look finds nothing. What was killed for which grant is added to `killed`; the
-/// caller sets the limit of time.
+/// Kills until a look finds nothing but what was waited for in vain before. What was killed for
+/// which grant is added to `killed`; the caller sets the limit of time.
 async fn kill_all(
     runtime: &SharedRuntime,
     paths: &Paths,
     endings: &[Ending],
-    killed: &mut Killed,
-    edited: &mut Edited,
+    in_vain: &InVain,
+    (killed, edited): (&mut Killed, &mut Edited),
 ) -> io::Result<()> {
     loop {
         let look = Look::take(paths);
@@ -119,11 +155,15 @@ async fn kill_all(
         let doomed = endings
             .iter()
             .flat_map(|ending| look.doomed(ending).map(|seen| (ending.id, &seen.process)));
-        let mut rest = doomed.peekable();
-        if rest.peek().is_none() {
+        let (stuck, rest): (Vec<_>, Vec<_>) =
+            doomed.partition(|(_, process)| in_vain.0.contains(&process.name()));
+        for (_, process) in stuck {
+            process.kill(&paths.proc)?;
+        }
+        if rest.is_empty() {
             return Ok(());
         }
-        for (id, process) in rest.take(AT_ONCE) {
+        for (id, process) in rest.into_iter().take(AT_ONCE) {
             if let Some(descriptor) = process.kill(&paths.proc)? {
                 killed.entry(id).or_default().insert(process.pid);
                 dying.push(descriptor);
@@ -212,7 +252,13 @@ mod tests {
         }
 
         fn end_begun(&self, takes: Takes, began_ms: u64) -> Ended {
-            let ending = Ending {
+            let ending = self.ending(takes, began_ms);
+            let runtime = SharedRuntime::new().unwrap();
+            runtime.block_on(end_one(&runtime, &self.paths, &ending))
+        }
+
+        fn ending(&self, takes: Takes, began_ms: u64) -> Ending {
+            Ending {
                 id: Id::parse("7H2KM4QX").unwrap(),
                 uid: self.uid,
                 user: "alice".into(),
@@ -220,9 +266,7 @@ mod tests {
                 began_ms,
                 accounts: vec![],
                 runs_as: vec!["root".into()],
-            };
-            let runtime = SharedRuntime::new().unwrap();
-            runtime.block_on(end_one(&runtime, &self.paths, &ending))
+            }
         }
     }
 
@@ -307,5 +351,26 @@ mod tests {
         assert_eq!(killed(&ended), 0);
         assert_eq!(ended.looked_for.left, ["what runs as alice in app.service"]);
         goes_on(&mut app);
+    }
+
+    #[test]
+    fn what_was_waited_for_in_vain_is_killed_again_and_keeps_nobody_waiting() {
+        const UID: u32 = 3_999_999_995;
+        let Some(rig) = Rig::new("vain", UID) else {
+            return;
+        };
+        let mut stuck = sleep().uid(UID).spawn().unwrap();
+        let ending = rig.ending(Takes::Everything, 0);
+        let endings = std::slice::from_ref(&ending);
+        let mut in_vain = InVain::default();
+        in_vain.add(&Look::take(&rig.paths), endings);
+        assert_eq!(in_vain.0.len(), 1);
+        let runtime = SharedRuntime::new().unwrap();
+        let ended = runtime.block_on(end(&runtime, &rig.paths, endings, &mut in_vain));
+        // Nobody waited for it, so it counts as killed by the time before.
+        assert_eq!(ended[0].killed, 0);
+        is_over(&mut stuck);
+        let ended = runtime.block_on(end(&runtime, &rig.paths, endings, &mut in_vain));
+        assert_eq!((killed(&ended[0]), in_vain.0.len()), (0, 0));
     }
 }

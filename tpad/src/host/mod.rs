@@ -40,7 +40,7 @@ use zruntime::SharedRuntime;
 use crate::clock::Now;
 use crate::ledger::LookedFor;
 use crate::plan::{Desired, Ending, Takes};
-use ending::Ended;
+use ending::{Ended, InVain};
 use made::Made;
 use outside::Outside;
 use paths::Paths;
@@ -140,6 +140,8 @@ pub struct Host {
     timers: Timers,
     /// What is kept of what the files were made to say.
     made: Made,
+    /// What could not be ended, and is not waited for again.
+    in_vain: InVain,
 }
 
 impl Host {
@@ -155,6 +157,7 @@ impl Host {
             timers: Timers::default(),
             paths,
             made,
+            in_vain: InVain::default(),
         }
     }
 
@@ -283,11 +286,11 @@ impl Host {
     }
 
     /// Ends what the grants started, and gives those whose end is not proven.
-    async fn end(&self, endings: &[Ending], reports: &mut Vec<Report>) -> Vec<Ending> {
+    async fn end(&mut self, endings: &[Ending], reports: &mut Vec<Report>) -> Vec<Ending> {
         if endings.is_empty() {
             return Vec::new();
         }
-        let ended = ending::end(&self.runtime, &self.paths, endings).await;
+        let ended = ending::end(&self.runtime, &self.paths, endings, &mut self.in_vain).await;
         let mut unproven = Vec::new();
         for (ending, ended) in endings.iter().zip(ended) {
             let Ended {

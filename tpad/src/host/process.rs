@@ -46,7 +46,16 @@ pub struct Process {
     started: u64,
 }
 
+/// What names a process for ever: its number, and when it started.
+pub type Name = (i32, u64);
+
 impl Process {
+    /// What names it.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        (self.pid, self.started)
+    }
+
     /// Whether it is this person's; see [`plan::belongs_to`].
     #[must_use]
     pub fn belongs_to(&self, uid: u32) -> bool {
