@@ -195,6 +195,13 @@ impl Entry {
         self.field("_UID") == Some("0")
     }
 
+    /// Whether a program that PAM runs in wrote it. atd(8) is there as `daemon`, not as root; in its
+    /// unit people's jobs run too, but as these people.
+    fn is_pams(&self, daemon: Option<&str>) -> bool {
+        let is_atds = self.field("_SYSTEMD_UNIT") == Some(ATD) && self.field("_UID") == daemon;
+        self.is_roots() || (is_atds && daemon.is_some())
+    }
+
     /// Whether `tpad` may have written it. journald does not know the unit of a process that is
     /// gone already.
     fn may_be_tpads(&self) -> bool {
@@ -208,8 +215,12 @@ impl Entry {
     }
 }
 
+/// The unit of atd(8).
+const ATD: &str = "atd.service";
+
 /// The journal knows who wrote a line: what others wrote is not TPA's, however it looks.
 fn read_journal(comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Result<()> {
+    let daemon = uid_of_daemon();
     each_entry(&[], budget, |entry| {
         let tagged = entry.tagged();
         match heard_tagged(&tagged) {
@@ -217,7 +228,7 @@ fn read_journal(comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Res
             Heard::Tpad(message) if entry.may_be_tpads() => {
                 comparison.take(|| entry.place(), message);
             }
-            Heard::Beside(_) if entry.is_roots() => {}
+            Heard::Beside(_) if entry.is_pams(daemon.as_deref()) => {}
             _ => comparison.take_foreign(entry.place(), &tagged),
         }
     })
@@ -226,12 +237,22 @@ fn read_journal(comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Res
 /// What the reaper and the PAM module said, by the journal of this host.
 fn vouched_by_journal(budget: &mut Budget) -> io::Result<BTreeSet<String>> {
     let mut known = BTreeSet::new();
-    each_entry(&["_UID=0"], budget, |entry| {
-        if let Heard::Beside(message) = heard_tagged(&entry.tagged()) {
+    let daemon = uid_of_daemon();
+    let atds = format!("_SYSTEMD_UNIT={ATD}");
+    each_entry(&["_UID=0", "+", &atds], budget, |entry| {
+        if let Heard::Beside(message) = heard_tagged(&entry.tagged())
+            && entry.is_pams(daemon.as_deref())
+        {
             known.insert(message.to_owned());
         }
     })?;
     Ok(known)
+}
+
+/// The uid of `daemon` on this host, as the journal writes it.
+fn uid_of_daemon() -> Option<String> {
+    let daemon = nix::unistd::User::from_name("daemon").ok()??;
+    Some(daemon.uid.to_string())
 }
 
 fn each_entry(
@@ -299,6 +320,19 @@ impl Drop for Tool {
 mod tests {
     use super::super::compare::{Chain, Findings};
     use super::*;
+
+    #[test]
+    fn what_pam_says_in_atd_is_told_from_what_its_jobs_say() {
+        let entry = |uid: &str, unit: &str| {
+            Entry(serde_json::json!({ "_UID": uid, "_SYSTEMD_UNIT": unit }))
+        };
+        let is_pams = |uid, unit| entry(uid, unit).is_pams(Some("1"));
+        assert!(is_pams("0", "ssh.service"));
+        assert!(is_pams("1", ATD));
+        assert!(!is_pams("1000", ATD), "a job");
+        assert!(!is_pams("1", "user@1.service"));
+        assert!(!entry("1", ATD).is_pams(None));
+    }
 
     #[test]
     fn rotated_files_are_read_in_the_order_in_which_they_were_written() {
