@@ -68,6 +68,12 @@ on_both_debians! {
         host.console("alice", "sudo -n -i /usr/bin/true").fails()?;
         grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n /usr/bin/true").ok()?;
+        let outside = host.logged_with(&[" sudo-opened ", " unusual=outside-role"])?;
+        ensure!(outside.contains("/usr/bin/true"), "{outside}");
+        host.ssh("alice", "sudo -n /usr/bin/systemctl restart cron").ok()?;
+        let within = host.logged_with(&[" sudo-opened ", "restart cron"])?;
+        ensure!(!within.contains("unusual="), "{within}");
+        host.root("tpactl check --user alice").says("(root) NOPASSWD: /usr/bin/true")?;
     }
 
     fn a_grant_runs_exactly_the_commands_of_its_role(host) {

@@ -17,4 +17,5 @@ pub mod offline;
 pub mod span;
 pub mod state;
 pub mod subuid;
+pub mod sudo_list;
 pub mod text;

@@ -173,6 +173,7 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
         target: None,
         command: None,
         command_digest: None,
+        outside_role: false,
         opened_at: at,
     };
     let sudo = Session {

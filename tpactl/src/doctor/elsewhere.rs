@@ -1,12 +1,11 @@
 //! Does a rule that is not a grant's give gated people sudo? It has no end, and works whenever
-//! they hold a grant for something else.
+//! they hold a grant for something else, which the trail then marks.
+
+use tpa_bus::sudo_list::endless;
 
 use super::{Finding, Host, gate};
 
 const SUDO: &str = "/usr/bin/sudo";
-
-/// What stands in each of `tpad`'s rules (sudoers(5)).
-const ENDS: &str = " NOTAFTER=";
 
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     // sudo-rs neither lists other people's rules nor knows rules with an end.
@@ -20,10 +19,10 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         return Ok(findings);
     };
     for name in gate::gated(&gate, host)? {
-        let Some(listed) = host.run(SUDO, &["-l", "-U", &name]) else {
+        let Some(listed) = host.run(SUDO, &["-n", "-l", "-U", &name]) else {
             continue;
         };
-        if let Some(rule) = endless(&listed.said) {
+        if let Some(rule) = endless(&listed.said).next() {
             findings.push(Finding::new(
                 "sudo",
                 format!("{name} has a rule without an end, outside every grant: {rule}"),
@@ -37,33 +36,10 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     Ok(findings)
 }
 
-/// The first rule without an end in what `sudo -l -U` says. A rule begins with whom it runs as,
-/// in parentheses; what goes on in the next line is set in further.
-fn endless(listed: &str) -> Option<&str> {
-    let rules = listed.lines().filter(|line| line.starts_with("    ("));
-    rules.map(str::trim).find(|rule| !rule.contains(ENDS))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fake;
     use super::*;
-
-    const LISTED: &str = "User alice may run the following commands on web-01:
-    (root) NOTAFTER=20261124113620Z NOPASSWD: /usr/bin/systemctl restart cron,
-        (/usr/bin/sleep 4711), sudoedit /etc/nginx/nginx.conf
-    (ALL : ALL) ALL
-";
-
-    #[test]
-    fn a_rule_without_an_end_is_told_from_those_of_grants() {
-        assert_eq!(endless(LISTED), Some("(ALL : ALL) ALL"));
-        assert_eq!(endless(LISTED.rsplit_once("    (").unwrap().0), None);
-        assert_eq!(
-            endless("User bob is not allowed to run sudo on web-01.\n"),
-            None
-        );
-    }
 
     #[test]
     fn each_gated_person_is_looked_at() {

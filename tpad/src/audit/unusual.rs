@@ -54,6 +54,7 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
             "exempt-login" => Some("exempt"),
             _ => None,
         },
+        Event::SessionOpened(session) if session.outside_role => Some("outside-role"),
         Event::BreakGlassUsed { .. } => Some("break-glass"),
         Event::ExemptLogin { .. } => Some("exempt"),
         Event::HostDrift { .. } => Some("drift"),
@@ -67,7 +68,7 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Person, Place};
+    use crate::ledger::{Person, Place, Session};
     use tpa_bus::id::Id;
 
     fn place(service: &str, rhost: Option<&str>) -> Place {
@@ -143,5 +144,29 @@ mod tests {
         assert_eq!(mark(denied("sudo", "other-use")), Some("sudo-refused"));
         assert_eq!(mark(denied("sudo", "ended")), None);
         assert_eq!(mark(denied("sshd", "other-use")), None);
+    }
+
+    #[test]
+    fn a_command_that_no_grant_gives_is_marked() {
+        let opened = |outside_role| {
+            let session = Session {
+                grant: Id::from_random([0; 5]),
+                user: Person::root(),
+                service: "sudo".into(),
+                class: "sudo".into(),
+                pid: 1,
+                started: 1,
+                tty: None,
+                rhost: None,
+                target: Some("root".into()),
+                command: Some("sudo id".into()),
+                command_digest: None,
+                outside_role,
+                opened_at: 1,
+            };
+            mark(&Event::SessionOpened(session), Seen::default())
+        };
+        assert_eq!(opened(true), Some("outside-role"));
+        assert_eq!(opened(false), None);
     }
 }

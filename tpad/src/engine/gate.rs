@@ -5,8 +5,8 @@ use tpa_bus::offline::Class;
 use super::{Engine, Inner};
 use crate::clock::Now;
 use crate::ledger::{
-    AtGate, CommandLine, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
-    UNLISTED_SERVICE, Why, judge,
+    AtGate, CommandLine, Deadline, Event, Fit, Judgement, Person, Place, Request, Session,
+    SudoCall, UNLISTED_SERVICE, Why, judge,
 };
 
 /// Someone whom PAM is about to let in.
@@ -26,6 +26,17 @@ pub struct Arrival {
     pub exempt: bool,
     /// The command line of sudo as it was typed; nothing for a login.
     pub command: CommandLine,
+}
+
+impl Arrival {
+    /// What sudo was called to run; nothing for a login.
+    fn sudo_call(&self) -> Option<SudoCall> {
+        (self.class == Class::Sudo).then(|| SudoCall {
+            target: self.target.clone(),
+            words: self.command.words.iter().skip(1).cloned().collect(),
+            cut: self.command.cut,
+        })
+    }
 }
 
 /// The gate's answer.
@@ -156,11 +167,7 @@ impl Engine {
         let at = AtGate {
             user: arrival.user.clone(),
             class: arrival.class,
-            sudo: (arrival.class == Class::Sudo).then(|| SudoCall {
-                target: arrival.target.clone(),
-                words: arrival.command.words.iter().skip(1).cloned().collect(),
-                cut: arrival.command.cut,
-            }),
+            sudo: arrival.sudo_call(),
         };
         let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
         Ok(match judge(&inner.state, &at, &now) {
@@ -233,6 +240,9 @@ pub(super) fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session 
         target: arrival.target.clone(),
         command: (!shown.text.is_empty()).then(|| shown.text.clone()),
         command_digest: shown.digest.clone(),
+        outside_role: arrival
+            .sudo_call()
+            .is_some_and(|call| call.fit(&grant.gives) != Fit::Command),
         opened_at: now.wall_s,
     }
 }

@@ -127,6 +127,7 @@ mod tests {
             target: None,
             command: None,
             command_digest: None,
+            outside_role: false,
             opened_at: 1,
         }
     }

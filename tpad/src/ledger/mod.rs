@@ -51,7 +51,7 @@ pub use refused::{Kind, Refused};
 pub use repeats::{Repeated, Repeats, Tally, Telling};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use state::{Session, State};
-pub use sudo::SudoCall;
+pub use sudo::{Fit, SudoCall};
 pub use time::{due, next_moment};
 pub use typed::{CommandLine, Digest, LINE_MAX, Shown, WORDS_MAX, name as bounded_name};
 pub(crate) use wall_clock::LAG_MAX;

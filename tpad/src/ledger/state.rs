@@ -51,6 +51,9 @@ pub struct Session {
     /// Of all of it, where a line of the log does not show all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_digest: Option<Digest>,
+    /// A sudo command that no grant of the person's gives: a rule of the host's own let it through.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside_role: bool,
     /// Since when, in seconds since 1970.
     pub opened_at: i64,
 }

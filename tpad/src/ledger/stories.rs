@@ -364,6 +364,7 @@ fn a_login_goes_on_under_the_grant_that_is_left() {
         target: None,
         command: None,
         command_digest: None,
+        outside_role: false,
         opened_at: 1,
     };
     ledger.record(None, vec![Event::SessionOpened(session.clone())]);

@@ -15,6 +15,7 @@ use super::load::{Source, load, load_file};
 use super::people::{Nss, People, Person};
 use super::problem::Problem;
 use super::program;
+use super::standing::{self, Rules};
 use super::sudo_rs::lacking;
 use super::usable;
 use super::{OnEnd, Policy, Role, explain_json};
@@ -23,6 +24,8 @@ use super::{OnEnd, Policy, Role, explain_json};
 pub(super) struct Subject<'p> {
     pub(super) name: &'p str,
     pub(super) person: Person,
+    /// What sudo lets them do without an end.
+    pub(super) rules: Rules,
 }
 
 /// What to check, and how to answer.
@@ -45,7 +48,11 @@ pub struct Check<'a> {
 /// `strict`, when there are warnings.
 #[must_use]
 pub fn check_command(check: &Check<'_>) -> ExitCode {
-    let subject = match check.user.map(|name| subject(name, &Nss)).transpose() {
+    let subject = match check
+        .user
+        .map(|name| subject(name, &Nss, standing::rules_of))
+        .transpose()
+    {
         Ok(subject) => subject,
         Err(problem) => {
             // Nothing is left to tell when stderr is gone.
@@ -115,10 +122,18 @@ fn answer(
     }
 }
 
-fn subject<'p>(name: &'p str, people: &dyn People) -> Result<Subject<'p>, String> {
+fn subject<'p>(
+    name: &'p str,
+    people: &dyn People,
+    rules_of: impl Fn(&str) -> Rules,
+) -> Result<Subject<'p>, String> {
     let shown = tpa_bus::text::one_line(name, 64);
     match people.person(name) {
-        Ok(Some(person)) => Ok(Subject { name, person }),
+        Ok(Some(person)) => Ok(Subject {
+            name,
+            person,
+            rules: rules_of(name),
+        }),
         Ok(None) => Err(format!(
             "no such user on this host: {shown}\n  next: see getent passwd"
         )),
@@ -282,6 +297,7 @@ fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
     );
     line(out, "login", concern(policy, Class::Login, subject).1);
     line(out, "sudo", concern(policy, Class::Sudo, subject).1);
+    explain_standing(out, policy, subject);
     for role in policy.roles.values() {
         if subject.is_among(policy, &role.requesters) {
             line(out, "may ask", &format!("{}: {}", role.name, lengths(role)));
@@ -293,6 +309,25 @@ fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
     for role in policy.roles.values() {
         if subject.is_among(policy, &role.approvers) {
             line(out, "decides", &format!("{}, for others", role.name));
+        }
+    }
+}
+
+/// What somebody has beside grants.
+fn explain_standing(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
+    let comes_to = match concern(policy, Class::Sudo, subject).0 {
+        "gated" => "a rule of the host's own, without an end: works while they hold any sudo grant",
+        _ => "a rule of the host's own, without an end: works without a grant",
+    };
+    match &subject.rules {
+        Rules::Are(rules) => {
+            for rule in rules {
+                line(out, "standing", &format!("{rule}, {comes_to}"));
+            }
+        }
+        Rules::NotLookedAt(why) => {
+            let text = format!("sudo's rules for them were not looked at: {why}");
+            line(out, "standing", &text);
         }
     }
 }

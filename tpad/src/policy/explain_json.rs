@@ -5,6 +5,7 @@ use tpa_bus::offline::{Class, Who};
 
 use super::explain::{Subject, all_warnings, concern};
 use super::problem::Problem;
+use super::standing::Rules;
 use super::{AuditFormat, Policy, Role};
 
 /// A configuration that would be loaded.
@@ -86,6 +87,10 @@ fn person(policy: &Policy, subject: &Subject<'_>) -> Value {
         "groups": subject.person.groups,
         "login": concern(policy, Class::Login, subject).0,
         "sudo": concern(policy, Class::Sudo, subject).0,
+        "standing_rules": match &subject.rules {
+            Rules::Are(rules) => json!(rules),
+            Rules::NotLookedAt(_) => Value::Null,
+        },
         "may_request": roles_with(|role| &role.requesters),
         "may_approve": roles_with(|role| &role.approvers),
         "approved_at_once": roles_with(|role| &role.auto),

@@ -17,6 +17,7 @@ pub mod problem;
 mod program;
 mod role;
 mod settings;
+mod standing;
 mod sudo;
 mod sudo_rs;
 mod usable;

@@ -96,18 +96,45 @@ fn one_person_reads_what_it_means_to_them() {
              for others\n",
         ),
     ] {
-        let subject = subject(name, &Host).unwrap();
+        let subject = subject(name, &Host, no_rules).unwrap();
         let text = summary(Path::new("x"), &policy(), Some(&subject));
         let (_, told) = text.split_once("\n\n").unwrap();
         assert_eq!(told, expected);
     }
-    let eve = subject("eve", &Host).unwrap();
+    let eve = subject("eve", &Host, no_rules).unwrap();
     assert_eq!(concern(&policy(), Class::Login, &eve).0, "exempt");
-    let error = subject("mallory", &Host).err().unwrap();
+    let error = subject("mallory", &Host, no_rules).err().unwrap();
     assert!(
         error.starts_with("no such user on this host: mallory"),
         "{error}"
     );
+}
+
+fn no_rules(_: &str) -> Rules {
+    Rules::Are(Vec::new())
+}
+
+#[test]
+fn what_somebody_has_beside_grants_is_named() {
+    let mut policy = policy();
+    let told = |policy: &Policy, rules: Rules| {
+        let alice = subject("alice", &Host, |_| rules.clone()).unwrap();
+        let text = summary(Path::new("x"), policy, Some(&alice));
+        let standing = text.lines().filter(|line| line.starts_with("  standing "));
+        standing.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rules = Rules::Are(vec!["(ALL : ALL) ALL".to_owned()]);
+    let free = told(&policy, rules.clone());
+    assert!(
+        free[0].contains("(ALL : ALL) ALL, a rule of the host's own"),
+        "{free:?}"
+    );
+    assert!(free[0].ends_with("works without a grant"), "{free:?}");
+    assert_eq!(free.len(), 1);
+    policy.gate.sudo = policy.gate.login.clone();
+    assert!(told(&policy, rules)[0].contains("while they hold any sudo grant"));
+    let unknown = Rules::NotLookedAt("run this as root".to_owned());
+    assert!(told(&policy, unknown)[0].ends_with("not looked at: run this as root"));
 }
 
 #[test]
@@ -138,7 +165,7 @@ fn problems_are_told_each_with_its_next_step() {
 
 #[test]
 fn json_carries_the_same() {
-    let alice = subject("alice", &Host).unwrap();
+    let alice = subject("alice", &Host, no_rules).unwrap();
     let good: Value = serde_json::from_str(&explain_json::good(&policy(), Some(&alice))).unwrap();
     assert_eq!(good["apiVersion"], "tpa/v1");
     assert_eq!(good["kind"], "CheckResult");
