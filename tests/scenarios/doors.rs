@@ -56,6 +56,10 @@ fn is_refused(host: &Host, user: &str, line: &str) -> Result<()> {
     Ok(())
 }
 
+/// Some terminal reads a line without showing it.
+const HIDDEN: &str = "(for tty in /dev/pts/[0-9]*; do \
+    case \"$(stty -a -F $tty 2>/dev/null)\" in *-icanon*) ;; *' -echo '*) exit 0;; esac; done; exit 1)";
+
 /// polkit takes the person's own password.
 fn takes_their_password(host: &Host, user: &str, line: &str) -> Result<()> {
     let mut screen = host.terminal(&on_a_terminal(user, line))?;
@@ -66,6 +70,8 @@ fn takes_their_password(host: &Host, user: &str, line: &str) -> Result<()> {
         .with_context(|| format!("{user} is not among those who may:\n{listed}"))?;
     screen.types(number)?;
     screen.sees("Password: ")?;
+    // The agent asks first and then turns the echo off, which throws away what was typed by then.
+    host.comes_true(HIDDEN)?;
     screen.types(&format!("{user}-pw"))?;
     screen.sees("ended=0")?;
     Ok(())
