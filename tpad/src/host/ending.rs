@@ -135,7 +135,8 @@ async fn kill_all(
         let look = Look::take(paths);
         for ending in endings {
             let doomed = look.doomed(ending).map(|seen| &seen.process);
-            for sudo in doomed.filter(|process| copies::edits(&process.comm)) {
+            for sudo in doomed.filter(|process| process.is_roots() && copies::edits(&process.comm))
+            {
                 edited.add(ending.uid, &paths.proc, sudo.pid);
             }
         }

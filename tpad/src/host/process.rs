@@ -50,6 +50,14 @@ pub struct Process {
 pub type Name = (i32, u64);
 
 impl Process {
+    /// Whether it acts as root, as sudo does. What a person's own process shows of itself may be on a
+    /// file system of theirs, which answers when they like.
+    #[must_use]
+    pub fn is_roots(&self) -> bool {
+        let [_, effective, _] = self.uids;
+        effective == 0
+    }
+
     /// What names it.
     #[must_use]
     pub fn name(&self) -> Name {
