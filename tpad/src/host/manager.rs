@@ -3,6 +3,7 @@
 //! A connection lives for one errand. Nothing that ends access waits for one: what PID 1 is told
 //! here prepares the end, or tidies up after it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -84,29 +85,37 @@ pub fn property<'a>(name: &str, value: impl Into<Variant<'a>>) -> anyhow::Result
     Ok((name.to_owned(), value))
 }
 
-/// After everything of a person was killed: their own service manager shall not come back before
-/// they log in (`loginctl disable-linger`), and nothing of theirs shall stand there as failed, a
-/// login that PID 1 ended at its limit neither.
+/// After everything of these people was killed: their own service managers shall not come back
+/// before they log in (`loginctl disable-linger`), and nothing of theirs shall stand there as failed,
+/// a login that PID 1 ended at its limit neither. Of what fails, tpad's own log tells: the access has
+/// ended all the same.
 ///
-/// # Errors
-/// When systemd cannot be reached, or logind does not do it. The access has ended all the same.
-pub async fn tidy(runtime: &SharedRuntime, paths: &Paths, uid: u32) -> anyhow::Result<()> {
-    within_limit(runtime, async {
-        let connection = connect(paths).await?;
-        let manager = manager(&connection).await?;
-        for unit in failed_of(&connection, &manager, uid).await? {
-            // An error says that there is no such unit any more, as it should be.
-            let _ = manager.reset_failed_unit(unit).await;
+/// One connection does for all: root's share of those of a bus is one that logins need too.
+pub async fn tidy(runtime: &SharedRuntime, paths: &Paths, uids: &BTreeSet<u32>) {
+    let connection = match within_limit(runtime, connect(paths)).await {
+        Ok(connection) => connection,
+        Err(error) => return tracing::info!("tidy after people: {error:#}"),
+    };
+    for uid in uids {
+        if let Err(error) = within_limit(runtime, tidy_one(&connection, *uid)).await {
+            tracing::info!(uid, error = format!("{error:#}"), "tidy after a person");
         }
-        login1::ManagerProxy::builder(&connection)
-            .cache_properties(CacheProperties::No)
-            .build()
-            .await?
-            .set_user_linger(uid, false, false)
-            .await
-            .context("switch lingering off")
-    })
-    .await
+    }
+}
+
+async fn tidy_one(connection: &Connection, uid: u32) -> anyhow::Result<()> {
+    let manager = manager(connection).await?;
+    for unit in failed_of(connection, &manager, uid).await? {
+        // An error says that there is no such unit any more, as it should be.
+        let _ = manager.reset_failed_unit(unit).await;
+    }
+    login1::ManagerProxy::builder(connection)
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await?
+        .set_user_linger(uid, false, false)
+        .await
+        .context("switch lingering off")
 }
 
 /// The units of a person that stand there as failed. A login's scope tells whose it is by the

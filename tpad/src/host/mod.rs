@@ -46,6 +46,7 @@ use outside::Outside;
 use paths::Paths;
 use rules::Rules;
 use states::States;
+use terminals::Terminals;
 use timers::Timers;
 
 /// What a reconcile did or met.
@@ -274,8 +275,12 @@ impl Host {
     /// Says what is due, and whether anybody could hear it.
     fn notify(&self, desired: &Desired, reports: &mut Vec<Report>) -> bool {
         let mut spoken = false;
+        if desired.notices.is_empty() {
+            return spoken;
+        }
+        let terminals = Terminals::look(&self.paths.proc);
         for notice in &desired.notices {
-            let terminals = terminals::say(&self.paths.proc, notice.uid, &notice.line);
+            let terminals = terminals.say(notice.uid, &notice.line);
             spoken |= terminals > 0;
             reports.push(Report::Notified {
                 id: notice.id,
@@ -291,7 +296,7 @@ impl Host {
             return Vec::new();
         }
         let ended = ending::end(&self.runtime, &self.paths, endings, &mut self.in_vain).await;
-        let mut unproven = Vec::new();
+        let (mut unproven, mut closed) = (Vec::new(), BTreeSet::new());
         for (ending, ended) in endings.iter().zip(ended) {
             let Ended {
                 killed,
@@ -302,7 +307,7 @@ impl Host {
                 unproven.push(ending.clone());
             }
             if ending.takes == Takes::Everything {
-                self.tidy(ending.uid);
+                closed.insert(ending.uid);
             }
             reports.push(Report::Ended {
                 id: ending.id,
@@ -311,17 +316,17 @@ impl Host {
                 looked_for,
             });
         }
+        self.tidy(closed);
         unproven
     }
 
     /// Nothing waits for this: the bus may be slow.
-    fn tidy(&self, uid: u32) {
+    fn tidy(&self, uids: BTreeSet<u32>) {
+        if uids.is_empty() {
+            return;
+        }
         let (runtime, paths) = (self.runtime.clone(), self.paths.clone());
-        let tidying = async move {
-            if let Err(error) = manager::tidy(&runtime, &paths, uid).await {
-                tracing::info!(uid, error = format!("{error:#}"), "tidy after a person");
-            }
-        };
+        let tidying = async move { manager::tidy(&runtime, &paths, &uids).await };
         self.runtime.spawn("tidy", tidying).detach();
     }
 }

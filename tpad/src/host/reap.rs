@@ -17,7 +17,8 @@ use crate::host::ending::{self, Ended};
 use crate::host::folder::Folder;
 use crate::host::paths::Paths;
 use crate::host::rules::Rules;
-use crate::host::{LAST_WORD, manager, states, terminals};
+use crate::host::terminals::Terminals;
+use crate::host::{LAST_WORD, manager, states};
 use crate::ledger::LookedFor;
 use crate::plan::{Ending, Takes};
 
@@ -269,7 +270,7 @@ impl Reaper {
     async fn end(&self, ending: &Ending) -> Ended {
         if ending.takes.logins() {
             let line = format!("*** tpa: {} ended. Closing this session.", ending.id);
-            if terminals::say(&self.paths.proc, ending.uid, &line) > 0 {
+            if Terminals::look(&self.paths.proc).say(ending.uid, &line) > 0 {
                 self.runtime.sleep(LAST_WORD).await;
             }
         }
@@ -278,11 +279,9 @@ impl Reaper {
 
     /// Comes last: the bus may be slow.
     fn tidy(&self, closed: Option<u32>) {
-        let Some(uid) = closed else { return };
-        let tidying = manager::tidy(&self.runtime, &self.paths, uid);
-        if let Err(error) = self.runtime.block_on(tidying) {
-            tracing::info!(uid, error = format!("{error:#}"), "tidy after a person");
-        }
+        let closed = closed.into_iter().collect();
+        self.runtime
+            .block_on(manager::tidy(&self.runtime, &self.paths, &closed));
     }
 }
 

@@ -5,21 +5,33 @@ use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::host::process;
+use crate::host::process::{self, Process};
 
-/// Writes the line on every terminal that the person's processes have and that is theirs, and
-/// says on how many.
-pub fn say(proc: &Path, uid: u32, line: &str) -> usize {
-    let terminals: BTreeSet<u32> = process::scan(proc)
-        .iter()
-        .filter(|process| process.tty != 0 && process.belongs_to(uid))
-        .map(|process| process.tty)
-        .collect();
-    terminals
-        .into_iter()
-        .filter_map(|tty| Some((tty, path_of(tty)?)))
-        .filter(|(tty, path)| write(path, *tty, uid, line))
-        .count()
+/// The processes that have a terminal: one look, for whoever is to be told of something at this
+/// moment.
+#[derive(Debug)]
+pub struct Terminals(Vec<Process>);
+
+impl Terminals {
+    /// Looks.
+    #[must_use]
+    pub fn look(proc: &Path) -> Self {
+        let mut found = process::scan(proc);
+        found.retain(|process| process.tty != 0);
+        Self(found)
+    }
+
+    /// Writes the line on every terminal that the person's processes have and that is theirs, and
+    /// says on how many.
+    pub fn say(&self, uid: u32, line: &str) -> usize {
+        let theirs = self.0.iter().filter(|process| process.belongs_to(uid));
+        let terminals: BTreeSet<u32> = theirs.map(|process| process.tty).collect();
+        terminals
+            .into_iter()
+            .filter_map(|tty| Some((tty, path_of(tty)?)))
+            .filter(|(tty, path)| write(path, *tty, uid, line))
+            .count()
+    }
 }
 
 /// The terminal of a device number, by the kernel's list of devices: pseudo terminals have the
