@@ -267,6 +267,12 @@ pub struct Staged<'a> {
 }
 
 impl Staged<'_> {
+    /// The name that it is to have.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where it is now.
     #[must_use]
     pub fn path(&self) -> PathBuf {

@@ -19,6 +19,7 @@ pub mod outside;
 pub mod paths;
 pub mod process;
 pub mod program;
+pub mod publish;
 pub mod reap;
 pub mod room;
 pub mod rules;

@@ -10,12 +10,12 @@ use tpa_bus::text;
 use zruntime::SharedRuntime;
 
 use crate::host::Report;
-use crate::host::folder::{Folder, Found};
+use crate::host::folder::Folder;
 use crate::host::made::Made;
 use crate::host::mirror::{Change, Mirror};
 use crate::host::paths::Paths;
 use crate::host::program::{self, Ran};
-use crate::host::settings;
+use crate::host::publish::{Publisher, Wanted};
 use crate::host::sudoers::{self, Sudo};
 use crate::plan::Rule;
 
@@ -104,35 +104,43 @@ impl Rules {
                 return reports;
             }
         };
+        let mut writes = Vec::new();
         for change in changes {
             match change {
                 Change::Remove { name, drift } => {
                     reports.extend(self.mirror.remove(&folder, &name, drift));
                 }
-                // Nothing can be written for a sudo that is not known; removing needs none.
-                Change::Write { .. } if sudo.is_err() => {}
-                Change::Write { name, text, drift } => {
-                    reports.extend(drift.then(|| self.mirror.drift(&name)));
-                    let rule = rules.iter().find(|(id, _)| id.as_str() == name);
-                    let sudo = sudo.as_ref().copied().unwrap_or(Sudo::Rs);
-                    let Some((_, rule)) = rule else { continue };
-                    let writing = Writing {
-                        runtime,
-                        paths,
-                        folder: &folder,
-                        name: &name,
-                    };
-                    let written = writing.publish(&text, rule, sudo).await;
-                    self.mirror.remember(&name, written.is_ok().then_some(text));
-                    let Ok(id) = Id::parse(&name) else { continue };
-                    match written {
-                        Ok(()) => {
-                            self.rejected.remove(&id);
-                            reports.push(Report::RuleWritten { id });
-                        }
-                        Err(error) => reports.extend(self.reject(id, format!("{error:#}"))),
-                    }
+                Change::Write { name, text, drift } => writes.push((name, text, drift)),
+            }
+        }
+        // Nothing can be written for a sudo that is not known; removing needs none.
+        let Ok(sudo) = sudo else { return reports };
+        let drifted = writes.iter().filter(|(_, _, drift)| *drift);
+        reports.extend(drifted.map(|(name, _, _)| self.mirror.drift(name)));
+        let wanted: Vec<Wanted<'_>> = writes
+            .iter()
+            .filter_map(|(name, text, _)| {
+                let rule = rules.get(&Id::parse(name).ok()?)?;
+                Some(Wanted { name, text, rule })
+            })
+            .collect();
+        let publisher = Publisher {
+            runtime,
+            paths,
+            folder: &folder,
+            sudo,
+        };
+        let written = publisher.publish(&wanted).await;
+        for (wanted, written) in wanted.iter().zip(written) {
+            let (id, text) = (wanted.rule.id, wanted.text.to_owned());
+            self.mirror
+                .remember(wanted.name, written.is_ok().then_some(text));
+            match written {
+                Ok(()) => {
+                    self.rejected.remove(&id);
+                    reports.push(Report::RuleWritten { id });
                 }
+                Err(error) => reports.extend(self.reject(id, format!("{error:#}"))),
             }
         }
         reports
@@ -203,121 +211,6 @@ pub fn in_rust(sudo: &Path) -> std::io::Result<bool> {
     Ok(sudo.ends_with("sudo-rs") || sudo.components().any(|c| c.as_os_str() == "cargo"))
 }
 
-/// A rule on its way.
-struct Writing<'a> {
-    runtime: &'a SharedRuntime,
-    paths: &'a Paths,
-    folder: &'a Folder,
-    name: &'a str,
-}
-
-impl Writing<'_> {
-    /// Writes a rule if it is good, by itself and with all others. It gets its name only then: what
-    /// is under that name is in force, and whoever watches the folder sees it come and go.
-    async fn publish(&self, text: &str, rule: &Rule, sudo: Sudo) -> anyhow::Result<()> {
-        let staged = self.folder.stage(self.name, text, 0o440)?;
-        let path = staged.path();
-        self.check(&[OsStr::new("-cf"), path.as_os_str()]).await?;
-        let all = [OsStr::new("-c")];
-        if self.check(&all).await.is_err() {
-            // Broken already, which is not ours; whether this breaks more cannot be told.
-            return staged.publish();
-        }
-        let together = format!(
-            "@include {}\n@include {}\n",
-            self.paths.main_sudoers.display(),
-            path.display()
-        );
-        let together = self
-            .folder
-            .stage(&format!("{}.all", self.name), &together, 0o440)?;
-        self.check(&[OsStr::new("-cf"), together.path().as_os_str()])
-            .await
-            .context("together with the other rules")?;
-        drop((together, staged));
-        let before = self.folder.read(self.name)?;
-        if sudo == Sudo::Classic {
-            self.settle(text, rule, before.as_ref()).await?;
-        }
-        if let Err(error) = self.folder.write(self.name, text, 0o440) {
-            self.take_back(before)?;
-            return Err(error);
-        }
-        let Err(error) = self.check(&all).await else {
-            return Ok(());
-        };
-        self.take_back(before)?;
-        Err(error).context("taken back, since in its place it is not good")
-    }
-
-    /// Puts the settings of a rule in place alone: what they come to is seen there, and before
-    /// anything can be run.
-    async fn settle(&self, text: &str, rule: &Rule, before: Option<&Found>) -> anyhow::Result<()> {
-        let lines = text.split_inclusive('\n');
-        let settings: String = lines.filter(|line| line.starts_with("Defaults")).collect();
-        // Those of a rule that is only written anew stand already, and it goes on meanwhile.
-        let stand = matches!(before, Some(Found::File { text, .. }) if text.contains(&settings));
-        if !stand {
-            self.folder.write(self.name, &settings, 0o440)?;
-        }
-        if let Err(error) = self.holds(rule).await {
-            self.folder.remove(self.name)?;
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn take_back(&self, before: Option<Found>) -> anyhow::Result<()> {
-        match before {
-            Some(Found::File { text, mode }) => self.folder.write(self.name, &text, mode),
-            Some(Found::Other) | None => {
-                self.folder.remove(self.name)?;
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether what the rule gives is asked for and held. Where that cannot be looked at, it is
-    /// told in tpad's own log, and `tpactl doctor` reads the files.
-    async fn holds(&self, rule: &Rule) -> anyhow::Result<()> {
-        let sections = OsStr::new("aliases,privileges");
-        let options = ["-e", "-f", "json", "-s"].map(OsStr::new);
-        let main = self.paths.main_sudoers.as_os_str();
-        let arguments = [&options[..], &[sections, main]].concat();
-        let ran = program::run(self.runtime, &self.paths.cvtsudoers, &arguments).await;
-        let read = ran.and_then(|ran| {
-            let json = ran.text.find('{').and_then(|at| ran.text.get(at..));
-            let mut values =
-                serde_json::Deserializer::from_str(json.unwrap_or_default()).into_iter();
-            Ok(values.next().context("it says nothing")??)
-        });
-        match read {
-            Ok(read) => match settings::overridden(&read, rule) {
-                Some(line) => bail!(
-                    "\"{line}\" in sudo's configuration counts for what it gives, which would \
-                     neither be held nor end with the grant; tpactl doctor names the file"
-                ),
-                None => Ok(()),
-            },
-            Err(error) => {
-                let program = self.paths.cvtsudoers.display();
-                tracing::warn!("cannot tell what sudo's Defaults come to ({program}): {error:#}");
-                Ok(())
-            }
-        }
-    }
-
-    async fn check(&self, arguments: &[&OsStr]) -> anyhow::Result<()> {
-        let visudo = &self.paths.visudo;
-        let ran = program::run(self.runtime, visudo, arguments).await?;
-        if ran.success {
-            return Ok(());
-        }
-        let text = text::one_line(&ran.text, 300);
-        bail!("{} refuses it: {text}", visudo.display())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,10 +260,11 @@ mod tests {
             std::fs::write(&paths.sudo, "").unwrap();
             let sudoers = paths.sudoers.display();
             let visudo = format!(
-                "#!/bin/sh\ncase $1 in\n-V) echo visudo version 1.9, grammar version 50 ;;\n\
+                "#!/bin/sh\necho \"$1\" >>{}\ncase $1 in\n-V) echo visudo version 1.9, grammar version 50 ;;\n\
                  -cf) ! /bin/grep refused \"$2\" && \
                  ! {{ /bin/grep -q ^@include \"$2\" && /bin/grep -r together {sudoers}; }} ;;\n\
-                 -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n"
+                 -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n",
+                dir.path().join("asked").display()
             );
             // Never open for writing in this process: a program that another thread starts at that
             // moment would hold it open, and a file that is written to cannot be run (execve(2),
@@ -407,6 +301,12 @@ mod tests {
             self.runtime.block_on(applying)
         }
 
+        /// How often visudo was asked with these options.
+        fn asked(&self, options: &str) -> usize {
+            let said = std::fs::read_to_string(self.dir.path().join("asked")).unwrap();
+            said.lines().filter(|line| *line == options).count()
+        }
+
         fn on_disk(&self) -> Option<String> {
             let names = Folder::open(&self.paths.sudoers).unwrap().names().unwrap();
             assert!(names.is_empty() || names == [ID], "{names:?}");
@@ -425,6 +325,53 @@ mod tests {
         assert_eq!(rig.apply(&rule("/bin/a")), []);
         assert_eq!(rig.apply(&BTreeMap::new()), []);
         assert_eq!(rig.on_disk(), None);
+    }
+
+    /// Rules for so many grants, with the one at `bad` for a command of its own.
+    fn many(count: u8, bad: u8, command: &str) -> BTreeMap<Id, Rule> {
+        let [(_, rule)]: [_; 1] = Vec::from_iter(rule("/bin/a")).try_into().unwrap();
+        let of = |n: u8| {
+            let mut rule = rule.clone();
+            rule.id = Id::from_random([0, 0, 0, 0, n]);
+            rule.uid = 1_001 + u32::from(n);
+            if n == bad {
+                rule.sudo[0].run = vec![command.into()];
+            }
+            (rule.id, rule)
+        };
+        (0..count).map(of).collect()
+    }
+
+    #[test]
+    fn of_many_rules_at_once_sudo_is_asked_alone_each_and_once_for_all() {
+        let mut rig = Rig::new();
+        let reports = rig.apply(&many(40, 0, "/bin/a"));
+        let written = |report: &Report| matches!(report, Report::RuleWritten { .. });
+        assert!(reports.len() == 40 && reports.iter().all(written));
+        assert_eq!((rig.asked("-cf"), rig.asked("-c")), (40 + 1, 2));
+    }
+
+    #[test]
+    fn one_rule_of_many_that_is_no_good_keeps_no_other_out_and_leaves_nothing() {
+        let off = r#"{ "Defaults": [{ "Binding": [{ "command": "/bin/held" }], "Options": [{ "pam_session": false }] }] }"#;
+        for command in ["/bin/refused", "/bin/conflict", "/bin/held"] {
+            let mut rig = Rig::new();
+            rig.defaults(off);
+            let rules = many(12, 7, command);
+            let bad = Id::from_random([0, 0, 0, 0, 7]);
+            let reports = rig.apply(&rules);
+            let rejected =
+                |report: &&Report| matches!(report, Report::RuleRejected { id, .. } if *id == bad);
+            assert_eq!(reports.iter().filter(rejected).count(), 1, "{reports:?}");
+            let names = Folder::open(&rig.paths.sudoers).unwrap().names().unwrap();
+            let others = rules.keys().filter(|id| **id != bad);
+            let others: Vec<_> = others.map(|id| id.as_str().to_owned()).collect();
+            assert_eq!(names, others, "{command}");
+            for name in &names {
+                let text = std::fs::read_to_string(rig.paths.sudoers.join(name)).unwrap();
+                assert!(text.contains("/bin/a"), "{command}: {text}");
+            }
+        }
     }
 
     #[test]
