@@ -1,8 +1,11 @@
 //! A person who floods the daemon gets refusals, keeps nobody out, and leaves no memory taken.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use tpa_tests::access::{is_by_now_on_time, stay};
+use tpa_tests::clock;
 use tpa_tests::grant::{grant, role as grant_role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -55,6 +58,12 @@ fn change_database(host: &Host, statement: &str) -> Result<()> {
     Ok(())
 }
 
+/// So many people beside alice have a live grant in the end.
+const MANY: u32 = 100;
+
+/// So many of them have something running on a terminal when all grants end at one instant.
+const AT_WORK: usize = 30;
+
 /// So many more people, each with a live grant, as copies of the one that there is.
 fn live(host: &Host, from: u32, to: u32) -> Result<()> {
     host.root(&format!(
@@ -75,6 +84,19 @@ fn live(host: &Host, from: u32, to: u32) -> Result<()> {
              FROM requests, n WHERE user = 'alice' AND open = 1"
         ),
     )
+}
+
+/// Has all live grants end so many seconds from now: the moment, since 1970 in UTC.
+fn all_end_in(host: &Host, seconds: u64) -> Result<Duration> {
+    let end = clock::wall()?.as_secs().saturating_add(seconds);
+    change_database(
+        host,
+        &format!(
+            "UPDATE requests
+             SET body = json_set(body, '$.stage.active.deadline.not_after', {end}) WHERE open = 1"
+        ),
+    )?;
+    Ok(Duration::from_secs(end))
 }
 
 /// How many system calls tpad and what it starts make while somebody is refused, somebody comes in,
@@ -201,15 +223,31 @@ on_both_debians! {
         host.root("systemctl show --property=NRestarts tpad").says("NRestarts=0")?;
     }
 
-    fn what_changes_nothing_on_the_host_costs_the_same_however_many_grants_live(host) {
+    fn many_grants_cost_a_login_nothing_and_end_at_one_instant_on_time(host) {
         grant(host, "alice", "web-ops", "1h")?;
         live(host, 1, 10)?;
         host.ssh("alice", "true").ok()?;
         let few = calls(host)?;
-        live(host, 11, 60)?;
+        live(host, 11, MANY)?;
         host.ssh("alice", "true").ok()?;
         let many = calls(host)?;
-        ensure!(many <= few + 100, "{few} system calls at 11 live grants, {many} at 61");
+        ensure!(many <= few + 100, "{few} system calls at 11 live grants, {many} at {MANY}");
+
+        let login = stay(host, "alice")?;
+        let uids = format!("$(seq 20001 $((20000 + {AT_WORK})))");
+        host.root(&format!(
+            "for uid in {uids}; do setsid --fork setpriv --reuid=$uid --clear-groups \
+             script -qc 'sleep 4720' /dev/null </dev/null >/dev/null 2>&1; done"
+        )).ok()?;
+        host.runs("^sleep 4720", AT_WORK)?;
+        let end = all_end_in(host, 15)?;
+        login.finish()?.code_is(255)?;
+        is_by_now_on_time(end)?;
+        host.comes_true("! pgrep -x sleep >/dev/null")?;
+        is_by_now_on_time(end)?;
+        host.comes_true(&format!("[ $(grep -c ' removal-confirmed ' /var/log/auth.log) = {} ]", MANY + 1))?;
+        is_by_now_on_time(end)?;
+        host.root("ls /run/tpa/sudoers.d/* /run/tpa/state/*").fails()?;
     }
 
     fn a_long_past_is_listed_in_pages_and_keeps_nobody_waiting(host) {

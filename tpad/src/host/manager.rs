@@ -90,25 +90,24 @@ pub fn property<'a>(name: &str, value: impl Into<Variant<'a>>) -> anyhow::Result
 /// a login that PID 1 ended at its limit neither. Of what fails, tpad's own log tells: the access has
 /// ended all the same.
 ///
-/// One connection does for all: root's share of those of a bus is one that logins need too.
+/// One connection does for all: root's share of those of a bus is one that logins need too. And one
+/// list does, since PID 1 goes through all its units for each.
 pub async fn tidy(runtime: &SharedRuntime, paths: &Paths, uids: &BTreeSet<u32>) {
     let connection = match within_limit(runtime, connect(paths)).await {
         Ok(connection) => connection,
         Err(error) => return tracing::info!("tidy after people: {error:#}"),
     };
+    if let Err(error) = within_limit(runtime, forget_failed(&connection, uids)).await {
+        tracing::info!("tidy after people: {error:#}");
+    }
     for uid in uids {
-        if let Err(error) = within_limit(runtime, tidy_one(&connection, *uid)).await {
+        if let Err(error) = within_limit(runtime, stop_lingering(&connection, *uid)).await {
             tracing::info!(uid, error = format!("{error:#}"), "tidy after a person");
         }
     }
 }
 
-async fn tidy_one(connection: &Connection, uid: u32) -> anyhow::Result<()> {
-    let manager = manager(connection).await?;
-    for unit in failed_of(connection, &manager, uid).await? {
-        // An error says that there is no such unit any more, as it should be.
-        let _ = manager.reset_failed_unit(unit).await;
-    }
+async fn stop_lingering(connection: &Connection, uid: u32) -> anyhow::Result<()> {
     login1::ManagerProxy::builder(connection)
         .cache_properties(CacheProperties::No)
         .build()
@@ -118,33 +117,65 @@ async fn tidy_one(connection: &Connection, uid: u32) -> anyhow::Result<()> {
         .context("switch lingering off")
 }
 
-/// The units of a person that stand there as failed. A login's scope tells whose it is by the
-/// slice that it was in.
-async fn failed_of(
-    connection: &Connection,
-    manager: &ManagerProxy<'_>,
-    uid: u32,
-) -> zbus::Result<Vec<String>> {
-    let slice = format!("user-{uid}.slice");
-    let theirs = [
-        format!("user@{uid}.service"),
-        format!("user-runtime-dir@{uid}.service"),
-        slice.clone(),
-        "session-*.scope".to_owned(),
-    ];
+/// Has PID 1 forget the units of these people that stand there as failed. A login's scope tells whose
+/// it is by the slice that it was in.
+async fn forget_failed(connection: &Connection, uids: &BTreeSet<u32>) -> anyhow::Result<()> {
+    let manager = manager(connection).await?;
     let units = manager
-        .list_units_by_patterns(vec!["failed".to_owned()], theirs.to_vec())
+        .list_units_by_patterns(
+            vec!["failed".to_owned()],
+            PEOPLES
+                .map(|(before, after)| format!("{before}*{after}"))
+                .to_vec(),
+        )
         .await?;
-    let mut failed = Vec::new();
     for unit in units {
-        let is_theirs = !unit.0.starts_with("session-") || {
+        let owner = if unit.0.starts_with("session-") {
             let scope = scope(connection, unit.6).await?;
             // It may have been forgotten meanwhile.
-            scope.slice().await.is_ok_and(|found| found == slice)
+            scope.slice().await.ok().and_then(|slice| owner(&slice))
+        } else {
+            owner(&unit.0)
         };
-        if is_theirs {
-            failed.push(unit.0);
+        if owner.is_some_and(|uid| uids.contains(&uid)) {
+            // An error says that there is no such unit any more, as it should be.
+            let _ = manager.reset_failed_unit(unit.0).await;
         }
     }
-    Ok(failed)
+    Ok(())
+}
+
+/// What is before and behind the uid in the names of people's units, and a login's scope.
+const PEOPLES: [(&str, &str); 4] = [
+    ("user@", ".service"),
+    ("user-runtime-dir@", ".service"),
+    ("user-", ".slice"),
+    ("session-", ".scope"),
+];
+
+/// Whose unit it is, by its name.
+fn owner(unit: &str) -> Option<u32> {
+    PEOPLES.iter().take(3).find_map(|(before, after)| {
+        let uid = unit.strip_prefix(before)?.strip_suffix(after)?;
+        uid.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_persons_unit_tells_whose_it_is() {
+        for (unit, uid) in [
+            ("user@1001.service", Some(1001)),
+            ("user-runtime-dir@1001.service", Some(1001)),
+            ("user-1001.slice", Some(1001)),
+            ("session-1001.scope", None),
+            ("user.slice", None),
+            ("user-x.slice", None),
+        ] {
+            assert_eq!(owner(unit), uid, "{unit}");
+        }
+    }
 }
