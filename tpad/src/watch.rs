@@ -1,10 +1,11 @@
 //! Sees when somebody touches what is the daemon's, or the accounts of this host (inotify(7)).
 
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tpa_bus::names;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
@@ -16,11 +17,30 @@ fn folder_at(path: &Path) -> Option<Folder> {
     Some((found.dev(), found.ino()))
 }
 
+/// A folder that is watched.
+#[derive(Debug)]
+struct Over {
+    path: PathBuf,
+    /// Which one it is; `None` when there was none.
+    folder: Option<Folder>,
+    watch: Option<WatchDescriptor>,
+}
+
+/// What was touched, by the daemon itself or by anyone else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Touched {
+    /// These files.
+    Files(BTreeSet<PathBuf>),
+    /// A folder itself, or what nobody could tell any more.
+    Anything,
+}
+
 /// A watch over some folders.
 #[derive(Debug)]
 pub struct Watch {
     inotify: AsyncIo<Inotify, Shared>,
-    over: Vec<(PathBuf, Option<Folder>)>,
+    over: Vec<Over>,
     matters: fn(&OsStr) -> bool,
 }
 
@@ -65,12 +85,19 @@ impl Watch {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let mut over = Vec::new();
         for folder in folders {
+            let path = PathBuf::from(folder);
             // Before it is watched: of one that is put in its place meanwhile, it is known.
-            over.push((PathBuf::from(folder), folder_at(Path::new(folder))));
-            match inotify.add_watch(Path::new(folder), changes | AddWatchFlags::IN_ONLYDIR) {
-                Ok(_) | Err(nix::Error::ENOENT) => {}
+            let folder = folder_at(&path);
+            let watch = match inotify.add_watch(&path, changes | AddWatchFlags::IN_ONLYDIR) {
+                Ok(watch) => Some(watch),
+                Err(nix::Error::ENOENT) => None,
                 Err(error) => return Err(error),
-            }
+            };
+            over.push(Over {
+                path,
+                folder,
+                watch,
+            });
         }
         let inotify = AsyncIo::new_nonblocking(runtime, inotify).map_err(|_| nix::Error::EIO)?;
         Ok(Self {
@@ -84,24 +111,33 @@ impl Watch {
     /// one took the place of.
     fn stands(&self) -> bool {
         let mut over = self.over.iter();
-        over.all(|(path, folder)| folder_at(path) == *folder)
+        over.all(|over| folder_at(&over.path) == over.folder)
     }
 
     /// Waits until something that matters is touched, by the daemon itself or by anyone else.
-    pub async fn touched(&self) {
+    pub async fn touched(&self) -> Touched {
         loop {
             let events = self
                 .inotify
                 .read_with(|inotify| inotify.read_events().map_err(std::io::Error::from))
                 .await
                 .unwrap_or_default();
-            // An event without a name is about a folder, or tells that events were lost.
-            let matters = |name: &OsString| (self.matters)(name);
-            if events
-                .iter()
-                .any(|event| event.name.as_ref().is_none_or(matters))
-            {
-                return;
+            let mut files = BTreeSet::new();
+            for event in events {
+                // An event without a name is about a folder, or tells that events were lost.
+                let Some(name) = event.name else {
+                    return Touched::Anything;
+                };
+                let mut over = self.over.iter();
+                let over = over.find(|over| over.watch == Some(event.wd));
+                match (over, name.to_str()) {
+                    _ if !(self.matters)(&name) => {}
+                    (Some(over), Some(name)) => drop(files.insert(over.path.join(name))),
+                    _ => return Touched::Anything,
+                }
+            }
+            if !files.is_empty() {
+                return Touched::Files(files);
             }
         }
     }
@@ -186,7 +222,7 @@ impl Watching {
     }
 
     /// Waits until something is touched; for ever where there is no watch.
-    pub async fn touched(&self) {
+    pub async fn touched(&self) -> Touched {
         match &self.watch {
             Some(watch) => watch.touched().await,
             None => std::future::pending().await,
@@ -235,5 +271,24 @@ mod tests {
         assert!(!there.stands());
         std::fs::create_dir(&path).unwrap();
         assert!(!there.stands() && open().stands());
+    }
+
+    #[test]
+    fn the_files_that_were_touched_are_told_and_of_a_folder_that_it_is_gone() {
+        let runtime = SharedRuntime::new().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        std::fs::create_dir(&path).unwrap();
+        let matters = |name: &OsStr| !is_unfinished(name);
+        let changes = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE;
+        let folder = path.to_str().unwrap();
+        let watch = Watch::over(&runtime, &[folder], changes, matters).unwrap();
+        for name in ["one", ".two.tmp", "three"] {
+            std::fs::write(path.join(name), "").unwrap();
+        }
+        let files = ["one", "three"].map(|name| path.join(name)).into();
+        assert_eq!(runtime.block_on(watch.touched()), Touched::Files(files));
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(runtime.block_on(watch.touched()), Touched::Anything);
     }
 }

@@ -86,7 +86,7 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
             stale = false;
         }
         let touched = async {
-            watch.touched().await;
+            let _ = watch.touched().await;
             Cause::Stale
         };
         let recorded = async {

@@ -1,6 +1,7 @@
 //! Keeps the host as the plan says: after each event that asks something new of it, at each moment
 //! the plan names, when someone else touches what is the daemon's, and within the hour.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +15,14 @@ use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
+use crate::host::mirror::At;
 use crate::host::{Host, Report, failed};
 use crate::ledger::{Event, Logins, Removal, Session, State, moved};
 use crate::plan::{Due, Ending, Followed, Plan, RETRY_MS, World, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
 use crate::sys;
-use crate::watch::{Since, Watching};
+use crate::watch::{Since, Touched, Watching};
 
 /// The shortest wait.
 const SOON: Duration = Duration::from_millis(50);
@@ -42,6 +44,7 @@ pub async fn run(
     let timer = Timer::new(&runtime)?;
     let mut watch = Watching::over_ours();
     let mut followed = Followed::default();
+    let mut touched = BTreeSet::new();
     let mut ready = Some(ready);
     let mut groups_written = 0;
     engine.knows_people(&runtime).await;
@@ -59,7 +62,9 @@ pub async fn run(
         let wake_ms = [planned.wake_ms, again].into_iter().flatten().min();
         timer.set(&engine.clock, &now, wake_ms)?;
         engine.digest(&planned, reports);
-        let follows = match followed.due(&planned.desired, &host.outside(), &now) {
+        let is_touched = !touched.is_empty();
+        let due = followed.due(&planned.desired, is_touched, &host.outside(), &now);
+        let follows = match due {
             Due::Nothing => {
                 let limits = host.follow_limits(&planned.desired, &now);
                 match timer.unless_fired(limits).await {
@@ -67,14 +72,29 @@ pub async fn run(
                     Some(reports) => reports,
                 }
             }
-            Due::Look => {
-                followed.forget();
-                let looked = engine.look(&mut host, &timer, &planned, &now);
+            Due::Changes | Due::Look => {
+                let touched = std::mem::take(&mut touched);
+                let at = match due {
+                    Due::Changes => At::Changed(touched),
+                    Due::Nothing | Due::Look => At::Everything,
+                };
+                let looked = engine.look(&mut host, &timer, &planned, (&now, &at));
                 match looked.await {
-                    Looked::CutShort => continue,
-                    Looked::Owes(reports) => reports,
+                    Looked::CutShort => {
+                        followed.forget();
+                        continue;
+                    }
+                    Looked::Owes(reports) => {
+                        followed.forget();
+                        reports
+                    }
                     Looked::Whole(reports) => {
-                        followed.looked(&planned.desired, host.outside(), &now);
+                        match at {
+                            At::Everything => {
+                                followed.looked(&planned.desired, host.outside(), &now);
+                            }
+                            At::Changed(_) => followed.followed(&planned.desired, host.outside()),
+                        }
                         reports
                     }
                 }
@@ -90,25 +110,23 @@ pub async fn run(
         if watch.open(&runtime) != Since::Before {
             followed.forget();
         }
-        let touched = async {
-            watch.touched().await;
-            Woken::Touched
-        };
+        let by_touch = async { Woken::Touched(watch.touched().await) };
         let else_woken = async {
             or(told, or(changed, timer.fired())).await;
             Woken::Otherwise
         };
-        if or(touched, else_woken).await == Woken::Touched {
-            followed.forget();
+        match or(by_touch, else_woken).await {
+            Woken::Touched(Touched::Files(files)) => touched.extend(files),
+            Woken::Touched(Touched::Anything) => followed.forget(),
+            Woken::Otherwise => {}
         }
     }
 }
 
 /// Why it is time to see whether the host is as it should be.
-#[derive(PartialEq, Eq)]
 enum Woken {
     /// Somebody touched what is the daemon's, it itself perhaps.
-    Touched,
+    Touched(Touched),
     /// Something was recorded or told, or it is time.
     Otherwise,
 }
@@ -185,12 +203,18 @@ fn fires_at(present: &Now, now: &Now, after_ms: u64) -> Duration {
 
 impl Engine {
     /// Looks at the host, makes it as planned, and has PID 1 know of the ends to come.
-    async fn look(&self, host: &mut Host, timer: &Timer, planned: &Plan, now: &Now) -> Looked {
-        let enforced = host.enforce(&planned.desired, now).await;
+    async fn look(
+        &self,
+        host: &mut Host,
+        timer: &Timer,
+        planned: &Plan,
+        (now, at): (&Now, &At),
+    ) -> Looked {
+        let enforced = host.enforce(&planned.desired, now, at).await;
         self.digest(planned, enforced.reports);
         self.has_said(planned);
         // A bus that hangs must not keep the next end from being enforced.
-        let prepared = host.prepare(&planned.desired, &enforced.unproven, now);
+        let prepared = host.prepare(&planned.desired, &enforced.unproven, now, at);
         match timer.unless_fired(prepared).await {
             None => Looked::CutShort,
             Some(reports) if enforced.owes || failed(&reports) => Looked::Owes(reports),

@@ -5,6 +5,7 @@
 //! ([`Made`]) to tell them also from those made while there was no `tpad`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tpa_bus::id::Id;
@@ -12,6 +13,17 @@ use tpa_bus::id::Id;
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
 use crate::host::made::Made;
+
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum At {
+    /// Every file.
+    Everything,
+    /// What is to say something else than it was made to say, and these files, which somebody
+    /// touched.
+    Changed(BTreeSet<PathBuf>),
+}
 
 /// One step towards the folder as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +110,18 @@ impl Mirror {
         folder: &Folder,
         desired: &BTreeMap<String, String>,
         known: &BTreeSet<Id>,
+        at: &At,
     ) -> anyhow::Result<Vec<Change>> {
+        let scope = self.scope(folder, desired, at);
+        let names = match &scope {
+            Some(scope) => scope.iter().cloned().collect(),
+            None => folder
+                .names()
+                .with_context(|| format!("list {}", folder.path().display()))?,
+        };
+        let is_in = |name: &str| scope.as_ref().is_none_or(|scope| scope.contains(name));
         let mut present = BTreeMap::new();
-        for name in folder
-            .names()
-            .with_context(|| format!("list {}", folder.path().display()))?
-        {
+        for name in names {
             // What cannot be read is as good as foreign.
             if let Some(found) = folder.read(&name).unwrap_or(Some(Found::Other)) {
                 present.insert(name, found);
@@ -118,7 +136,7 @@ impl Mirror {
             });
         let writes = desired
             .iter()
-            .filter(|(name, text)| !self.is_right(present.get(*name), text))
+            .filter(|(name, text)| is_in(name) && !self.is_right(present.get(*name), text))
             .map(|(name, text)| Change::Write {
                 name: name.clone(),
                 text: text.clone(),
@@ -134,7 +152,9 @@ impl Mirror {
         let changes = removals.chain(writes).collect();
         let first = self.written.is_none();
         let written = self.written.get_or_insert_default();
-        written.retain(|name, _| desired.contains_key(name) || present.contains_key(name));
+        written.retain(|name, _| {
+            !is_in(name) || desired.contains_key(name) || present.contains_key(name)
+        });
         for (name, found) in present {
             if let (Some(right), Found::File { text, .. }) = (desired.get(&name), found)
                 && (first || *right == text)
@@ -145,14 +165,37 @@ impl Mirror {
         Ok(changes)
     }
 
+    /// The names of the files to look at; `None` for all. At the first look it is all of them.
+    fn scope(
+        &self,
+        folder: &Folder,
+        desired: &BTreeMap<String, String>,
+        at: &At,
+    ) -> Option<BTreeSet<String>> {
+        let (At::Changed(touched), Some(written)) = (at, &self.written) else {
+            return None;
+        };
+        let touched = touched
+            .iter()
+            .filter(|file| file.parent() == Some(folder.path()))
+            .filter_map(|file| Some(file.file_name()?.to_str()?.to_owned()));
+        let anew = desired
+            .iter()
+            .filter(|(name, text)| written.get(*name) != Some(*text))
+            .map(|(name, _)| name.clone());
+        let over = written.keys().filter(|name| !desired.contains_key(*name));
+        Some(touched.chain(anew).chain(over.cloned()).collect())
+    }
+
     /// Makes the folder as it should be. Each file for itself: one failure leaves the others.
     pub fn apply(
         &mut self,
         folder: &Folder,
         desired: &BTreeMap<String, String>,
         known: &BTreeSet<Id>,
+        at: &At,
     ) -> Vec<Report> {
-        let changes = match self.diff(folder, desired, known) {
+        let changes = match self.diff(folder, desired, known, at) {
             Ok(changes) => changes,
             Err(error) => return vec![Report::failed(self.kind, &error)],
         };
@@ -283,10 +326,23 @@ mod tests {
             let known = ["00000001", "00000002"]
                 .map(|id| Id::parse(id).unwrap())
                 .into();
-            let reports = self.mirror.apply(&self.folder, &desired, &known);
-            let settled = self.mirror.diff(&self.folder, &desired, &known).unwrap();
-            assert!(settled.is_empty(), "{settled:?}");
+            let all = At::Everything;
+            let reports = self.mirror.apply(&self.folder, &desired, &known, &all);
+            let settled = self.mirror.diff(&self.folder, &desired, &known, &all);
+            assert_eq!(settled.unwrap(), []);
             reports
+        }
+
+        /// Looks at what is to change and at what was touched, and nothing else.
+        fn follow(&mut self, desired: &[(&str, &str)], touched: &[&str]) -> Vec<Report> {
+            let desired = desired
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect();
+            let touched = touched.iter().map(|name| self.folder.path().join(name));
+            let at = At::Changed(touched.collect());
+            self.mirror
+                .apply(&self.folder, &desired, &BTreeSet::new(), &at)
         }
 
         fn put(&self, name: &str, text: &str) {
@@ -308,6 +364,37 @@ mod tests {
         );
         assert!(rig.apply(&[("00000001", "a2")]).is_empty());
         assert_eq!(rig.folder.names().unwrap(), ["00000001"]);
+    }
+
+    #[test]
+    fn what_is_to_change_and_what_was_touched_is_looked_at_and_nothing_else() {
+        let mut rig = Rig::new();
+        assert!(
+            rig.follow(&[("00000001", "a"), ("00000002", "b")], &[])
+                .is_empty(),
+            "at first it is everything"
+        );
+        let read = |rig: &Rig, name: &str| {
+            std::fs::read_to_string(rig.folder.path().join(name)).unwrap_or_default()
+        };
+        rig.put("00000001", "widened");
+        rig.put("theirs", "x");
+        let desired = [("00000001", "a"), ("00000003", "c")];
+        assert!(rig.follow(&desired, &[]).is_empty());
+        assert_eq!(
+            rig.folder.names().unwrap(),
+            ["00000001", "00000003", "theirs"]
+        );
+        assert_eq!(read(&rig, "00000001"), "widened", "nobody looked there");
+        assert_eq!(rig.follow(&desired, &["00000001"]), drift("00000001"));
+        assert_eq!(rig.follow(&desired, &["theirs", "gone"]), drift("theirs"));
+        rig.folder.remove("00000003").unwrap();
+        assert_eq!(rig.follow(&desired, &["00000003"]), drift("00000003"));
+        assert_eq!(
+            (read(&rig, "00000001"), read(&rig, "00000003")),
+            ("a".into(), "c".into())
+        );
+        assert_eq!(rig.apply(&desired), [], "and all is as it should be");
     }
 
     #[test]

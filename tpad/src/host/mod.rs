@@ -43,6 +43,7 @@ use crate::ledger::LookedFor;
 use crate::plan::{Desired, Ending, Takes};
 use ending::{Ended, InVain};
 use made::Made;
+use mirror::At;
 use outside::Outside;
 use paths::Paths;
 use rules::Rules;
@@ -181,17 +182,23 @@ impl Host {
     /// Ends what is to end, and puts in place what is to be: with the kernel, the file system and
     /// sudo alone, so that nobody else's silence keeps access alive. Can be run at any time and
     /// any number of times.
-    pub async fn enforce(&mut self, desired: &Desired, now: &Now) -> Enforced {
-        let mut reports = self.close(desired, now);
+    pub async fn enforce(&mut self, desired: &Desired, now: &Now, at: &At) -> Enforced {
+        let mut reports = self.close(desired, now, at);
         let spoken = self.notify(desired, &mut reports);
         if spoken && desired.endings.iter().any(|ending| ending.takes.logins()) {
             self.runtime.sleep(LAST_WORD).await;
         }
         let unproven = self.end(&desired.endings, &mut reports).await;
-        reports.extend(self.write_states(desired, &unproven, now));
+        reports.extend(self.write_states(desired, &unproven, now, at));
         let rules = self
             .rules
-            .apply(&self.runtime, &self.paths, &desired.rules, &desired.known)
+            .apply(
+                &self.runtime,
+                &self.paths,
+                &desired.rules,
+                &desired.known,
+                at,
+            )
             .await;
         reports.extend(rules);
         reports.extend(self.keep_what_was_made());
@@ -224,11 +231,12 @@ impl Host {
         desired: &Desired,
         unproven: &BTreeSet<Id>,
         now: &Now,
+        at: &At,
     ) -> Vec<Report> {
         let (runtime, paths) = (&self.runtime, &self.paths);
         let timers = self
             .timers
-            .apply(runtime, paths, &desired.reapers, unproven, now);
+            .apply(runtime, paths, &desired.reapers, unproven, (now, at));
         let mut reports = timers.await;
         reports.extend(scopes::apply(runtime, paths, &desired.login_ends, now).await);
         reports
@@ -251,25 +259,31 @@ impl Host {
     }
 
     /// Shuts the doors of what ends: no new sudo, no new login.
-    fn close(&mut self, desired: &Desired, now: &Now) -> Vec<Report> {
+    fn close(&mut self, desired: &Desired, now: &Now, at: &At) -> Vec<Report> {
         let mut reports: Vec<_> = desired
             .endings
             .iter()
             .filter_map(|ending| self.rules.remove(&self.paths, ending.id))
             .collect();
         if !desired.endings.is_empty() {
-            reports.extend(self.write_states(desired, &desired.endings, now));
+            reports.extend(self.write_states(desired, &desired.endings, now, at));
         }
         reports
     }
 
-    fn write_states(&mut self, desired: &Desired, unproven: &[Ending], now: &Now) -> Vec<Report> {
+    fn write_states(
+        &mut self,
+        desired: &Desired,
+        unproven: &[Ending],
+        now: &Now,
+        at: &At,
+    ) -> Vec<Report> {
         self.states.apply(
             &self.paths,
             &desired.states,
             unproven,
             &desired.known,
-            &now.boot_id,
+            (&now.boot_id, at),
         )
     }
 
@@ -435,8 +449,8 @@ mod tests {
             let mut reports = runtime.block_on(async {
                 let Enforced {
                     reports, unproven, ..
-                } = self.host.enforce(desired, &now).await;
-                let prepared = self.host.prepare(desired, &unproven, &now);
+                } = self.host.enforce(desired, &now, &At::Everything).await;
+                let prepared = self.host.prepare(desired, &unproven, &now, &At::Everything);
                 [reports, prepared.await].concat()
             });
             reports.retain(|report| !matches!(report, Report::Failed { .. }));

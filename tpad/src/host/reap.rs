@@ -318,6 +318,7 @@ fn log(id: Id, killed: usize, survivors: &[String], looked_for: &LookedFor) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::mirror::At;
     use tpa_bus::offline::OfflineGrant;
 
     struct Rig {
@@ -358,7 +359,7 @@ mod tests {
                 &BTreeMap::from([(1001, state.clone())]),
                 &[],
                 &BTreeSet::new(),
-                boot_id,
+                (boot_id, &At::Everything),
             );
             assert_eq!(files, []);
             let rules = Folder::create(&paths.sudoers, 0o700).unwrap();

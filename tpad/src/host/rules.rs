@@ -12,7 +12,7 @@ use zruntime::SharedRuntime;
 use crate::host::Report;
 use crate::host::folder::Folder;
 use crate::host::made::Made;
-use crate::host::mirror::{Change, Mirror};
+use crate::host::mirror::{At, Change, Mirror};
 use crate::host::paths::Paths;
 use crate::host::program::{self, Ran};
 use crate::host::publish::{Publisher, Wanted};
@@ -25,6 +25,8 @@ pub struct Rules {
     mirror: Mirror,
     /// Why rules were rejected, so that each reason is told once.
     rejected: BTreeMap<Id, String>,
+    /// Which sudo was found at the last look.
+    sudo: Option<Sudo>,
 }
 
 impl Default for Rules {
@@ -34,6 +36,7 @@ impl Default for Rules {
                 Id::parse(name).into_iter().collect()
             }),
             rejected: BTreeMap::new(),
+            sudo: None,
         }
     }
 }
@@ -76,14 +79,17 @@ impl Rules {
         paths: &Paths,
         rules: &BTreeMap<Id, Rule>,
         known: &BTreeSet<Id>,
+        at: &At,
     ) -> Vec<Report> {
         let mut reports = Vec::new();
         self.rejected.retain(|id, _| rules.contains_key(id));
-        let sudo = match rules.len() {
+        let sudo = match (rules.len(), at, self.sudo) {
             // Nothing to render: any sudo will do, none too.
-            0 => Ok(Sudo::Classic),
+            (0, ..) => Ok(Sudo::Classic),
+            (_, At::Changed(_), Some(sudo)) => Ok(sudo),
             _ => installed(runtime, paths).await,
         };
+        self.sudo = sudo.as_ref().ok().copied().filter(|_| !rules.is_empty());
         let texts = match &sudo {
             Ok(sudo) => self.render(rules, *sudo, &mut reports),
             Err(error) => {
@@ -96,7 +102,7 @@ impl Rules {
         };
         let changes = Folder::create(&paths.run, 0o700)
             .and_then(|_| Folder::create(&paths.sudoers, 0o700))
-            .and_then(|folder| Ok((self.mirror.diff(&folder, &texts, known)?, folder)));
+            .and_then(|folder| Ok((self.mirror.diff(&folder, &texts, known, at)?, folder)));
         let (changes, folder) = match changes {
             Ok(found) => found,
             Err(error) => {
@@ -297,7 +303,8 @@ mod tests {
 
         fn apply(&mut self, rules: &BTreeMap<Id, Rule>) -> Vec<Report> {
             let known = BTreeSet::from([id()]);
-            let applying = self.rules.apply(&self.runtime, &self.paths, rules, &known);
+            let (rig, at) = (&mut self.rules, &At::Everything);
+            let applying = rig.apply(&self.runtime, &self.paths, rules, &known, at);
             self.runtime.block_on(applying)
         }
 

@@ -11,7 +11,7 @@ use tpa_bus::offline::{GateFile, StateFile};
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
 use crate::host::made::Made;
-use crate::host::mirror::Mirror;
+use crate::host::mirror::{At, Mirror};
 use crate::host::paths::Paths;
 use crate::plan::Ending;
 
@@ -84,7 +84,7 @@ impl States {
         live: &BTreeMap<u32, StateFile>,
         unproven: &[Ending],
         known: &BTreeSet<Id>,
-        boot_id: &str,
+        (boot_id, at): (&str, &At),
     ) -> Vec<Report> {
         let states = with_endings(live, unproven, boot_id)
             .into_iter()
@@ -97,7 +97,7 @@ impl States {
         let folder =
             Folder::create(&paths.run, 0o700).and_then(|_| Folder::create(&paths.state, 0o700));
         let mut reports = match folder {
-            Ok(folder) => self.files.apply(&folder, &states, known),
+            Ok(folder) => self.files.apply(&folder, &states, known, at),
             Err(error) => vec![Report::failed("state file", &error)],
         };
         let folder = Folder::create(&paths.prompt, PROMPTS_MODE).and_then(|folder| {
@@ -105,7 +105,7 @@ impl States {
             Ok(folder)
         });
         reports.extend(match folder {
-            Ok(folder) => self.prompts.apply(&folder, &prompts, known),
+            Ok(folder) => self.prompts.apply(&folder, &prompts, known, at),
             Err(error) => vec![Report::failed("prompt file", &error)],
         });
         reports
@@ -317,7 +317,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
         let mut states = States::default();
-        assert_eq!(states.apply(&paths, &live(), &[], &known(), "boot"), []);
+        assert_eq!(
+            states.apply(&paths, &live(), &[], &known(), ("boot", &At::Everything)),
+            []
+        );
         assert_eq!(
             read_all(&paths).unwrap().get(&1001),
             Some(&live().remove(&1001))
@@ -325,7 +328,13 @@ mod tests {
         let prompt = std::fs::read_to_string(paths.prompt.join("1001")).unwrap();
         assert_eq!(prompt, "1000 00000002\n");
         assert_eq!(
-            states.apply(&paths, &BTreeMap::new(), &[], &known(), "boot"),
+            states.apply(
+                &paths,
+                &BTreeMap::new(),
+                &[],
+                &known(),
+                ("boot", &At::Everything)
+            ),
             []
         );
         assert!(read_all(&paths).unwrap().is_empty());
@@ -337,8 +346,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
         let left = |known: &BTreeSet<Id>| {
-            States::default().apply(&paths, &live(), &[], known, "boot");
-            States::default().apply(&paths, &BTreeMap::new(), &[], known, "boot")
+            States::default().apply(&paths, &live(), &[], known, ("boot", &At::Everything));
+            States::default().apply(
+                &paths,
+                &BTreeMap::new(),
+                &[],
+                known,
+                ("boot", &At::Everything),
+            )
         };
         assert_eq!(left(&known()), []);
         let drift = |what: &str| Report::Drift {
@@ -355,7 +370,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
         let endings = [ending("00000009", 1002)];
-        States::default().apply(&paths, &live(), &endings, &known(), "boot");
+        States::default().apply(
+            &paths,
+            &live(),
+            &endings,
+            &known(),
+            ("boot", &At::Everything),
+        );
         let states = read_all(&paths).unwrap();
         let state = states[&1002].as_ref().unwrap();
         assert_eq!(state.grants[0].id, id("00000009"));
@@ -367,7 +388,7 @@ mod tests {
     fn a_grant_is_forgotten_alone_and_the_file_with_the_last_one() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
-        States::default().apply(&paths, &live(), &[], &known(), "boot");
+        States::default().apply(&paths, &live(), &[], &known(), ("boot", &At::Everything));
         forget(&paths, 1001, &[id("00000001")]).unwrap();
         let left = read_all(&paths).unwrap().remove(&1001).flatten().unwrap();
         assert_eq!(left.grants.len(), 1);
@@ -399,7 +420,7 @@ mod tests {
     fn a_file_that_is_not_whole_or_not_its_owners_is_known_as_unreadable() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::below(dir.path());
-        States::default().apply(&paths, &live(), &[], &known(), "boot");
+        States::default().apply(&paths, &live(), &[], &known(), ("boot", &At::Everything));
         let text = std::fs::read_to_string(paths.state.join("1001")).unwrap();
         std::fs::write(paths.state.join("1002"), &text).unwrap();
         std::fs::write(paths.state.join("1003"), &text[..40]).unwrap();

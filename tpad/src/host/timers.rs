@@ -13,6 +13,7 @@ use zruntime::SharedRuntime;
 use crate::clock::{self, Now};
 use crate::host::Report;
 use crate::host::manager::{self, Property, property};
+use crate::host::mirror::At;
 use crate::host::paths::Paths;
 use crate::plan::End;
 
@@ -36,10 +37,13 @@ impl Timers {
         paths: &Paths,
         reapers: &BTreeMap<Id, End>,
         keep: &BTreeSet<Id>,
-        now: &Now,
+        (now, at): (&Now, &At),
     ) -> Vec<Report> {
         let mut reports = Vec::new();
         if reapers.is_empty() && self.started.as_ref().is_some_and(BTreeSet::is_empty) {
+            return reports;
+        }
+        if matches!(at, At::Changed(_)) && self.are(reapers) {
             return reports;
         }
         let applied = self.reconcile(paths, reapers, keep, now, &mut reports);
@@ -47,6 +51,14 @@ impl Timers {
             reports.push(Report::failed("reaper timer", &error));
         }
         reports
+    }
+
+    /// Whether those that were started are those of these grants.
+    fn are(&self, reapers: &BTreeMap<Id, End>) -> bool {
+        self.started.as_ref().is_some_and(|started| {
+            let mut names = reapers.iter().map(|(id, end)| name(*id, end));
+            started.len() == reapers.len() && names.all(|name| started.contains(&name))
+        })
     }
 
     async fn reconcile(

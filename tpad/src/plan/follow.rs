@@ -18,7 +18,9 @@ pub const AGAIN_MS: u64 = 3_600_000;
 pub enum Due {
     /// The host is as it should be.
     Nothing,
-    /// It may not be.
+    /// At what is to be otherwise, and at what somebody touched: all else is as it should be.
+    Changes,
+    /// At everything: nobody knows.
     Look,
 }
 
@@ -46,30 +48,36 @@ impl<S> Default for Followed<S> {
 }
 
 impl<S: PartialEq> Followed<S> {
-    /// Whether the host is to be looked at now that it should be as `desired`.
-    pub fn due(&self, desired: &Desired, outside: &S, now: &Now) -> Due {
-        let is_followed = self.last.as_ref().is_some_and(|last| {
-            now.boottime_ms < last.until_ms
-                && last.outside == *outside
-                && desired.endings.is_empty()
-                && desired.notices.is_empty()
-                && last.desired == *desired
-        });
-        if is_followed { Due::Nothing } else { Due::Look }
+    /// Whether the host is to be looked at now that it should be as `desired`, and `touched` tells
+    /// whether somebody touched files that are known.
+    pub fn due(&self, desired: &Desired, touched: bool, outside: &S, now: &Now) -> Due {
+        let known = |last: &&Last<S>| now.boottime_ms < last.until_ms && last.outside == *outside;
+        let Some(last) = self.last.as_ref().filter(known) else {
+            return Due::Look;
+        };
+        let once = !desired.endings.is_empty() || !desired.notices.is_empty();
+        if touched || once || last.desired != *desired {
+            Due::Changes
+        } else {
+            Due::Nothing
+        }
     }
 
-    /// It was looked at, beginning `now`: nothing failed and nothing is left to be done.
+    /// Everything was looked at, beginning `now`: nothing failed and nothing is left to be done.
     pub fn looked(&mut self, desired: &Desired, outside: S, now: &Now) {
-        let desired = Desired {
-            endings: Vec::new(),
-            notices: Vec::new(),
-            ..desired.clone()
-        };
         self.last = Some(Last {
-            desired,
+            desired: lasting(desired),
             outside,
             until_ms: now.boottime_ms.saturating_add(AGAIN_MS),
         });
+    }
+
+    /// The same of what was to be otherwise or was touched.
+    pub fn followed(&mut self, desired: &Desired, outside: S) {
+        if let Some(last) = &mut self.last {
+            last.desired = lasting(desired);
+            last.outside = outside;
+        }
     }
 
     /// It may be otherwise by now: the next look is due.
@@ -83,6 +91,14 @@ impl<S: PartialEq> Followed<S> {
         let left = |last: &Last<S>| last.until_ms.saturating_sub(now.boottime_ms);
         let left = self.last.as_ref().map(left).filter(|left| *left > 0);
         (*desired != Desired::default()).then(|| left.unwrap_or(AGAIN_MS))
+    }
+}
+
+fn lasting(desired: &Desired) -> Desired {
+    Desired {
+        endings: Vec::new(),
+        notices: Vec::new(),
+        ..desired.clone()
     }
 }
 
@@ -128,20 +144,30 @@ mod tests {
 
     #[test]
     fn a_host_that_is_as_it_should_be_is_not_looked_at_again() {
-        assert_eq!(followed().due(&desired(), &1, &now(3_599)), Due::Nothing);
+        let due = followed().due(&desired(), false, &1, &now(3_599));
+        assert_eq!(due, Due::Nothing);
     }
 
     #[test]
-    fn it_is_looked_at_at_first_and_when_it_is_to_be_something_else_or_somebody_touched_it() {
-        let look = |followed: &Followed<u8>, desired: &Desired, outside: u8| {
-            assert_eq!(followed.due(desired, &outside, &now(1)), Due::Look);
+    fn what_is_to_be_otherwise_or_was_touched_is_looked_at_alone() {
+        let due = |desired: &Desired, touched| followed().due(desired, touched, &1, &now(1));
+        assert_eq!(due(&Desired::default(), false), Due::Changes);
+        assert_eq!(due(&desired(), true), Due::Changes);
+    }
+
+    #[test]
+    fn everything_is_looked_at_at_first_and_when_nobody_knows_what_was_touched() {
+        let look = |followed: &Followed<u8>, outside: u8| {
+            for touched in [false, true] {
+                let due = followed.due(&desired(), touched, &outside, &now(1));
+                assert_eq!(due, Due::Look);
+            }
         };
-        look(&Followed::default(), &Desired::default(), 1);
-        look(&followed(), &Desired::default(), 1);
-        look(&followed(), &desired(), 2);
+        look(&Followed::default(), 1);
+        look(&followed(), 2);
         let mut touched = followed();
         touched.forget();
-        look(&touched, &desired(), 1);
+        look(&touched, 1);
     }
 
     #[test]
@@ -160,20 +186,24 @@ mod tests {
         };
         for once in [ends, says] {
             let mut followed = followed();
-            assert_eq!(followed.due(&once, &1, &now(1)), Due::Look);
+            let due = |followed: &Followed<u8>, desired| followed.due(desired, false, &1, &now(2));
+            assert_eq!(due(&followed, &once), Due::Changes);
             followed.looked(&once, 1, &now(1));
-            assert_eq!(followed.due(&once, &1, &now(2)), Due::Look, "not done yet");
-            assert_eq!(followed.due(&desired(), &1, &now(2)), Due::Nothing, "done");
+            assert_eq!(due(&followed, &once), Due::Changes, "not done yet");
+            assert_eq!(due(&followed, &desired()), Due::Nothing, "done");
         }
     }
 
     #[test]
     fn within_the_hour_it_is_looked_at_whatever_happens() {
-        let followed = followed();
-        assert_eq!(followed.due(&desired(), &1, &now(3_600)), Due::Look);
+        let mut followed = followed();
+        assert_eq!(followed.due(&desired(), false, &1, &now(3_600)), Due::Look);
         assert_eq!(followed.again_ms(&desired(), &now(3_000)), Some(600_000));
         assert_eq!(followed.again_ms(&desired(), &now(3_600)), Some(AGAIN_MS));
         let nothing = Desired::default();
         assert_eq!(followed.again_ms(&nothing, &now(0)), None);
+        // What is looked at meanwhile because it changes puts that off by nothing.
+        followed.followed(&desired(), 1);
+        assert_eq!(followed.due(&desired(), false, &1, &now(3_600)), Due::Look);
     }
 }

@@ -117,7 +117,11 @@ fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_man
     let mut followed = Followed::default();
     let due = |followed: &Followed<()>| {
         let (now, planned, _) = engine.plan().unwrap();
-        (followed.due(&planned.desired, &(), &now), planned, now)
+        (
+            followed.due(&planned.desired, false, &(), &now),
+            planned,
+            now,
+        )
     };
     let (first, planned, now) = due(&followed);
     assert_eq!(first, Due::Look);
@@ -135,7 +139,7 @@ fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_man
         .record(&mut engine.lock(), None, vec![revoked], &now)
         .unwrap();
     let (after, planned, _) = due(&followed);
-    assert_eq!((after, planned.desired.endings.len()), (Due::Look, 1));
+    assert_eq!((after, planned.desired.endings.len()), (Due::Changes, 1));
 }
 
 #[test]
