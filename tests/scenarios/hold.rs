@@ -129,7 +129,7 @@ on_both_debians! {
         are_gone(host, &[4812])?;
         runs(host, &[4811, 4813])?;
         host.root("systemctl -q is-active shopdb-server").ok()?;
-        host.root(&format!("tpactl report {id}")).says("not looked at what shopdb has")?.says("looked at commands")?;
+        host.root(&format!("tpactl report {id}")).says("not looked at processes that shopdb starts through a server")?.says("looked at commands")?;
         host.root(&format!("tpactl log {id}")).says("left=")?;
         host.root(&format!("tpactl log {id} --json")).says("\"not_looked_at\"")?;
     }
