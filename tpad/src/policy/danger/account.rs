@@ -49,35 +49,56 @@ pub(super) fn of_account(rule: &SudoRule, seen: &Seen) -> Vec<Danger> {
 }
 
 /// Programs that run what they are told to, now or later, as somebody whom their arguments name.
-const RUN_AS_NAMED: [&str; 9] = [
-    "crontab",
+const RUN_AS_NAMED: &[&str] = &[
     "at",
     "batch",
-    "su",
-    "runuser",
-    "sudo",
-    "setpriv",
-    "systemd-run",
+    "chpst",
+    "chroot",
+    "crontab",
+    "doas",
+    "gosu",
+    "machinectl",
+    "pkexec",
     "run0",
+    "runuser",
+    "s6-setuidgid",
+    "setpriv",
+    "setuidgid",
+    "ssh",
+    "start-stop-daemon",
+    "su",
+    "su-exec",
+    "sudo",
+    "systemd-run",
+    "unshare",
 ];
 
 /// Words of a command that may name the account that something is run as: `-u carol`, `carol`,
-/// `-ucarol`, `--uid=carol`, `--reuid carol`.
+/// `-ucarol`, `--uid=carol`, `--userspec=carol:web`, `carol@.host`; also behind other programs, as in
+/// `nice crontab`.
 #[must_use]
 pub fn names_in(command: &str) -> Vec<&str> {
     let mut words = command.split(' ');
-    let program = words.next().and_then(|path| path.rsplit('/').next());
-    if !program.is_some_and(|program| RUN_AS_NAMED.contains(&program)) {
+    let is_one = |word: &&str| {
+        let program = word.rsplit('/').next().unwrap_or(word);
+        RUN_AS_NAMED.contains(&program)
+    };
+    let Some(program) = words.find(is_one) else {
+        return Vec::new();
+    };
+    // To list a table runs nothing.
+    if program.ends_with("crontab") && words.clone().any(|word| word == "-l") {
         return Vec::new();
     }
-    let name = |word| {
-        let word: &str = word;
-        let short = word.strip_prefix("-u").filter(|rest| !rest.is_empty());
-        let long = word.split_once('=').map(|(_, value)| value);
-        let bare = (!word.starts_with(['-', '/'])).then_some(word);
-        long.or(short).or(bare)
-    };
-    words.filter_map(name).collect()
+    let names = words.filter_map(|word| {
+        let value = word.split_once('=').map_or(word, |(_, value)| value);
+        let value = value.trim_matches(['"', '\'']);
+        let value = value.strip_prefix("-u").unwrap_or(value);
+        value.split(['@', ':']).next()
+    });
+    names
+        .filter(|name| !name.is_empty() && !name.starts_with(['-', '/']))
+        .collect()
 }
 
 /// A command that runs something, now or later, as somebody who decides.

@@ -56,6 +56,20 @@ impl Arguments {
         Self { words, left }
     }
 
+    /// The same with the words of a line that a shell is given apart.
+    pub(super) fn apart(&self) -> Self {
+        let apart = |word: &String| {
+            word.split([' ', '\t', ';', '|', '&', '(', ')', '`'])
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        Self {
+            words: self.words.iter().flat_map(apart).collect(),
+            left: self.left,
+        }
+    }
+
     /// The first word that is no option and no option's value. `None` when there is none.
     pub(super) fn verb(&self, values: &[String]) -> Option<&str> {
         let mut words = self.words.iter();
@@ -102,9 +116,12 @@ fn is(word: &str, wanted: &str) -> bool {
         return false;
     };
     // -xVALUE, or one of a few letters in a row: a longer word is an option of its own.
-    let cluster = given.len() <= 4 && given.chars().all(|c| c.is_ascii_alphabetic());
+    let letters: String = given
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .collect();
     let value = given.starts_with(letter) && given.contains(|c: char| !c.is_ascii_alphanumeric());
-    value || (cluster && given.contains(letter))
+    value || (letters.len() <= 4 && letters.contains(letter))
 }
 
 /// The words of a text, in which quotes hold spaces together.
@@ -147,6 +164,7 @@ mod tests {
             ("-o/etc/x", "-o"),
             ("--output=/etc/x", "--output"),
             ("--checkpoint-act=x", "--checkpoint-action"),
+            ("-ou0 x", "-u"),
             ("-exec id", "-exec"),
             ("u+s /bin/x", "*+*s*"),
         ] {

@@ -220,6 +220,8 @@ fn of_wrapped(
     if arguments.left == Left::All || !names.iter().any(wraps) {
         return None;
     }
+    // watch(1) and flock(1) give a whole line to a shell.
+    let arguments = &arguments.apart();
     let words = arguments.words().iter().enumerate();
     let mut words = words.filter(|(_, word)| !word.starts_with('-') && !word.contains('='));
     // The file that is locked is not run.
@@ -324,7 +326,7 @@ fn of_operands(
         .map(|row| row.kind)
         .collect();
     if kinds.is_empty() {
-        return Vec::new();
+        return secret_told(names, arguments, whom);
     }
     let writes = |kind: &Kind| {
         matches!(
@@ -373,6 +375,16 @@ fn of_operands(
     }
     found.truncate(1);
     found
+}
+
+/// A secret that a program is told about which no row says what it does with files.
+fn secret_told(names: &[String], arguments: &Arguments, whom: &str) -> Vec<Danger> {
+    if names.iter().any(|name| PROGRAMS.only_looks(name)) {
+        return Vec::new();
+    }
+    let paths = arguments.words().iter().filter_map(|word| path_in(word));
+    let mut found = paths.filter_map(|path| files::of_operand(path, whom, Deed::Told, &[]));
+    found.next().into_iter().collect()
 }
 
 /// A file in people's places, of a program that does something else than reading and writing.

@@ -1,7 +1,7 @@
 //! What a file comes to: for those who edit it, and for those who have a command read or write it.
 
 use super::kind::Kind;
-use super::seen::Seen;
+use super::seen::{Seen, SeenFile};
 use super::table::{FILES, FileRow, SERVICES, ServiceRow};
 use super::{Danger, command, glob, place};
 use crate::policy::SudoRule;
@@ -14,9 +14,16 @@ pub(super) fn of_edit(file: &str, rule: &SudoRule, rules: &[SudoRule], seen: &Se
             .accounts
             .get(whom)
             .is_some_and(|account| account.is_root);
-    let of_service = service_of(file).map(|row| of_service(row, rules, whom));
+    // Also what is behind a link of root's.
+    let real = match seen.files.get(file) {
+        Some(SeenFile::Roots { real }) => real.as_str(),
+        _ => file,
+    };
+    let of_service = service_of(file)
+        .or_else(|| service_of(real))
+        .map(|row| of_service(row, rules));
     let key = is_root
-        .then(|| row_of(file, false))
+        .then(|| row_of(file, false).or_else(|| row_of(real, false)))
         .flatten()
         .map(|row| of_key(row.why));
     let wild = file.contains(['*', '?', '[']).then(|| Danger {
@@ -98,7 +105,7 @@ fn row_within(folder: &str, read: bool) -> Option<&'static FileRow> {
 }
 
 /// A service's configuration: more where the same role also has the service read it again.
-fn of_service(row: &ServiceRow, rules: &[SudoRule], _whom: &str) -> Danger {
+fn of_service(row: &ServiceRow, rules: &[SudoRule]) -> Danger {
     let whom = row.run_as.as_str();
     let does = match row.why {
         Kind::Loads => "can name code that the service loads",
@@ -152,6 +159,8 @@ fn restarts(row: &ServiceRow, command: &str) -> bool {
 /// What a command does with a file that its arguments name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
+    /// Is told it: no table says what for.
+    Told,
     /// Reads it.
     Reads,
     /// Writes what the rule says.
@@ -179,7 +188,7 @@ pub(super) fn of_operand(file: &str, whom: &str, deed: Deed, rules: &[SudoRule])
         })
     };
     let service = || {
-        let danger = of_service(service_of(file)?, rules, whom);
+        let danger = of_service(service_of(file)?, rules);
         let message = format!("acts on {file}: {}", danger.message);
         Some(Danger { message, ..danger })
     };
@@ -191,8 +200,17 @@ pub(super) fn of_operand(file: &str, whom: &str, deed: Deed, rules: &[SudoRule])
             instead: row.why.instead(),
         })
     };
+    let told = || {
+        let row = row_of(file, true)?;
+        Some(Danger {
+            kind: row.why,
+            message: format!("is told {file}, which {}", row.why.file()),
+            instead: row.why.instead(),
+        })
+    };
     let script = || of_script(file, rules);
     match deed {
+        Deed::Told => told(),
         Deed::Reads => secret(),
         Deed::Changes => key().or_else(secret),
         Deed::Makes => key().or_else(service).or_else(script),

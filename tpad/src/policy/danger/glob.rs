@@ -4,6 +4,9 @@
 /// end stands for all that is below; `rule` is the role's, where `*` is any text and `?` and `[…]`
 /// any character.
 pub(super) fn overlap(pattern: &str, rule: &str) -> bool {
+    if !may_begin_alike(pattern, rule) {
+        return false;
+    }
     let below = pattern.ends_with('/').then_some(Token::Any);
     let pattern: Vec<Token> = tokens(pattern, false).into_iter().chain(below).collect();
     let rule = tokens(rule, true);
@@ -18,6 +21,14 @@ pub(super) fn overlap(pattern: &str, rule: &str) -> bool {
         skip_any(&rule, &mut reach);
     }
     reach.last().copied().unwrap_or_default()
+}
+
+/// Whether the two do not differ before the first wildcard: most do.
+fn may_begin_alike(pattern: &str, rule: &str) -> bool {
+    let is_wild = |c: u8| matches!(c, b'*' | b'?' | b'[');
+    let mut pairs = pattern.bytes().zip(rule.bytes());
+    let first = pairs.find(|(one, other)| one != other || is_wild(*one));
+    first.is_none_or(|(one, other)| is_wild(one) || is_wild(other))
 }
 
 /// Whether a word, in which nothing is special, fits a pattern of `*` and `?`.

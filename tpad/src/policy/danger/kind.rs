@@ -148,6 +148,7 @@ impl Kind {
             Self::Reads => {
                 format!("can read any file{beside}, keys and password hashes among them, as {whom}")
             }
+            Self::Secrets => format!("shows password hashes and other secrets{beside} as {whom}"),
             Self::Listens => {
                 format!("reads what others send over the network{beside}, passwords among it")
             }

@@ -43,7 +43,15 @@ impl<'de> Deserialize<'de> for Words {
 pub(super) struct Programs {
     /// By program: its options whose value is the next word.
     values: BTreeMap<String, Words>,
+    /// Those that only look at files.
+    looks: Looks,
     row: Vec<ProgramRow>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Looks {
+    programs: Words,
 }
 
 /// Programs that come to the same under the same condition. See the file's head.
@@ -87,6 +95,11 @@ impl Programs {
     #[cfg(test)]
     pub(super) fn all(&self) -> &[ProgramRow] {
         &self.row
+    }
+
+    /// Whether a program shows and changes nothing of what is in the files that it is told.
+    pub(super) fn only_looks(&self, name: &str) -> bool {
+        self.looks.programs.0.iter().any(|one| one == name)
     }
 
     /// The program's options whose value is the word after them.

@@ -1,5 +1,7 @@
 //! Each row of the tables is seen to hold, and not to where it should not.
 
+mod kinds;
+
 use super::table::{FILES, GROUPS, PROGRAMS, SERVICES};
 use super::*;
 
@@ -325,10 +327,19 @@ fn who_runs_commands_as_an_approver_decides() {
         found[0].message.contains("carol, who decides on web-ops"),
         "{found:?}"
     );
-    for command in ["/usr/bin/crontab -u carol -l", "/usr/bin/su carol -c id"] {
+    for command in [
+        "/usr/bin/crontab -u carol -",
+        "/usr/bin/nice /usr/bin/crontab -u carol -e",
+        "/usr/bin/su carol -c id",
+        "/usr/sbin/chroot --userspec=carol:carol / id",
+        "/usr/bin/machinectl shell carol@.host",
+    ] {
         let found = of_gives("x", &gives(vec![rule(&[command], &[])]), &seen);
         assert!(found.iter().any(|one| one.kind == "decides"), "{found:?}");
     }
+    // To list a table runs nothing, and nobody of it.
+    let lists = rule(&["/usr/bin/crontab -u carol -l"], &[]);
+    assert_eq!(of_gives("x", &gives(vec![lists]), &seen), []);
 }
 
 #[test]
