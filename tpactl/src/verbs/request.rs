@@ -141,11 +141,13 @@ async fn file(new: &NewRequest, client: &Client) -> Result<Request, Fail> {
     }
 }
 
-/// The name that was probably meant; `None` where the word is one of them, or like none of them.
+/// The name that was probably meant; `None` where the word is one of them, or like none of them: at
+/// most two letters are wrong, and no more than one in three.
 fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let scored = names.map(|name| (strsim::damerau_levenshtein(word, name), name));
     let (distance, name) = scored.min()?;
-    (1..=2).contains(&distance).then_some(name)
+    let near = (1..=2).contains(&distance) && distance * 3 <= word.chars().count();
+    near.then_some(name)
 }
 
 fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
@@ -199,6 +201,10 @@ mod tests {
             assert_eq!(nearest(word, roles.into_iter()), meant, "{word}");
         }
         assert_eq!(nearest("web-ops", std::iter::empty()), None);
+        // Of short names any two are two letters apart.
+        for (word, meant) in [("ci", None), ("dbs", Some("db")), ("xyz", None)] {
+            assert_eq!(nearest(word, ["db"].into_iter()), meant, "{word}");
+        }
     }
 
     #[test]
