@@ -30,9 +30,9 @@ struct Over {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Touched {
-    /// These files.
+    /// These files, or the rights of these folders.
     Files(BTreeSet<PathBuf>),
-    /// A folder itself, or what nobody could tell any more.
+    /// What nobody could tell any more.
     Anything,
 }
 
@@ -124,15 +124,15 @@ impl Watch {
                 .unwrap_or_default();
             let mut files = BTreeSet::new();
             for event in events {
-                // An event without a name is about a folder, or tells that events were lost.
-                let Some(name) = event.name else {
-                    return Touched::Anything;
-                };
                 let mut over = self.over.iter();
                 let over = over.find(|over| over.watch == Some(event.wd));
-                match (over, name.to_str()) {
-                    _ if !(self.matters)(&name) => {}
+                let is_attribute = event.mask.contains(AddWatchFlags::IN_ATTRIB);
+                match (over, event.name) {
+                    (_, Some(name)) if !(self.matters)(&name) => {}
                     (Some(over), Some(name)) => drop(files.insert(over.path.join(name))),
+                    // Whom a folder admits, and who owns it.
+                    (Some(over), None) if is_attribute => drop(files.insert(over.path.clone())),
+                    // A folder is gone, or events were lost.
                     _ => return Touched::Anything,
                 }
             }
@@ -237,6 +237,8 @@ fn is_unfinished(name: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -280,7 +282,8 @@ mod tests {
         let path = dir.path().join("folder");
         std::fs::create_dir(&path).unwrap();
         let matters = |name: &OsStr| !is_unfinished(name);
-        let changes = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE;
+        let changes =
+            AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ATTRIB;
         let folder = path.to_str().unwrap();
         let watch = Watch::over(&runtime, &[folder], changes, matters).unwrap();
         for name in ["one", ".two.tmp", "three"] {
@@ -288,6 +291,10 @@ mod tests {
         }
         let files = ["one", "three"].map(|name| path.join(name)).into();
         assert_eq!(runtime.block_on(watch.touched()), Touched::Files(files));
+        let wide = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(&path, wide).unwrap();
+        let folder = BTreeSet::from([path.clone()]);
+        assert_eq!(runtime.block_on(watch.touched()), Touched::Files(folder));
         std::fs::remove_dir_all(&path).unwrap();
         assert_eq!(runtime.block_on(watch.touched()), Touched::Anything);
     }
