@@ -204,7 +204,7 @@ pub(super) fn of_operand(file: &str, whom: &str, deed: Deed, rules: &[SudoRule])
         let row = row_of(file, true)?;
         Some(Danger {
             kind: row.why,
-            message: format!("is told {file}, which {}", row.why.file()),
+            message: format!("is given {file}, which {}", row.why.file()),
             instead: row.why.instead(),
         })
     };
