@@ -36,7 +36,7 @@ impl Host {
     }
 
     /// Boots such a host with more on it.
-    fn boot_with(debian: Debian, equipment: Equipment) -> Result<Self> {
+    pub fn boot_with(debian: Debian, equipment: Equipment) -> Result<Self> {
         let layer = Layer::over(&installed::trees(debian, equipment)?)?;
         let machine = Container::boot(layer).with_context(|| format!("booting {debian}"))?;
         Ok(Self {

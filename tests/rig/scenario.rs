@@ -20,6 +20,11 @@ pub fn play_stock(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> 
     tell(&Host::boot(debian)?, story)
 }
 
+/// Plays a story on a fresh host with the package as it comes, and with those tools.
+pub fn play_stock_with_tools(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
+    tell(&Host::boot_with(debian, Equipment::Tools)?, story)
+}
+
 /// Plays a story on a gated host with a kernel, and so with clocks, of its own.
 pub fn play_on_an_emulated_machine(debian: Debian, story: fn(&Host) -> Result<()>) -> Result<()> {
     tell(&Host::emulate_gated(debian)?, story)

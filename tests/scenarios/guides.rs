@@ -1,9 +1,12 @@
 //! The guides in `docs/`: what stands in them is done as it stands there, and comes out as they say.
 
+use std::process::Command;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
-use tpa_tests::scenario::{play, play_stock};
+use tpa_tests::scenario::{play, play_stock, play_stock_with_tools};
+use tpa_tests::{installed, store, tool};
 
 /// The id that the guides show. In its place stands the newest request.
 const SHOWN: &str = "7H2KM4QX";
@@ -38,7 +41,7 @@ fn blocks(guide: &str) -> Result<Vec<Block<'_>>> {
         let text: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
         let text = text.join("\n") + "\n";
         match info.split(' ').collect::<Vec<_>>().as_slice() {
-            ["toml", path] => blocks.push(Block::File(path, text)),
+            ["toml" | "yaml", path] => blocks.push(Block::File(path, text)),
             ["sh", who] => blocks.push(Block::Shell(who, Ends::Well, text)),
             ["sh", who, "refused"] => blocks.push(Block::Shell(who, Ends::Badly, text)),
             ["sh", who, "any"] => blocks.push(Block::Shell(who, Ends::Either, text)),
@@ -85,6 +88,60 @@ fn follow(host: &Host, guide: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The folder that the guide to Ansible starts from, on a host that is rolled out to from itself.
+fn bring_the_role(host: &Host) -> Result<()> {
+    let scratch = store::folder().join(format!("ansible-{}.tar", host.debian().suite()));
+    let roles = store::workspace().join("packaging/ansible");
+    let mut tar = Command::new("/usr/bin/tar");
+    tar.arg("-cf")
+        .arg(&scratch)
+        .arg("-C")
+        .arg(roles)
+        .arg("roles");
+    tool::run(&mut tar, "packing the role for Ansible")?;
+    host.copy_in(&scratch, "/root/roles.tar")?;
+    host.root(
+        "mkdir -p /root/rollout/files/roles.d && tar -xf /root/roles.tar -C /root/rollout --no-same-owner",
+    )
+    .ok()?;
+    host.copy_in(&installed::package()?, "/root/rollout/files/tpa.deb")?;
+    host.write(
+        "/root/rollout/hosts",
+        "localhost ansible_connection=local\n",
+    )
+}
+
+on_both_debians! {
+    with play_stock_with_tools;
+
+    fn ansible_rolls_out_once_and_changes_nothing_the_second_time(host) {
+        const APPLY: &str = "cd /root/rollout && ANSIBLE_NOCOLOR=1 ansible-playbook -i hosts site.yml";
+        host.root("dpkg --purge tpa").ok()?;
+        bring_the_role(host)?;
+        follow(host, include_str!("../../docs/ansible.md"))?;
+        host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
+        host.ssh("bob", "true").ok()?;
+        host.root(APPLY).says("changed=0")?.says("failed=0")?.ok()?;
+
+        // What is refused has changed nothing on the host, and is found again by the next run.
+        let before = "cat /etc/tpa/tpad.toml /etc/tpa/roles.d/*.toml | sha256sum";
+        let sum = host.root(before).ok()?.to_owned();
+        host.root("sed -i 's/@oncall/@nobody-has-this/' /root/rollout/files/roles.d/web-ops.toml").ok()?;
+        host.root(APPLY).fails()?.says("nobody-has-this")?;
+        host.root(APPLY).fails()?.says("nobody-has-this")?;
+        ensure!(host.root(before).ok()? == sum, "a role that was refused is in place");
+
+        // What left the folder leaves the host, and is not given any more.
+        host.root(
+            "cd /root/rollout/files/roles.d && sed -i 's/@nobody-has-this/@oncall/' web-ops.toml && mv web-ops.toml cron-ops.toml",
+        )
+        .ok()?;
+        host.root(APPLY).says("failed=0")?.ok()?;
+        host.root("ls /etc/tpa/roles.d").says("cron-ops.toml")?.keeps_quiet_about("web-ops")?;
+        host.root("tpactl roles --json").says("cron-ops")?.keeps_quiet_about("web-ops")?;
+    }
 }
 
 on_both_debians! {
