@@ -140,7 +140,7 @@ on_both_debians! {
         .ok()?;
         host.root(APPLY).says("failed=0")?.ok()?;
         host.root("ls /etc/tpa/roles.d").says("cron-ops.toml")?.keeps_quiet_about("web-ops")?;
-        host.root("tpactl roles --json").says("cron-ops")?.keeps_quiet_about("web-ops")?;
+        host.console("alice", "tpactl roles --json").says("cron-ops")?.keeps_quiet_about("web-ops")?;
     }
 }
 
