@@ -66,14 +66,42 @@ on_both_debians! {
         host.write("/etc/sudoers.d/local", "alice ALL=(root) NOPASSWD: /usr/bin/true\n")?;
         host.console("alice", "sudo -n /usr/bin/true").fails()?.says("no active grant for alice")?;
         host.console("alice", "sudo -n -i /usr/bin/true").fails()?;
-        grant(host, "alice", "web-ops", "1h")?;
+        let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n /usr/bin/true").ok()?;
-        let outside = host.logged_with(&[" sudo-opened ", " unusual=outside-role"])?;
-        ensure!(outside.contains("/usr/bin/true"), "{outside}");
-        host.ssh("alice", "sudo -n /usr/bin/systemctl restart cron").ok()?;
-        let within = host.logged_with(&[" sudo-opened ", "restart cron"])?;
-        ensure!(!within.contains("unusual="), "{within}");
-        host.root("tpactl check --user alice").says("(root) NOPASSWD: /usr/bin/true")?;
+        // What it does not give is told as that, and what it gives is not, however it is called.
+        host.logged_with(&[" sudo-opened ", "unusual=outside-role", "/usr/bin/true", " user=alice "])?;
+        host.write("/etc/sudoers.d/local", "alice ALL=(ALL:ALL) NOPASSWD: ALL\n")?;
+        host.root("install -o alice -m 755 /usr/bin/true /home/alice/systemctl").ok()?;
+        let outside = [
+            "-s true",
+            "-i true",
+            "bash -c true systemctl restart cron",
+            "-p systemctl true restart cron",
+            "/home/alice/systemctl restart cron",
+            "-u postgres -g shadow /usr/bin/id -un",
+        ];
+        let given = [
+            "systemctl restart cron",
+            "-nu root -p id -- /bin/systemctl restart cron",
+            "-u postgres /usr/bin/id -un",
+        ];
+        for (lines, mark) in [(&outside[..], "unusual=outside-role"), (&given[..], "")] {
+            for line in lines {
+                let before = host.log_length()?;
+                host.ssh("alice", &format!("sudo -n {line}")).ok()?;
+                let told = host.logged_behind(before, &[" sudo-opened ", " user=alice ", mark])?;
+                ensure!(told.contains("outside-role") != mark.is_empty(), "{line}: {told}");
+            }
+        }
+        let before = host.log_length()?;
+        host.ssh("alice", "SUDO_EDITOR=/usr/bin/true sudoedit -n /etc/nginx/nginx.conf").ok()?;
+        let told = host.logged_behind(before, &[" sudo-opened ", " user=alice "])?;
+        ensure!(!told.contains("outside-role"), "{told}");
+        let before = host.log_length()?;
+        host.ssh("alice", "SUDO_EDITOR=/usr/bin/true sudoedit -n /etc/hosts").ok()?;
+        host.logged_behind(before, &[" sudo-opened ", " user=alice ", "unusual=outside-role"])?;
+        host.root(&format!("tpactl log {id} | grep '^! outside-role: '")).ok()?;
+        host.root("tpactl check --user alice").says("(ALL : ALL) NOPASSWD: ALL")?;
     }
 
     fn a_grant_runs_exactly_the_commands_of_its_role(host) {

@@ -5,8 +5,8 @@ use tpa_bus::offline::Class;
 use super::{Engine, Inner};
 use crate::clock::Now;
 use crate::ledger::{
-    AtGate, CommandLine, Deadline, Event, Fit, Judgement, Person, Place, Request, Session,
-    SudoCall, UNLISTED_SERVICE, Why, judge,
+    AtGate, CommandLine, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
+    UNLISTED_SERVICE, Why, is_outside_role, judge,
 };
 
 /// Someone whom PAM is about to let in.
@@ -31,9 +31,16 @@ pub struct Arrival {
 impl Arrival {
     /// What sudo was called to run; nothing for a login.
     fn sudo_call(&self) -> Option<SudoCall> {
+        let words = &self.command.words;
+        // By the name of sudoedit(8) it edits, whatever comes behind (sudo(8)).
+        let edits = words.first().is_some_and(|name| name.ends_with("edit"));
+        let edit = edits.then(|| "-e".to_owned());
         (self.class == Class::Sudo).then(|| SudoCall {
             target: self.target.clone(),
-            words: self.command.words.iter().skip(1).cloned().collect(),
+            words: edit
+                .into_iter()
+                .chain(words.iter().skip(1).cloned())
+                .collect(),
             cut: self.command.cut,
         })
     }
@@ -107,7 +114,9 @@ impl Engine {
         }
         match &answer {
             Answer::In { grant, .. } => {
-                events.push(Event::SessionOpened(session(arrival, grant, &now)));
+                let mut session = session(arrival, grant, &now);
+                session.outside_role = is_outside_role(&inner.state, &at_gate(arrival), &now);
+                events.push(Event::SessionOpened(session));
             }
             Answer::Out { why, .. } => events.push(denied(arrival, why)),
         }
@@ -164,11 +173,7 @@ impl Engine {
         arrival: &Arrival,
     ) -> anyhow::Result<(Answer, Vec<Event>, Now)> {
         let now = self.tick(inner)?;
-        let at = AtGate {
-            user: arrival.user.clone(),
-            class: arrival.class,
-            sudo: arrival.sudo_call(),
-        };
+        let at = at_gate(arrival);
         let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
         Ok(match judge(&inner.state, &at, &now) {
             Judgement::In {
@@ -218,6 +223,14 @@ impl Engine {
     }
 }
 
+fn at_gate(arrival: &Arrival) -> AtGate {
+    AtGate {
+        user: arrival.user.clone(),
+        class: arrival.class,
+        sudo: arrival.sudo_call(),
+    }
+}
+
 fn denied(arrival: &Arrival, why: &Why) -> Event {
     Event::LoginDenied {
         user: arrival.user.clone(),
@@ -240,9 +253,7 @@ pub(super) fn session(arrival: &Arrival, grant: &Request, now: &Now) -> Session 
         target: arrival.target.clone(),
         command: (!shown.text.is_empty()).then(|| shown.text.clone()),
         command_digest: shown.digest.clone(),
-        outside_role: arrival
-            .sudo_call()
-            .is_some_and(|call| call.fit(&grant.gives) != Fit::Command),
+        outside_role: false,
         opened_at: now.wall_s,
     }
 }

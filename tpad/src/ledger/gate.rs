@@ -137,6 +137,17 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
     Judgement::Out(why_not(state, theirs(), now))
 }
 
+/// Whether somebody is let through sudo for what none of their grants is certain to give.
+#[must_use]
+pub fn is_outside_role(state: &State, at: &AtGate, now: &Now) -> bool {
+    let Some(call) = &at.sudo else { return false };
+    let mut theirs = state.requests.values().filter(|request| {
+        let is_on = request.is_live(now) || usable(state, request, now);
+        request.user == at.user && is_on
+    });
+    !theirs.any(|request| call.is_given_by(&request.gives))
+}
+
 fn gives(request: &Request, class: Class) -> bool {
     match class {
         Class::Login => request.gives.login,

@@ -29,6 +29,7 @@ mod state;
 #[cfg(test)]
 mod stories;
 mod sudo;
+mod sudo_call;
 mod time;
 mod typed;
 #[cfg(test)]
@@ -43,7 +44,7 @@ pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
 pub use ending::{cut_off, is_undecided_or_on, moved, taken_away};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
-pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, judge};
+pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, is_outside_role, judge};
 pub use gave::{Gave, Host, Logins};
 pub use lost::{Fate, Seen, fate};
 pub use person::{Caller, Identity, Person, Proof, Standing};

@@ -51,7 +51,7 @@ pub struct Session {
     /// Of all of it, where a line of the log does not show all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_digest: Option<Digest>,
-    /// A sudo command that no grant of the person's gives: a rule of the host's own let it through.
+    /// No grant of theirs is certain to give that command: a rule of the host's own may have let it through.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outside_role: bool,
     /// Since when, in seconds since 1970.

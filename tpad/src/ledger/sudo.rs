@@ -1,11 +1,20 @@
-//! Which of several grants a sudo command runs under.
+//! Which of several grants a sudo command runs under, and whether any of them gives it.
 //!
 //! sudo itself decides by its rules what may run. Here it is only told apart whose end is also the
 //! command's, when a person holds several grants: of those that may be what lets it run, the one
 //! that ends first. So whoever can make a call read like a rule of a longer grant gains nothing by
 //! it: the grant that does give it is among them.
+//!
+//! A standing rule of the host's may let run what no grant gives. What the trail says of that is
+//! held to the other side: only what is certain to be the role's counts as given by it.
 
+use super::sudo_call::{self, Does, last_part};
 use crate::policy::{Gives, SudoRule};
+
+/// Programs that are a shell and nothing else.
+const SHELLS: [&str; 10] = [
+    "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh",
+];
 
 /// How sudo was called, as the kernel has it (proc(5), cmdline).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,6 +65,36 @@ impl SudoCall {
         fits.max().unwrap_or(Fit::None)
     }
 
+    /// Whether what is to run is certain to be what the grant's role says: the command by its path or
+    /// its name, with its arguments, the files to edit, and as whom.
+    #[must_use]
+    pub fn is_given_by(&self, gives: &Gives) -> bool {
+        let line = sudo_call::read(&self.words);
+        let mut rules = gives.sudo.iter().filter(|rule| {
+            let user = self.target.as_ref().or(line.user.as_ref());
+            let user = rule.run_as == "ALL"
+                || user.is_none_or(|user| rule.run_as.eq_ignore_ascii_case(user));
+            let group = |group: &String| rule.run_as_group.as_ref() == Some(group);
+            match &line.group {
+                // With a group alone it runs as the person, whom no rule names.
+                Some(named) => group(named) && (user || line.user.is_none()),
+                None => user,
+            }
+        });
+        match &line.does {
+            Does::Nothing => true,
+            Does::Unclear => false,
+            Does::Run(words) => rules.any(|rule| runs_by(rule, words)),
+            Does::Shell(words) => rules.any(|rule| is_shell_of(rule, words)),
+            Does::Edit(files) => {
+                let names_it = |file: &String, rule: &SudoRule| {
+                    rule.edit.iter().any(|edit| may_be(edit, file))
+                };
+                !self.cut && rules.any(|rule| files.iter().all(|file| names_it(file, rule)))
+            }
+        }
+    }
+
     /// Whether `-s` or `-i` may be among the options: then it runs a shell, which no word names.
     fn may_be_a_shell(&self) -> bool {
         self.words.iter().any(|word| match word.strip_prefix('-') {
@@ -101,13 +140,67 @@ impl SudoCall {
     }
 }
 
+fn runs_by(rule: &SudoRule, words: &[String]) -> bool {
+    let Some((typed, arguments)) = words.split_first() else {
+        return false;
+    };
+    rule.run.iter().any(|command| {
+        let (program, wanted) = command.split_once(' ').unwrap_or((command, ""));
+        is_program(program, typed) && takes(wanted, &arguments.join(" "))
+    })
+}
+
+/// Which shell it is follows from the caller's environment and account, so any of them is as good as
+/// another.
+fn is_shell_of(rule: &SudoRule, words: &[String]) -> bool {
+    let arguments = match words {
+        [] => String::new(),
+        _ => format!("-c {}", words.join(" ")),
+    };
+    rule.run.iter().any(|command| {
+        let (program, wanted) = command.split_once(' ').unwrap_or((command, ""));
+        let is_shell = program == "ALL" || SHELLS.contains(&last_part(program));
+        is_shell && takes(wanted, &arguments)
+    })
+}
+
+/// Whether what was typed is the program of a rule. `/bin` and `/usr/bin` are one folder, and a bare
+/// name is looked for in sudo's own folders (`secure_path`).
+fn is_program(program: &str, typed: &str) -> bool {
+    let plain = |path: &str| path.strip_prefix("/usr").unwrap_or(path).to_owned();
+    if program == "ALL" {
+        true
+    } else if typed.contains('/') {
+        let in_folder = program.ends_with('/')
+            && typed.rsplit_once('/').map(|(folder, _)| plain(folder))
+                == program.strip_suffix('/').map(plain);
+        in_folder || may_be(&plain(program), &plain(typed))
+    } else {
+        program.ends_with('/') || may_be(last_part(program), typed)
+    }
+}
+
+/// Whether a rule for these arguments takes those, as far as its first wildcard.
+fn takes(wanted: &str, arguments: &str) -> bool {
+    let wanted: Vec<&str> = wanted.split_ascii_whitespace().collect();
+    match wanted.as_slice() {
+        [] => true,
+        ["\"\""] => arguments.is_empty(),
+        wanted => may_be(&wanted.join(" "), arguments),
+    }
+}
+
+/// Whether it is the text, or begins as the pattern does.
+fn may_be(pattern: &str, text: &str) -> bool {
+    match pattern.split_once(['*', '?', '[', '\\', '^']) {
+        Some((before, _)) => text.starts_with(before) && !text.contains("/../"),
+        None => pattern == text,
+    }
+}
+
 /// Whether it is a pattern, or a whole folder.
 fn is_open(part: &str) -> bool {
     part.contains(['*', '?', '[', '\\', '^', '"']) || part.ends_with('/')
-}
-
-fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -232,5 +325,70 @@ mod tests {
         };
         assert_eq!(cut.fit(&bash), Fit::Command);
         assert_eq!(cut.fit(&gives("postgres", &["/bin/bash"], &[])), Fit::None);
+    }
+
+    #[test]
+    fn what_the_role_says_is_given_by_it_however_it_is_spelled() {
+        let web = gives(
+            "root",
+            &[
+                "/usr/bin/systemctl restart cron",
+                "/bin/journalctl -u nginx *",
+            ],
+            &["/etc/motd", "/etc/nginx/*.conf"],
+        );
+        for line in [
+            "systemctl restart cron",
+            "-n /bin/systemctl restart cron",
+            "-nu root -p id -- /usr/bin/systemctl restart cron",
+            "LC_ALL=C TZ=Europe/Berlin systemctl restart cron",
+            "journalctl -u nginx -f",
+            "/usr/bin/journalctl -u nginx --since today",
+            "-e /etc/motd /etc/nginx/nginx.conf",
+            "-l bash",
+            "-v",
+        ] {
+            assert!(call("root", line).is_given_by(&web), "{line}");
+        }
+        let shell = gives("root", &["/bin/bash"], &[]);
+        for line in ["-i", "-s id", "bash -c id"] {
+            assert!(call("root", line).is_given_by(&shell), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_standing_rule_lets_run_is_not_given_by_the_role_whatever_it_reads_like() {
+        let web = gives("root", &["/usr/bin/systemctl restart cron"], &["/etc/motd"]);
+        for line in [
+            "id",
+            "-i",
+            "-s",
+            "--login",
+            "-s systemctl restart cron",
+            "-S bash",
+            "bash -c id systemctl restart cron",
+            "-p systemctl id restart cron",
+            "-p /usr/bin/systemctl -- bash restart cron",
+            "/home/alice/systemctl restart cron",
+            "./systemctl restart cron",
+            "systemctl restart ssh",
+            "systemctl restart cron ssh",
+            "systemctl",
+            "LD_PRELOAD=/tmp/x systemctl restart cron",
+            "-E systemctl restart cron",
+            "-R /srv systemctl restart cron",
+            "-D / systemctl restart cron",
+            "-e /etc/shadow",
+            "-e /etc/motd /etc/shadow",
+            "sudoedit /etc/shadow",
+            "",
+        ] {
+            assert!(!call("root", line).is_given_by(&web), "{line}");
+        }
+        assert!(!call("postgres", "systemctl restart cron").is_given_by(&web));
+        assert!(!call("root", "-g shadow systemctl restart cron").is_given_by(&web));
+        assert!(!call("alice", "-g shadow systemctl restart cron").is_given_by(&web));
+        let open = gives("root", &["/bin/cat /var/log/nginx/*"], &[]);
+        assert!(!call("root", "cat /var/log/nginx/../../../etc/shadow").is_given_by(&open));
     }
 }
