@@ -114,12 +114,16 @@ fn grant_of(timer: &str) -> Option<Id> {
     Id::parse(id).ok()
 }
 
+/// The timers that are there. One that was asked for a moment ago is not active yet: its job waits.
 async fn list(manager: &ManagerProxy<'_>) -> zbus::Result<BTreeSet<String>> {
-    let states = ["active", "activating"].map(str::to_owned);
     let units = manager
-        .list_units_by_patterns(states.to_vec(), vec![format!("{PREFIX}*.timer")])
+        .list_units_by_patterns(Vec::new(), vec![format!("{PREFIX}*.timer")])
         .await?;
-    Ok(units.into_iter().map(|unit| unit.0).collect())
+    let units = units.into_iter().filter(|unit| {
+        let (state, job) = (unit.3.as_str(), unit.8.as_str());
+        matches!(state, "active" | "activating") || job == "start"
+    });
+    Ok(units.map(|unit| unit.0).collect())
 }
 
 async fn start(
