@@ -248,7 +248,9 @@ on_both_debians! {
         live(host, 11, MANY)?;
         host.ssh("alice", "true").ok()?;
         let many = costs(host)?;
-        let within = few.iter().zip(many).all(|(few, many)| many <= few + 150);
+        // What sudo's programs say of all rules is read in pieces, and grows with them.
+        let [nothing, one] = few;
+        let within = many[0] <= nothing + 150 && many[1] <= one + 4 * MANY;
         ensure!(within, "{few:?} system calls at 11 live grants, {many:?} at {MANY}");
 
         let login = stay(host, "alice")?;
