@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tpa_bus::id::Id;
@@ -25,9 +26,17 @@ pub struct Rules {
     mirror: Mirror,
     /// Why rules were rejected, so that each reason is told once.
     rejected: BTreeMap<Id, String>,
+    /// What was rejected, and when.
+    tried: BTreeMap<Id, (String, Instant)>,
+    /// How long the same text is not tried again. Trying writes, which wakes whoever watches the
+    /// folder, tpad too: without a pause one rejected rule keeps it busy.
+    pause: Duration,
     /// Which sudo was found at the last look.
     sudo: Option<Sudo>,
 }
+
+/// How long a rejected rule is not tried again; what is recorded later tries it.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Default for Rules {
     fn default() -> Self {
@@ -36,6 +45,8 @@ impl Default for Rules {
                 Id::parse(name).into_iter().collect()
             }),
             rejected: BTreeMap::new(),
+            tried: BTreeMap::new(),
+            pause: Duration::ZERO,
             sudo: None,
         }
     }
@@ -48,6 +59,7 @@ impl Rules {
         let rules = Self::default();
         Self {
             mirror: rules.mirror.after(before),
+            pause: PAUSE,
             ..rules
         }
     }
@@ -83,6 +95,7 @@ impl Rules {
     ) -> Vec<Report> {
         let mut reports = Vec::new();
         self.rejected.retain(|id, _| rules.contains_key(id));
+        self.tried.retain(|id, _| rules.contains_key(id));
         let sudo = match (rules.len(), at, self.sudo) {
             // Nothing to render: any sudo will do, none too.
             (0, ..) => Ok(Sudo::Classic),
@@ -127,7 +140,7 @@ impl Rules {
             .iter()
             .filter_map(|(name, text, _)| {
                 let rule = rules.get(&Id::parse(name).ok()?)?;
-                Some(Wanted { name, text, rule })
+                (!self.is_just_rejected(rule.id, text)).then_some(Wanted { name, text, rule })
             })
             .collect();
         let publisher = Publisher {
@@ -144,9 +157,14 @@ impl Rules {
             match written {
                 Ok(()) => {
                     self.rejected.remove(&id);
+                    self.tried.remove(&id);
                     reports.push(Report::RuleWritten { id });
                 }
-                Err(error) => reports.extend(self.reject(id, format!("{error:#}"))),
+                Err(error) => {
+                    let text = wanted.text.to_owned();
+                    self.tried.insert(id, (text, Instant::now()));
+                    reports.extend(self.reject(id, format!("{error:#}")));
+                }
             }
         }
         reports
@@ -168,6 +186,11 @@ impl Rules {
             }
         }
         texts
+    }
+
+    fn is_just_rejected(&self, id: Id, text: &str) -> bool {
+        let tried = self.tried.get(&id);
+        tried.is_some_and(|(rejected, at)| rejected == text && at.elapsed() < self.pause)
     }
 
     fn reject(&mut self, id: Id, why: String) -> Option<Report> {
@@ -347,6 +370,19 @@ mod tests {
             (rule.id, rule)
         };
         (0..count).map(of).collect()
+    }
+
+    #[test]
+    fn a_rejected_rule_is_not_tried_again_at_once_unless_it_says_something_else() {
+        let mut rig = Rig::new();
+        rig.rules.pause = Duration::from_secs(3_600);
+        for (command, tries) in [("/bin/refused", 1), ("/bin/refused", 1), ("/bin/a", 2)] {
+            rig.apply(&rule(command));
+            let alone = rig.asked("-cf");
+            assert!(alone >= tries, "{command}: {alone}");
+            assert_eq!(alone == 1, command == "/bin/refused", "{command}: {alone}");
+        }
+        assert!(rig.on_disk().is_some());
     }
 
     #[test]
