@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tpa_bus::id::Id;
 use tpa_bus::text;
 use zruntime::SharedRuntime;
 
+use crate::clock;
 use crate::host::Report;
 use crate::host::folder::Folder;
 use crate::host::made::Made;
@@ -26,17 +26,17 @@ pub struct Rules {
     mirror: Mirror,
     /// Why rules were rejected, so that each reason is told once.
     rejected: BTreeMap<Id, String>,
-    /// What was rejected, and when.
-    tried: BTreeMap<Id, (String, Instant)>,
-    /// How long the same text is not tried again. Trying writes, which wakes whoever watches the
+    /// What was rejected, and when, in microseconds of `CLOCK_MONOTONIC`.
+    tried: BTreeMap<Id, (String, u64)>,
+    /// How many microseconds the same text is not tried again. Trying writes, which wakes whoever watches the
     /// folder, tpad too: without a pause one rejected rule keeps it busy.
-    pause: Duration,
+    pause_us: u64,
     /// Which sudo was found at the last look.
     sudo: Option<Sudo>,
 }
 
-/// How long a rejected rule is not tried again; what is recorded later tries it.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How many microseconds a rejected rule is not tried again; what is recorded later tries it.
+const PAUSE_US: u64 = 1_000_000;
 
 impl Default for Rules {
     fn default() -> Self {
@@ -46,7 +46,7 @@ impl Default for Rules {
             }),
             rejected: BTreeMap::new(),
             tried: BTreeMap::new(),
-            pause: Duration::ZERO,
+            pause_us: 0,
             sudo: None,
         }
     }
@@ -59,7 +59,7 @@ impl Rules {
         let rules = Self::default();
         Self {
             mirror: rules.mirror.after(before),
-            pause: PAUSE,
+            pause_us: PAUSE_US,
             ..rules
         }
     }
@@ -162,7 +162,9 @@ impl Rules {
                 }
                 Err(error) => {
                     let text = wanted.text.to_owned();
-                    self.tried.insert(id, (text, Instant::now()));
+                    if let Ok(now_us) = clock::monotonic_us() {
+                        self.tried.insert(id, (text, now_us));
+                    }
                     reports.extend(self.reject(id, format!("{error:#}")));
                 }
             }
@@ -189,8 +191,11 @@ impl Rules {
     }
 
     fn is_just_rejected(&self, id: Id, text: &str) -> bool {
-        let tried = self.tried.get(&id);
-        tried.is_some_and(|(rejected, at)| rejected == text && at.elapsed() < self.pause)
+        let (Some((rejected, at_us)), Ok(now_us)) = (self.tried.get(&id), clock::monotonic_us())
+        else {
+            return false;
+        };
+        rejected == text && now_us.saturating_sub(*at_us) < self.pause_us
     }
 
     fn reject(&mut self, id: Id, why: String) -> Option<Report> {
@@ -375,7 +380,7 @@ mod tests {
     #[test]
     fn a_rejected_rule_is_not_tried_again_at_once_unless_it_says_something_else() {
         let mut rig = Rig::new();
-        rig.rules.pause = Duration::from_secs(3_600);
+        rig.rules.pause_us = u64::MAX;
         for (command, tries) in [("/bin/refused", 1), ("/bin/refused", 1), ("/bin/a", 2)] {
             rig.apply(&rule(command));
             let alone = rig.asked("-cf");
