@@ -24,15 +24,22 @@ use crate::plan::Rule;
 #[derive(Debug)]
 pub struct Rules {
     mirror: Mirror,
-    /// Why rules were rejected, so that each reason is told once.
-    rejected: BTreeMap<Id, String>,
-    /// What was rejected, and when, in microseconds of `CLOCK_MONOTONIC`.
-    tried: BTreeMap<Id, (String, u64)>,
-    /// How many microseconds the same text is not tried again. Trying writes, which wakes whoever watches the
-    /// folder, tpad too: without a pause one rejected rule keeps it busy.
+    /// The rules that were rejected.
+    rejected: BTreeMap<Id, Rejected>,
+    /// How many microseconds the same text is not tried again. Trying writes, which wakes whoever
+    /// watches the folder, tpad too: without a pause one rejected rule keeps it busy.
     pause_us: u64,
     /// Which sudo was found at the last look.
     sudo: Option<Sudo>,
+}
+
+/// A rule that was not taken.
+#[derive(Debug)]
+struct Rejected {
+    /// Kept so that each reason is told once.
+    why: String,
+    /// The text that sudo did not take, and when it was tried, in microseconds of `CLOCK_MONOTONIC`.
+    tried: Option<(String, u64)>,
 }
 
 /// How many microseconds a rejected rule is not tried again; what is recorded later tries it.
@@ -45,7 +52,6 @@ impl Default for Rules {
                 Id::parse(name).into_iter().collect()
             }),
             rejected: BTreeMap::new(),
-            tried: BTreeMap::new(),
             pause_us: 0,
             sudo: None,
         }
@@ -95,7 +101,6 @@ impl Rules {
     ) -> Vec<Report> {
         let mut reports = Vec::new();
         self.rejected.retain(|id, _| rules.contains_key(id));
-        self.tried.retain(|id, _| rules.contains_key(id));
         let sudo = match (rules.len(), at, self.sudo) {
             // Nothing to render: any sudo will do, none too.
             (0, ..) => Ok(Sudo::Classic),
@@ -152,20 +157,16 @@ impl Rules {
         let written = publisher.publish(&wanted).await;
         for (wanted, written) in wanted.iter().zip(written) {
             let (id, text) = (wanted.rule.id, wanted.text.to_owned());
-            self.mirror
-                .remember(wanted.name, written.is_ok().then_some(text));
             match written {
                 Ok(()) => {
+                    self.mirror.remember(wanted.name, Some(text));
                     self.rejected.remove(&id);
-                    self.tried.remove(&id);
                     reports.push(Report::RuleWritten { id });
                 }
                 Err(error) => {
-                    let text = wanted.text.to_owned();
-                    if let Ok(now_us) = clock::monotonic_us() {
-                        self.tried.insert(id, (text, now_us));
-                    }
-                    reports.extend(self.reject(id, format!("{error:#}")));
+                    self.mirror.remember(wanted.name, None);
+                    let tried = clock::monotonic_us().ok().map(|now_us| (text, now_us));
+                    reports.extend(self.reject(id, format!("{error:#}"), tried));
                 }
             }
         }
@@ -184,23 +185,28 @@ impl Rules {
                 Ok(text) => {
                     texts.insert(id.as_str().to_owned(), text);
                 }
-                Err(why) => reports.extend(self.reject(*id, why.to_string())),
+                Err(why) => reports.extend(self.reject(*id, why.to_string(), None)),
             }
         }
         texts
     }
 
     fn is_just_rejected(&self, id: Id, text: &str) -> bool {
-        let (Some((rejected, at_us)), Ok(now_us)) = (self.tried.get(&id), clock::monotonic_us())
-        else {
+        let tried = self.rejected.get(&id).and_then(|one| one.tried.as_ref());
+        let (Some((rejected, at_us)), Ok(now_us)) = (tried, clock::monotonic_us()) else {
             return false;
         };
         rejected == text && now_us.saturating_sub(*at_us) < self.pause_us
     }
 
-    fn reject(&mut self, id: Id, why: String) -> Option<Report> {
-        let told = self.rejected.insert(id, why.clone());
-        (told.as_ref() != Some(&why)).then_some(Report::RuleRejected { id, why })
+    fn reject(&mut self, id: Id, why: String, tried: Option<(String, u64)>) -> Option<Report> {
+        let rejected = Rejected {
+            why: why.clone(),
+            tried,
+        };
+        let before = self.rejected.insert(id, rejected);
+        let is_told = before.is_some_and(|before| before.why == why);
+        (!is_told).then_some(Report::RuleRejected { id, why })
     }
 }
 
