@@ -20,6 +20,7 @@ use tpa_bus::names::CLAIM_MAX;
 use zruntime::{AsyncIo, SharedRuntime};
 
 use super::process::{Held, prove};
+use super::seats::Seats;
 use super::share::share_of;
 use crate::ledger::{Namespace, Process};
 
@@ -35,22 +36,9 @@ type Key = (String, i32, u32);
 /// What was said.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    table: Arc<Mutex<Table>>,
-    /// Most of all at once.
-    most: usize,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    held: BTreeMap<Key, Held>,
-    /// How many there are by share ([`share_of`]), with those that are being said.
-    open: BTreeMap<u32, usize>,
-}
-
-/// Room for one, until it is dropped.
-struct Room<'a> {
-    claims: &'a Claims,
-    uid: u32,
+    held: Arc<Mutex<BTreeMap<Key, Held>>>,
+    /// Those with what is being said, by share ([`share_of`]).
+    room: Arc<Seats>,
 }
 
 /// One that was said, until it is dropped.
@@ -64,39 +52,23 @@ impl Claims {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            table: Arc::default(),
-            most,
+            held: Arc::default(),
+            room: Seats::new(most, (most / PEOPLE).max(1)),
         }
-    }
-
-    /// Most of one uid at once.
-    fn most_each(&self) -> usize {
-        (self.most / PEOPLE).max(1)
     }
 
     /// The process that has said so of this connection.
     #[must_use]
     pub fn of(&self, name: &str, pid: i32, uid: u32) -> Option<Held> {
-        self.table().held.get(&(name.to_owned(), pid, uid)).cloned()
+        self.held().get(&(name.to_owned(), pid, uid)).cloned()
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn room(&self, uid: u32) -> Option<Room<'_>> {
-        let mut table = self.table();
-        let all: usize = table.open.values().sum();
-        let theirs = table.open.get(&uid).copied().unwrap_or(0);
-        if all >= self.most || theirs >= self.most_each() {
-            return None;
-        }
-        table.open.insert(uid, theirs.saturating_add(1));
-        Some(Room { claims: self, uid })
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Key, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, key: Key, held: Held) -> Claim<'_> {
-        self.table().held.insert(key.clone(), held);
+        self.held().insert(key.clone(), held);
         Claim { claims: self, key }
     }
 
@@ -108,7 +80,7 @@ impl Claims {
         let uid = getsockopt(&stream, PeerCredentials)
             .context("ask who it is")?
             .uid();
-        let _room = self.room(share_of(uid)).context("too many")?;
+        let _room = self.room.take(share_of(uid)).context("too many")?;
         let said = runtime.timeout(SAYING, said(runtime, stream));
         let (stream, name, held) = said.await.map_err(|_| anyhow::anyhow!("too slow"))??;
         let _claim = self.add((name, held.pid(), uid), held);
@@ -146,24 +118,9 @@ async fn said(
     Ok((stream, String::from_utf8(line)?, held))
 }
 
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        let mut table = self.claims.table();
-        let left = table
-            .open
-            .get(&self.uid)
-            .map_or(0, |open| open.saturating_sub(1));
-        if left == 0 {
-            table.open.remove(&self.uid);
-        } else {
-            table.open.insert(self.uid, left);
-        }
-    }
-}
-
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.claims.table().held.remove(&self.key);
+        self.claims.held().remove(&self.key);
     }
 }
 
@@ -211,7 +168,7 @@ mod tests {
         runtime.block_on(claims.hear(&runtime, here)).unwrap();
         claiming.join().unwrap();
         assert!(claims.of(":1.7", own(), uid()).is_none());
-        assert!(claims.table().open.is_empty());
+        assert!(claims.room.is_empty());
     }
 
     #[test]
@@ -222,18 +179,20 @@ mod tests {
         let claiming = std::thread::spawn(move || say(&there, &"x".repeat(10_000)).is_err());
         assert!(runtime.block_on(claims.hear(&runtime, here)).is_err());
         assert!(claiming.join().unwrap());
-        assert!(claims.table().held.is_empty());
+        assert!(claims.held().is_empty());
     }
 
     #[test]
     fn nobody_takes_the_room_of_others() {
         let claims = Claims::new(512);
-        let rooms: Vec<_> = std::iter::from_fn(|| claims.room(1_002)).collect();
+        let rooms: Vec<_> = std::iter::from_fn(|| claims.room.take(1_002)).collect();
         assert_eq!(rooms.len(), 64);
-        assert!(claims.room(1_003).is_some());
+        assert!(claims.room.take(1_003).is_some());
         drop(rooms);
-        assert!(claims.room(1_002).is_some());
-        let all: Vec<_> = (0..10_000).filter_map(|uid| claims.room(uid)).collect();
+        assert!(claims.room.take(1_002).is_some());
+        let all: Vec<_> = (0..10_000)
+            .filter_map(|uid| claims.room.take(uid))
+            .collect();
         assert_eq!(all.len(), 512);
     }
 
@@ -241,7 +200,7 @@ mod tests {
     fn whoever_is_refused_for_want_of_room_is_not_listened_to() {
         let runtime = SharedRuntime::new().unwrap();
         let claims = Claims::new(512);
-        let _rooms: Vec<_> = std::iter::from_fn(|| claims.room(uid())).collect();
+        let _rooms: Vec<_> = std::iter::from_fn(|| claims.room.take(uid())).collect();
         let (here, mut there) = UnixStream::pair().unwrap();
         let refused = runtime.block_on(claims.hear(&runtime, here));
         assert!(refused.unwrap_err().to_string().contains("too many"));

@@ -15,7 +15,7 @@ use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
 use super::caller::{is_root, named};
-use super::waiting::Waiting;
+use super::seats::Seats;
 use super::{access, view, words};
 use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
@@ -53,7 +53,7 @@ pub struct Gate {
     /// How its calls come.
     pub way: Way,
     /// Who waits for a decision.
-    pub waiting: Arc<Waiting>,
+    pub waiting: Arc<Seats>,
     /// The place that its connection has among those that are answered, where that is counted.
     pub place: Option<Arc<super::waiting::Place>>,
 }

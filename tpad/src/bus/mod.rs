@@ -15,6 +15,7 @@ pub mod known_peer;
 pub mod limit;
 pub mod listeners;
 pub mod process;
+mod seats;
 pub mod serve;
 mod share;
 pub mod socket;
@@ -105,7 +106,7 @@ mod tests {
             engine,
             runtime,
             way: gate::Way::Socket,
-            waiting: Arc::new(waiting::Waiting::new(1)),
+            waiting: waiting::seats(1),
             place: None,
         };
 

@@ -26,7 +26,7 @@ use super::known_peer::KnownPeer;
 use super::listeners::Listeners;
 use super::process;
 use super::socket::LimitedSocket;
-use super::waiting::{Place, Waiting};
+use super::waiting::{self, Place};
 use crate::descriptors::Shares;
 use crate::engine::Engine;
 use crate::ledger::{Caller, Event, Identity};
@@ -91,7 +91,7 @@ pub async fn root(engine: Arc<Engine>, runtime: SharedRuntime, sockets: Sockets,
             engine,
             runtime: runtime.clone(),
             way: Way::Socket,
-            waiting: Arc::new(Waiting::new(shares.waiting)),
+            waiting: waiting::seats(shares.waiting),
             place: None,
         };
         let answer = move |stream, place| answer_gate(gate.clone(), stream, place);
@@ -310,7 +310,7 @@ async fn connect(
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
         way: Way::Bus,
-        waiting: Arc::new(Waiting::new(WAITING_ON_BUS)),
+        waiting: waiting::seats(WAITING_ON_BUS),
         place: None,
     };
     let building = async {
