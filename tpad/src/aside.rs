@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use zruntime::Event as Signal;
 
 /// Where the outcome is left.
@@ -17,8 +18,8 @@ enum State<T> {
     Failed,
 }
 
-/// Leaves word that the work is over, however it ends.
-struct Working<T>(Arc<Slot<T>>);
+/// Leaves the outcome, or word that there is none, however the work ends.
+pub struct Working<T>(Arc<Slot<T>>);
 
 impl<T> Slot<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -36,6 +37,35 @@ impl<T> Drop for Working<T> {
     }
 }
 
+impl<T> Working<T> {
+    /// The work is done.
+    pub fn done(self, outcome: T) {
+        *self.0.state() = State::Done(outcome);
+    }
+}
+
+/// For work on a thread of its own: what leaves its outcome, and what waits for that, `None` when the
+/// work panicked.
+pub fn outcome<T>() -> (Working<T>, impl Future<Output = Option<T>>) {
+    let slot = Arc::new(Slot {
+        state: Mutex::new(State::Running),
+        over: Signal::new(),
+    });
+    let working = Working(Arc::clone(&slot));
+    let outcome = async move {
+        loop {
+            let over = slot.over.listen();
+            match std::mem::replace(&mut *slot.state(), State::Running) {
+                State::Done(outcome) => return Some(outcome),
+                State::Failed => return None,
+                State::Running => {}
+            }
+            over.await;
+        }
+    };
+    (working, outcome)
+}
+
 /// Has the work done and waits for it. Whoever stops waiting does not stop it.
 ///
 /// # Errors
@@ -43,26 +73,11 @@ impl<T> Drop for Working<T> {
 pub async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> anyhow::Result<T> {
-    let slot = Arc::new(Slot {
-        state: Mutex::new(State::Running),
-        over: Signal::new(),
-    });
-    let working = Working(Arc::clone(&slot));
+    let (working, outcome) = outcome();
     std::thread::Builder::new()
         .name("aside".to_owned())
-        .spawn(move || {
-            let outcome = work();
-            *working.0.state() = State::Done(outcome);
-        })?;
-    loop {
-        let over = slot.over.listen();
-        match std::mem::replace(&mut *slot.state(), State::Running) {
-            State::Done(outcome) => return Ok(outcome),
-            State::Failed => anyhow::bail!("it failed within tpad"),
-            State::Running => {}
-        }
-        over.await;
-    }
+        .spawn(move || working.done(work()))?;
+    outcome.await.context("it failed within tpad")
 }
 
 #[cfg(test)]

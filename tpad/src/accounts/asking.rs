@@ -15,6 +15,7 @@ use zruntime::{Event as Signal, SharedRuntime};
 
 use super::kept::Kept;
 use super::{Account, LocalFiles, NameService};
+use crate::aside::outcome;
 use crate::ledger::Person;
 
 /// Most questions that are open at once: beyond that the name service hangs, and is not asked more.
@@ -42,12 +43,6 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-/// An answer that somebody waits for.
-struct Slot<T> {
-    answer: Mutex<Option<T>>,
-    there: Signal,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,27 +95,12 @@ impl Accounts {
         limit: Duration,
         question: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let slot = Arc::new(Slot {
-            answer: Mutex::new(None),
-            there: Signal::new(),
-        });
-        let theirs = Arc::clone(&slot);
-        self.begin(question, move |answer| {
-            *locked(&theirs.answer) = Some(answer);
-            theirs.there.notify(usize::MAX);
-        })?;
-        let answered = async {
-            loop {
-                let there = slot.there.listen();
-                let answer = locked(&slot.answer).take();
-                match answer {
-                    Some(answer) => return answer,
-                    None => there.await,
-                }
-            }
-        };
+        let (working, answered) = outcome();
+        self.begin(question, move |answer| working.done(answer))?;
         let answered = runtime.timeout(limit, answered).await;
-        answered.map_err(|_| no_answer(limit))
+        answered
+            .map_err(|_| no_answer(limit))?
+            .ok_or_else(|| FAILED.to_owned())
     }
 
     /// The same for a thread that may wait.
@@ -133,7 +113,7 @@ impl Accounts {
         self.begin(question, move |answer| drop(to.send(answer)))?;
         from.recv_timeout(limit).map_err(|error| match error {
             RecvTimeoutError::Timeout => no_answer(limit),
-            RecvTimeoutError::Disconnected => "the question failed".to_owned(),
+            RecvTimeoutError::Disconnected => FAILED.to_owned(),
         })
     }
 
@@ -282,6 +262,9 @@ impl Accounts {
         self.0.told.listen()
     }
 }
+
+/// It panicked on its thread.
+const FAILED: &str = "the question failed";
 
 fn no_answer(limit: Duration) -> String {
     format!("no answer within {}s", limit.as_secs_f32())
