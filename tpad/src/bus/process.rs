@@ -17,6 +17,7 @@ use nix::sys::socket::{
 use tpa_bus::names::CHALLENGE_LENGTH;
 use zruntime::{AsyncIo, SharedRuntime};
 
+use crate::host::cgroup::uid_of_slice;
 use crate::ledger::{Namespace, Process, Traits};
 use crate::sys;
 
@@ -37,9 +38,7 @@ impl Held {
         let (pid, descriptor) = self.0.as_ref();
         look(proc, *pid, descriptor).map_or(Process::Gone, Process::Held)
     }
-}
 
-impl Held {
     /// Its number.
     #[must_use]
     pub fn pid(&self) -> i32 {
@@ -129,11 +128,7 @@ fn session(cgroup: &str) -> Option<u32> {
     }
     let slice = names.next()?;
     names.next()?;
-    slice
-        .strip_prefix("user-")?
-        .strip_suffix(".slice")?
-        .parse()
-        .ok()
+    uid_of_slice(slice)
 }
 
 fn traits(status: &str, login: &str, cgroup: &str) -> Option<Traits> {

@@ -60,6 +60,13 @@ impl Cgroup {
     }
 }
 
+/// Whose slice it is, by its name: `user-1001.slice` (user@.service(5)).
+#[must_use]
+pub fn uid_of_slice(slice: &str) -> Option<u32> {
+    let uid = slice.strip_prefix("user-")?.strip_suffix(".slice")?;
+    uid.parse().ok()
+}
+
 /// The path of a process's group below the root of the version 2 tree. `None` when the process is
 /// gone, or stands outside of the tree that is seen from here.
 #[must_use]

@@ -147,7 +147,7 @@ fn place(paths: &Paths, path: &Path) -> (Place, PathBuf) {
 fn part(paths: &Paths, names: &[String]) -> Part {
     if let [users, slice, rest @ ..] = names
         && users == "user.slice"
-        && let Some(uid) = uid_of(slice)
+        && let Some(uid) = cgroup::uid_of_slice(slice)
     {
         let of = rest
             .first()
@@ -166,11 +166,6 @@ fn part(paths: &Paths, names: &[String]) -> Part {
         },
         Some(_) | None => Part::Unknown,
     }
-}
-
-fn uid_of(slice: &str) -> Option<u32> {
-    let uid = slice.strip_prefix("user-")?.strip_suffix(".slice")?;
-    uid.parse().ok()
 }
 
 /// PID 1 names no unit otherwise; of a scope it keeps the file for as long as it is there.

@@ -14,6 +14,7 @@ use zbus_systemd::login1;
 use zbus_systemd::systemd1::{ManagerProxy, ScopeProxy};
 use zruntime::SharedRuntime;
 
+use crate::host::cgroup::uid_of_slice;
 use crate::host::paths::Paths;
 
 /// Longest wait for one answer.
@@ -124,16 +125,18 @@ async fn forget_failed(connection: &Connection, uids: &BTreeSet<u32>) -> anyhow:
     let units = manager
         .list_units_by_patterns(
             vec!["failed".to_owned()],
-            PEOPLES
-                .map(|(before, after)| format!("{before}*{after}"))
-                .to_vec(),
+            PEOPLES.map(str::to_owned).to_vec(),
         )
         .await?;
     for unit in units {
         let owner = if unit.0.starts_with("session-") {
             let scope = scope(connection, unit.6).await?;
             // It may have been forgotten meanwhile.
-            scope.slice().await.ok().and_then(|slice| owner(&slice))
+            scope
+                .slice()
+                .await
+                .ok()
+                .and_then(|slice| uid_of_slice(&slice))
         } else {
             owner(&unit.0)
         };
@@ -145,20 +148,24 @@ async fn forget_failed(connection: &Connection, uids: &BTreeSet<u32>) -> anyhow:
     Ok(())
 }
 
-/// What is before and behind the uid in the names of people's units, and a login's scope.
-const PEOPLES: [(&str, &str); 4] = [
-    ("user@", ".service"),
-    ("user-runtime-dir@", ".service"),
-    ("user-", ".slice"),
-    ("session-", ".scope"),
+/// The units of people, and their logins' scopes, as patterns of names.
+const PEOPLES: [&str; 4] = [
+    "user@*.service",
+    "user-runtime-dir@*.service",
+    "user-*.slice",
+    "session-*.scope",
 ];
 
-/// Whose unit it is, by its name.
+/// Whose unit it is, by its name (user@.service(5)).
 fn owner(unit: &str) -> Option<u32> {
-    PEOPLES.iter().take(3).find_map(|(before, after)| {
-        let uid = unit.strip_prefix(before)?.strip_suffix(after)?;
-        uid.parse().ok()
-    })
+    let service = unit.strip_suffix(".service").and_then(|name| {
+        name.strip_prefix("user@")
+            .or_else(|| name.strip_prefix("user-runtime-dir@"))
+    });
+    match service {
+        Some(uid) => uid.parse().ok(),
+        None => uid_of_slice(unit),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use zruntime::SharedRuntime;
 
 use crate::clock::{self, Now};
 use crate::host::Report;
+use crate::host::cgroup::uid_of_slice;
 use crate::host::folder::Folder;
 use crate::host::manager;
 use crate::host::paths::Paths;
@@ -160,15 +161,6 @@ async fn look_at(
         limit_us,
         started_us,
     }))
-}
-
-/// `user-1001.slice`
-fn uid_of_slice(slice: &str) -> Option<u32> {
-    slice
-        .strip_prefix("user-")?
-        .strip_suffix(".slice")?
-        .parse()
-        .ok()
 }
 
 /// The units that have a drop-in of ours.
