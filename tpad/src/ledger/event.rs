@@ -155,7 +155,7 @@ pub enum Event {
     },
     /// TPA5008: it happened again so many times, which were not told one by one.
     Repeated {
-        /// What.
+        /// What is the same each time.
         what: Repeated,
         /// How many times.
         count: u64,

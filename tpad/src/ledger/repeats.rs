@@ -20,7 +20,7 @@ const WINDOW_S: i64 = 30;
 /// What is the same each time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Repeated {
-    /// Who.
+    /// Whom it is about: who came, or who tried the decision.
     pub user: Person,
     /// Which event each of them would have been: `login-denied`.
     pub of: String,
