@@ -26,8 +26,8 @@ use crate::clock::{Clock, Now};
 use crate::host::boot_file::{self, BootFile};
 use crate::host::cut::Marks;
 use crate::ledger::{
-    Doubt, Envelope, Event, InDatabase, Lacking, Repeats, State, lacking_of, taken_away,
-    unrecorded_ends, void,
+    Doubt, Event, InDatabase, Lacking, Repeats, State, lacking_of, taken_away, unrecorded_ends,
+    void,
 };
 use crate::plan::Said;
 use crate::policy::Policy;
@@ -259,13 +259,7 @@ impl Engine {
                 Some(taken_away(after.requests.get(&one.id)?, &one.why))
             })),
         }
-        envelopes.extend(events.into_iter().map(|event| Envelope {
-            at: now.wall_s,
-            actor: None,
-            actor_uid: None,
-            actor_login: None,
-            event,
-        }));
+        envelopes.extend(record::envelopes(None, events, &now));
         self.record_as_it_was(inner, envelopes, &now)?;
         run::remember_machine(&mut inner.store)?;
         Ok(())

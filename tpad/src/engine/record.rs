@@ -84,13 +84,7 @@ impl Engine {
         events: Vec<Event>,
         now: &Now,
     ) -> anyhow::Result<()> {
-        let envelopes = events.into_iter().map(|event| Envelope {
-            at: now.wall_s,
-            actor: caller.map(|caller| caller.person().clone()),
-            actor_uid: caller.map(|caller| caller.uid),
-            actor_login: caller.and_then(Caller::login_person),
-            event,
-        });
+        let envelopes = envelopes(caller, events, now);
         self.record_as_it_was(inner, envelopes.collect(), now)
     }
 
@@ -200,6 +194,21 @@ impl Engine {
         let fields = fields::of(&envelope, &context);
         Body { envelope, fields }
     }
+}
+
+/// Events that the caller brings about now, or tpad itself.
+pub(super) fn envelopes(
+    caller: Option<&Caller>,
+    events: Vec<Event>,
+    now: &Now,
+) -> impl Iterator<Item = Envelope> {
+    events.into_iter().map(move |event| Envelope {
+        at: now.wall_s,
+        actor: caller.map(|caller| caller.person().clone()),
+        actor_uid: caller.map(|caller| caller.uid),
+        actor_login: caller.and_then(Caller::login_person),
+        event,
+    })
 }
 
 /// The events that are recorded one by one, and what is counted instead.
