@@ -68,7 +68,7 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Person, Place, Session};
+    use crate::ledger::{Person, Place, Session, properties};
     use tpa_bus::id::Id;
 
     fn place(service: &str, rhost: Option<&str>) -> Place {
@@ -150,19 +150,12 @@ mod tests {
     fn a_command_that_no_grant_gives_is_marked() {
         let opened = |outside_role| {
             let session = Session {
-                grant: Id::from_random([0; 5]),
-                user: Person::root(),
                 service: "sudo".into(),
                 class: "sudo".into(),
-                pid: 1,
-                started: 1,
-                tty: None,
-                rhost: None,
                 target: Some("root".into()),
                 command: Some("sudo id".into()),
-                command_digest: None,
                 outside_role,
-                opened_at: 1,
+                ..properties::session(Id::from_random([0; 5]), Person::root(), 1)
             };
             mark(&Event::SessionOpened(session), Seen::default())
         };

@@ -108,27 +108,15 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Person;
+    use crate::ledger::{Person, properties};
     use tpa_bus::id::Id;
 
     fn session(uid: u32, pid: u32) -> Session {
+        let name = format!("user{uid}");
         Session {
-            grant: Id::from_random([0; 5]),
-            user: Person {
-                uid,
-                name: format!("user{uid}"),
-            },
             service: "sudo".to_owned(),
             class: "sudo".to_owned(),
-            pid,
-            started: 1,
-            tty: None,
-            rhost: None,
-            target: None,
-            command: None,
-            command_digest: None,
-            outside_role: false,
-            opened_at: 1,
+            ..properties::session(Id::from_random([0; 5]), Person { uid, name }, pid)
         }
     }
 

@@ -120,27 +120,18 @@ fn may_be(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tpa_bus::id::Id;
 
     use super::*;
     use crate::policy::SudoRule;
 
     fn rule() -> Rule {
-        Rule {
-            id: Id::parse("7H2KM4QX").unwrap(),
-            uid: 1001,
-            user: "alice".into(),
-            role: "web-ops".into(),
-            not_after: 1_795_493_870,
-            sudo: vec![SudoRule {
-                run_as: "postgres".into(),
-                run_as_group: None,
-                run: vec!["/usr/bin/sleep 5".into()],
-                edit: vec!["/etc/motd".into()],
-                password: false,
-            }],
-            record: false,
-        }
+        Rule::sample(vec![SudoRule {
+            run_as: "postgres".into(),
+            run_as_group: None,
+            run: vec!["/usr/bin/sleep 5".into()],
+            edit: vec!["/etc/motd".into()],
+            password: false,
+        }])
     }
 
     fn own() -> Value {

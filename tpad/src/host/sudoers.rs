@@ -190,7 +190,6 @@ fn comment(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tpa_bus::id::Id;
 
     fn part(run: &[&str], edit: &[&str]) -> SudoRule {
         SudoRule {
@@ -199,18 +198,6 @@ mod tests {
             run: run.iter().map(|s| (*s).into()).collect(),
             edit: edit.iter().map(|s| (*s).into()).collect(),
             password: true,
-        }
-    }
-
-    fn rule(sudo: Vec<SudoRule>) -> Rule {
-        Rule {
-            id: Id::parse("7H2KM4QX").unwrap(),
-            uid: 1001,
-            user: "alice".into(),
-            role: "web-ops".into(),
-            not_after: 1_795_493_870,
-            sudo,
-            record: false,
         }
     }
 
@@ -226,7 +213,7 @@ mod tests {
             ],
             &["/etc/nginx/nginx.conf"],
         );
-        let mut rule = rule(vec![web, database]);
+        let mut rule = Rule::sample(vec![web, database]);
         rule.record = true;
         rule
     }
@@ -273,10 +260,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_said_as_meant_is_refused() {
-        let two_files = render(&rule(vec![part(&[], &["/etc/a b"])]), Sudo::Classic);
+        let two_files = render(&Rule::sample(vec![part(&[], &["/etc/a b"])]), Sudo::Classic);
         assert!(matches!(two_files, Err(Unsayable::Unfit(..))));
         let any_file = render(
-            &rule(vec![part(&["/usr/bin/sudoedit"], &[])]),
+            &Rule::sample(vec![part(&["/usr/bin/sudoedit"], &[])]),
             Sudo::Classic,
         );
         assert!(matches!(any_file, Err(Unsayable::Unfit(..))));
@@ -292,9 +279,9 @@ mod tests {
             "/bin/a #b",
             "/bin/",
         ] {
-            let result = render(&rule(vec![part(&[command], &[])]), Sudo::Classic);
+            let result = render(&Rule::sample(vec![part(&[command], &[])]), Sudo::Classic);
             assert!(matches!(result, Err(Unsayable::Unfit(..))), "{command:?}");
-            let result = render(&rule(vec![part(&[], &[command])]), Sudo::Classic);
+            let result = render(&Rule::sample(vec![part(&[], &[command])]), Sudo::Classic);
             assert!(matches!(result, Err(Unsayable::Unfit(..))), "{command:?}");
         }
         for bad in [
@@ -302,14 +289,14 @@ mod tests {
         ] {
             let mut part = part(&["/bin/a"], &[]);
             part.run_as = bad.into();
-            let result = render(&rule(vec![part]), Sudo::Classic);
+            let result = render(&Rule::sample(vec![part]), Sudo::Classic);
             assert!(matches!(result, Err(Unsayable::Name(_))), "{bad:?}");
         }
         assert_eq!(
-            render(&rule(vec![]), Sudo::Classic),
+            render(&Rule::sample(vec![]), Sudo::Classic),
             Err(Unsayable::Nothing)
         );
-        let nothing = rule(vec![part(&[], &[])]);
+        let nothing = Rule::sample(vec![part(&[], &[])]);
         assert_eq!(render(&nothing, Sudo::Classic), Err(Unsayable::Nothing));
     }
 

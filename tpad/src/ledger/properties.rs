@@ -124,6 +124,25 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
     }
 }
 
+/// A login that began on this grant.
+pub(crate) fn session(grant: Id, user: Person, pid: u32) -> Session {
+    Session {
+        grant,
+        user,
+        service: "sshd".into(),
+        class: "login".into(),
+        pid,
+        started: 1,
+        tty: None,
+        rhost: None,
+        target: None,
+        command: None,
+        command_digest: None,
+        outside_role: false,
+        opened_at: 1,
+    }
+}
+
 /// One thing that happens: someone commands, or comes to the gate, or a clock moves.
 #[derive(Debug, Clone, Copy)]
 enum Step {

@@ -3,7 +3,7 @@
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
-use super::properties::{groups, now, person, policy};
+use super::properties::{groups, now, person, policy, session};
 use super::*;
 use crate::clock::Now;
 use crate::policy::Policy;
@@ -352,21 +352,7 @@ fn a_login_goes_on_under_the_grant_that_is_left() {
     let mut ledger = Ledger::new();
     let first = ledger.granted("one");
     let second = ledger.granted("one");
-    let session = Session {
-        grant: first,
-        user: person(ALICE),
-        service: "sshd".to_owned(),
-        class: "login".to_owned(),
-        pid: 10,
-        started: 1,
-        tty: None,
-        rhost: None,
-        target: None,
-        command: None,
-        command_digest: None,
-        outside_role: false,
-        opened_at: 1,
-    };
+    let session = session(first, person(ALICE), 10);
     ledger.record(None, vec![Event::SessionOpened(session.clone())]);
     ledger.revokes(CAROL, first).unwrap();
     let events = moved(&ledger.state, first);

@@ -72,6 +72,22 @@ pub struct Rule {
     pub record: bool,
 }
 
+#[cfg(test)]
+impl Rule {
+    /// One of alice's, which lets her run this.
+    pub(crate) fn sample(sudo: Vec<SudoRule>) -> Self {
+        Self {
+            id: Id::parse("7H2KM4QX").unwrap(),
+            uid: 1001,
+            user: "alice".into(),
+            role: "web-ops".into(),
+            not_after: 1_795_493_870,
+            sudo,
+            record: false,
+        }
+    }
+}
+
 /// A grant whose end has come: what must be gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
