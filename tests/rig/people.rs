@@ -64,6 +64,27 @@ run      = ["/usr/bin/id -un"]
 password = false
 "#;
 
+/// A role that engineers ask for as for [`WEB_OPS`], and that gives this.
+#[must_use]
+pub fn role(description: &str, gives: &str) -> String {
+    format!(
+        r#"description = "{description}"
+
+[request]
+who        = ["@engineers"]
+default    = "1h"
+max        = "4h"
+reason_min = 10
+
+[approve]
+who    = ["@oncall"]
+needed = 1
+
+[gives]
+{gives}"#
+    )
+}
+
 /// A role that takes two approvers.
 pub const DB_ADMIN: &str = r#"description = "Look after the database"
 

@@ -5,6 +5,7 @@ use tpa_tests::debian::Debian;
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
+use tpa_tests::people;
 use tpa_tests::said::Said;
 use tpa_tests::scenario::play;
 
@@ -23,23 +24,6 @@ fn is_closed(host: &Host, service: &str) -> Result<()> {
     enter(host, service, "frank").ok()?;
     Ok(())
 }
-
-/// A role that gives a login and no sudo.
-const LOG_IN: &str = r#"description = "Look around"
-
-[request]
-who        = ["@engineers"]
-default    = "1h"
-max        = "4h"
-reason_min = 10
-
-[approve]
-who    = ["@oncall"]
-needed = 1
-
-[gives]
-login = true
-"#;
 
 /// As the person, on a terminal.
 fn on_a_terminal(user: &str, line: &str) -> String {
@@ -112,7 +96,7 @@ on_both_debians! {
 
     fn polkit_makes_nobody_root_who_needs_a_grant(host) {
         host.root("for one in alice bob frank; do usermod -aG sudo $one; done").ok()?;
-        role(host, "log-in", LOG_IN)?;
+        role(host, "log-in", &people::role("Look around", "login = true\n"))?;
         grant(host, "alice", "log-in", "1h")?;
         let mut lines = vec!["systemctl restart cron", "systemd-run --wait true"];
         if host.debian() == Debian::Trixie {

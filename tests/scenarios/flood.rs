@@ -9,6 +9,7 @@ use tpa_tests::clock;
 use tpa_tests::grant::{grant, role as grant_role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
+use tpa_tests::people;
 use tpa_tests::scenario::play;
 
 /// More memory than this may a flood not have taken at its height, in KiB.
@@ -142,18 +143,8 @@ fn costs(host: &Host) -> Result<[u32; 2]> {
     Ok([nothing, one])
 }
 
-/// A role that gives a command with whatever arguments.
-const IDS: &str = r#"description = "Ask who people are"
-[request]
-who     = ["@engineers"]
-default = "1h"
-max     = "4h"
-reason_min = 10
-[approve]
-who    = ["@oncall"]
-needed = 1
-[gives]
-login = true
+/// Gives a command with whatever arguments.
+const IDS: &str = r#"login = true
 [[gives.sudo]]
 as  = "root"
 run = ["/usr/bin/id"]
@@ -178,7 +169,7 @@ on_both_debians! {
         let one_by_one: u32 = one_by_one.ok()?.trim().parse()?;
         ensure!(one_by_one <= 20, "{one_by_one} of 300 were told one by one");
 
-        grant_role(host, "ids", IDS)?;
+        grant_role(host, "ids", &people::role("Ask who people are", IDS))?;
         grant(host, "alice", "ids", "1h")?;
         let before = trail(host)?;
         let long = "sudo -n /usr/bin/id $(head -c 100000 /dev/zero | tr '\\0' A)";
