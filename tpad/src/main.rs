@@ -152,7 +152,7 @@ fn daemon() -> anyhow::Result<()> {
         runtime.spawn("names", names).detach();
         or(
             or(follow, syslog),
-            or(people, until_told(&engine, &runtime)),
+            or(people, wait_for_signals(&engine, &runtime)),
         )
         .await
     })
@@ -172,7 +172,7 @@ fn ready_after(times: usize) -> impl Fn() + Clone + Send {
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP loads the configuration anew.
-async fn until_told(engine: &Engine, runtime: &SharedRuntime) -> anyhow::Result<()> {
+async fn wait_for_signals(engine: &Engine, runtime: &SharedRuntime) -> anyhow::Result<()> {
     let mut signals = Signals::new(
         runtime,
         [Signal::Terminate, Signal::Interrupt, Signal::Hangup],

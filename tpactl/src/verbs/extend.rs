@@ -42,12 +42,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let extend = client
         .access
         .extend(&id, args.length.as_secs(), &args.reason);
-    let Some(patience) = args.waiting.patience(context.screen.watched) else {
+    let Some(wait_limit) = args.waiting.wait_limit(context.screen.watched) else {
         let request = client.ask(extend).await?;
         context.show_outcome(&request, args.change.form())?;
         return Ok(Exit::Done);
     };
-    let wait = Wait::begin(&client, patience.limit()).await?;
+    let wait = Wait::begin(&client, wait_limit.limit()).await?;
     let request = client.ask(extend).await?;
     wait.until(
         Goal::Approved,

@@ -58,13 +58,13 @@ pub struct Waiting {
     #[arg(
         long,
         value_name = "SPAN",
-        value_parser = patience,
+        value_parser = wait_limit,
         num_args = 0..=1,
         default_missing_value = "",
         require_equals = true,
         conflicts_with = "no_wait"
     )]
-    wait: Option<Patience>,
+    wait: Option<WaitLimit>,
     /// Do not wait for the decision; the default elsewhere
     #[arg(long)]
     no_wait: bool,
@@ -72,7 +72,7 @@ pub struct Waiting {
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum WaitLimit {
     /// Until it is decided or lapses.
     UntilDecided,
     /// At most so long.
@@ -80,14 +80,14 @@ pub enum Patience {
 }
 
 /// Reads `--wait` and `--wait=10m`.
-fn patience(text: &str) -> Result<Patience, ParseSpanError> {
+fn wait_limit(text: &str) -> Result<WaitLimit, ParseSpanError> {
     match text {
-        "" => Ok(Patience::UntilDecided),
-        _ => span(text).map(Patience::AtMost),
+        "" => Ok(WaitLimit::UntilDecided),
+        _ => span(text).map(WaitLimit::AtMost),
     }
 }
 
-impl Patience {
+impl WaitLimit {
     /// The limit, where there is one.
     pub fn limit(self) -> Option<Span> {
         match self {
@@ -99,27 +99,27 @@ impl Patience {
 
 impl Waiting {
     /// How long to wait; `None` when it is not to wait.
-    pub fn patience(&self, watched: bool) -> Option<Patience> {
+    pub fn wait_limit(&self, watched: bool) -> Option<WaitLimit> {
         if self.no_wait {
             return None;
         }
-        self.wait.or(watched.then_some(Patience::UntilDecided))
+        self.wait.or(watched.then_some(WaitLimit::UntilDecided))
     }
 }
 
 /// Files the request and, where wanted, waits for its decision.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let form = args.change.form();
-    let patience = args.waiting.patience(context.screen.watched);
+    let wait_limit = args.waiting.wait_limit(context.screen.watched);
     let new = new_request(args, &context.clock)?;
     let client = context.client().await?;
-    let Some(patience) = patience else {
+    let Some(wait_limit) = wait_limit else {
         let request = file(&new, &client).await?;
         context.show_outcome(&request, form)?;
         return Ok(Exit::Done);
     };
     // Listen first: the decision may come faster than the answer is read.
-    let wait = Wait::begin(&client, patience.limit()).await?;
+    let wait = Wait::begin(&client, wait_limit.limit()).await?;
     let request = file(&new, &client).await?;
     wait.until(Goal::Approved, request, &client, context, form)
         .await
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn it_waits_on_a_terminal_and_not_otherwise_unless_told() {
-        let long = Some(Patience::UntilDecided);
-        let short = Some(Patience::AtMost(Span::from_secs(600)));
+        let long = Some(WaitLimit::UntilDecided);
+        let short = Some(WaitLimit::AtMost(Span::from_secs(600)));
         for (wait, no_wait, watched, expected) in [
             (None, false, true, long),
             (None, false, false, None),
@@ -183,7 +183,7 @@ mod tests {
             (long, false, false, long),
             (short, false, false, short),
         ] {
-            assert_eq!(Waiting { wait, no_wait }.patience(watched), expected);
+            assert_eq!(Waiting { wait, no_wait }.wait_limit(watched), expected);
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_wait_has_a_limit_only_where_one_is_given() {
-        let limit = |text| patience(text).map(Patience::limit);
+        let limit = |text| wait_limit(text).map(WaitLimit::limit);
         assert_eq!(limit(""), Ok(None));
         assert_eq!(limit("10m"), Ok(Some(Span::from_secs(600))));
         assert!(limit("10").is_err());

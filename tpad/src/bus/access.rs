@@ -152,7 +152,7 @@ impl Access {
             until: filter.until,
             states: filter
                 .states
-                .map(|states| few("states", states))
+                .map(|states| check_count("states", states))
                 .transpose()?,
             limit: Some(wire::LIST_MAX),
             ..RequestQuery::default()
@@ -472,7 +472,7 @@ impl Access {
                 ids: Some(ids),
                 user: None,
                 all: None,
-            } => few("ids", ids)?
+            } => check_count("ids", ids)?
                 .iter()
                 .map(|id| self.engine.resolve(caller, id).map_err(Refusal::from))
                 .collect(),
@@ -557,7 +557,7 @@ pub(super) fn asked(caller: &Caller, user: Option<Identity>, request: wire::NewR
 }
 
 /// A list that is not too long to be gone through at once.
-fn few(what: &str, list: Vec<String>) -> Result<Vec<String>, Refusal> {
+fn check_count(what: &str, list: Vec<String>) -> Result<Vec<String>, Refusal> {
     if list.len() <= MANY {
         return Ok(list);
     }

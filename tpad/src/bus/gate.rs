@@ -218,7 +218,7 @@ impl Gate {
 
     /// Sudo reads its rules after this answer: those of a grant that begins with it must be there.
     async fn follow_first_use(&self, answer: &Answer) {
-        if let Answer::In { grant, .. } = answer
+        if let Answer::Allow { grant, .. } = answer
             && grant.is_waiting()
         {
             let followed = self.engine.settle(&self.runtime);
@@ -250,7 +250,7 @@ impl Gate {
 
     async fn verdict(&self, user: &Person, answer: &Answer) -> Verdict {
         match answer {
-            Answer::In {
+            Answer::Allow {
                 grant,
                 deadline,
                 now,
@@ -263,7 +263,7 @@ impl Gate {
                 pending: None,
                 held: None,
             },
-            Answer::Out { why, about } => {
+            Answer::Deny { why, about } => {
                 let policy = self.engine.policy();
                 let role = self.askable(user, why).await;
                 let text = words::refusal(
@@ -320,7 +320,7 @@ fn gives(gives: &Gives, class: Class) -> bool {
 /// The live grant that gives something else.
 fn held(answer: &Answer) -> Option<String> {
     match answer {
-        Answer::Out {
+        Answer::Deny {
             why: Why::OtherUse(id),
             ..
         } => Some(id.as_str().to_owned()),
@@ -331,7 +331,7 @@ fn held(answer: &Answer) -> Option<String> {
 /// The undecided request that would let in whom the answer keeps out.
 fn pending(answer: &Answer, class: Class) -> Option<String> {
     match answer {
-        Answer::Out {
+        Answer::Deny {
             why: Why::Pending(id),
             about: Some(request),
         } if gives(&request.gives, class) => Some(id.as_str().to_owned()),

@@ -70,7 +70,7 @@ impl Engine {
     /// A refusal, or what kept it from being recorded.
     pub fn act(&self, caller: &Caller, id: Id, what: What) -> Result<Request> {
         let mut inner = self.lock();
-        lay_in(&mut inner, id)?;
+        ensure_loaded(&mut inner, id)?;
         if let (What::Approve { .. }, Some(request)) = (&what, inner.state.requests.get(&id)) {
             let role = inner.policy.roles.get(&request.role);
             can_give(
@@ -114,7 +114,7 @@ impl Engine {
             .get(&id)
             .and_then(|request| request.extends)
         {
-            lay_in(&mut inner, grant)?;
+            ensure_loaded(&mut inner, grant)?;
         }
         self.command(&mut inner, caller, &command, about)
     }
@@ -207,7 +207,7 @@ impl Engine {
     pub fn request(&self, id: Id) -> Result<Request> {
         let mut inner = self.lock();
         self.tick(&mut inner)?;
-        lay_in(&mut inner, id)?;
+        ensure_loaded(&mut inner, id)?;
         let request = inner.state.requests.get(&id).cloned();
         Ok(request.ok_or_else(|| Refused::unknown_id(id.as_str()))?)
     }
@@ -349,7 +349,7 @@ impl Engine {
     pub fn hears_of(&self, caller: &Caller, id: Id) -> bool {
         let mut inner = self.lock();
         // One that cannot be read is told to nobody.
-        if lay_in(&mut inner, id).is_err() {
+        if ensure_loaded(&mut inner, id).is_err() {
             return false;
         }
         let request = inner.state.requests.get(&id);
@@ -420,7 +420,7 @@ fn fresh_id(inner: &Inner) -> anyhow::Result<Id> {
 }
 
 /// Brings a closed request back into the state, where the ledger can see it.
-fn lay_in(inner: &mut Inner, id: Id) -> anyhow::Result<()> {
+fn ensure_loaded(inner: &mut Inner, id: Id) -> anyhow::Result<()> {
     if !inner.state.requests.contains_key(&id)
         && let Some(request) = inner.store.request(id)?
     {

@@ -5,8 +5,8 @@ use tpa_bus::offline::Class;
 use super::{Engine, Inner};
 use crate::clock::Now;
 use crate::ledger::{
-    AtGate, CommandLine, Deadline, Event, Judgement, Person, Place, Request, Session, SudoCall,
-    UNLISTED_SERVICE, Why, is_outside_role, judge,
+    AccessDecision, AccessQuery, CommandLine, Deadline, Event, Person, Place, Request, Session,
+    SudoCall, UNLISTED_SERVICE, Why, is_outside_role, judge,
 };
 
 /// Someone whom PAM is about to let in.
@@ -51,7 +51,7 @@ impl Arrival {
 #[must_use]
 pub enum Answer {
     /// In, on this grant, until then.
-    In {
+    Allow {
         /// The grant.
         grant: Box<Request>,
         /// Its end.
@@ -60,7 +60,7 @@ pub enum Answer {
         now: Now,
     },
     /// Out, and the request that explains most, when there is one.
-    Out {
+    Deny {
         /// Why.
         why: Why,
         /// About which request.
@@ -77,7 +77,7 @@ impl Engine {
         let mut inner = self.lock();
         let (answer, mut events, now) = self.judge(&mut inner, arrival)?;
         match &answer {
-            Answer::In { grant, .. } if arrival.class == Class::Login => {
+            Answer::Allow { grant, .. } if arrival.class == Class::Login => {
                 let place = arrival.place.clone();
                 events.push(Event::LoginAllowed {
                     id: grant.id,
@@ -85,8 +85,8 @@ impl Engine {
                 });
             }
             // A sudo command is recorded when it begins.
-            Answer::In { .. } => {}
-            Answer::Out { why, .. } => events.push(denied(arrival, why)),
+            Answer::Allow { .. } => {}
+            Answer::Deny { why, .. } => events.push(denied(arrival, why)),
         }
         self.record_if_any(&mut inner, events, &now)?;
         Ok(answer)
@@ -113,12 +113,12 @@ impl Engine {
             return Ok(answer);
         }
         match &answer {
-            Answer::In { grant, .. } => {
+            Answer::Allow { grant, .. } => {
                 let mut session = session(arrival, grant, &now);
-                session.outside_role = is_outside_role(&inner.state, &at_gate(arrival), &now);
+                session.outside_role = is_outside_role(&inner.state, &access_query(arrival), &now);
                 events.push(Event::SessionOpened(session));
             }
-            Answer::Out { why, .. } => events.push(denied(arrival, why)),
+            Answer::Deny { why, .. } => events.push(denied(arrival, why)),
         }
         self.record_if_any(&mut inner, events, &now)?;
         Ok(answer)
@@ -173,10 +173,10 @@ impl Engine {
         arrival: &Arrival,
     ) -> anyhow::Result<(Answer, Vec<Event>, Now)> {
         let now = self.tick(inner)?;
-        let at = at_gate(arrival);
+        let at = access_query(arrival);
         let known = |id| inner.state.requests.get(&id).cloned().map(Box::new);
         Ok(match judge(&inner.state, &at, &now) {
-            Judgement::In {
+            AccessDecision::Allow {
                 grant,
                 deadline,
                 first_use,
@@ -184,7 +184,7 @@ impl Engine {
                 Some(grant) => {
                     let events = first_use.into_iter().map(|event| *event).collect();
                     (
-                        Answer::In {
+                        Answer::Allow {
                             grant,
                             deadline,
                             now: now.clone(),
@@ -194,7 +194,7 @@ impl Engine {
                     )
                 }
                 None => (
-                    Answer::Out {
+                    Answer::Deny {
                         why: Why::NoGrant,
                         about: None,
                     },
@@ -202,9 +202,9 @@ impl Engine {
                     now,
                 ),
             },
-            Judgement::Out(why) => {
+            AccessDecision::Deny(why) => {
                 let about = why.about().and_then(known);
-                (Answer::Out { why, about }, Vec::new(), now)
+                (Answer::Deny { why, about }, Vec::new(), now)
             }
         })
     }
@@ -223,8 +223,8 @@ impl Engine {
     }
 }
 
-fn at_gate(arrival: &Arrival) -> AtGate {
-    AtGate {
+fn access_query(arrival: &Arrival) -> AccessQuery {
+    AccessQuery {
         user: arrival.user.clone(),
         class: arrival.class,
         sudo: arrival.sudo_call(),

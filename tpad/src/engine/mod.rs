@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tpa_bus::groups::KnownGroups;
 use tpa_bus::id::Id;
-use zruntime::Event as Bell;
+use zruntime::Event as Notify;
 
 use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
@@ -29,7 +29,7 @@ use crate::ledger::{
     Doubt, Event, InDatabase, Lacking, Repeats, State, lacking_of, taken_away, unrecorded_ends,
     void,
 };
-use crate::plan::Said;
+use crate::plan::NoticeSent;
 use crate::policy::Policy;
 use crate::policy::load::Source;
 use crate::store::{Body, Reader, Store};
@@ -70,9 +70,9 @@ pub struct Engine {
     /// Who people are, and what groups they are in.
     pub accounts: Accounts,
     /// Rings when something was recorded or the configuration changed.
-    changed: Bell,
+    changed: Notify,
     /// Rings when the host follows what was recorded.
-    settled: Bell,
+    settled: Notify,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ struct Inner {
     boot: BootFile,
     state: State,
     policy: Arc<Policy>,
-    said: BTreeSet<Said>,
+    said: BTreeSet<NoticeSent>,
     /// What took effect but could not be written: it goes first when writing works again.
     unrecorded: Vec<Body>,
     /// What is not believed of the wall clock at present.
@@ -209,8 +209,8 @@ impl Engine {
             marks,
             host: host.to_string_lossy().into_owned(),
             accounts,
-            changed: Bell::new(),
-            settled: Bell::new(),
+            changed: Notify::new(),
+            settled: Notify::new(),
         };
         engine.begin(loaded, unread)?;
         Ok(engine)

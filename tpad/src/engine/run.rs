@@ -15,10 +15,10 @@ use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
-use crate::host::mirror::At;
+use crate::host::managed_dir::At;
 use crate::host::{Host, Report, failed};
-use crate::ledger::{Event, Logins, Removal, Session, State, moved};
-use crate::plan::{Due, Ending, Followed, Plan, RETRY_MS, World, plan};
+use crate::ledger::{Event, Logins, Removal, Session, State, reassign_sessions};
+use crate::plan::{Due, Ending, Followed, Plan, PlanInputs, RETRY_MS, plan};
 use crate::policy::{AuditFormat, Policy};
 use crate::store::Store;
 use crate::sys;
@@ -61,7 +61,7 @@ pub async fn run(
         let again = followed.again_ms(&planned.desired, &now);
         let wake_ms = [planned.wake_ms, again].into_iter().flatten().min();
         timer.set(&engine.clock, &now, wake_ms)?;
-        engine.digest(&planned, reports);
+        engine.record_reports(&planned, reports);
         let is_touched = !touched.is_empty();
         let due = followed.due(&planned.desired, is_touched, &host.outside(), &now);
         let follows = match due {
@@ -100,7 +100,7 @@ pub async fn run(
                 }
             }
         };
-        engine.digest(&planned, follows);
+        engine.record_reports(&planned, follows);
         engine.follows(generation);
         if let Some(ready) = ready.take() {
             ready();
@@ -211,7 +211,7 @@ impl Engine {
         (now, at): (&Now, &At),
     ) -> Looked {
         let enforced = host.enforce(&planned.desired, now, at).await;
-        self.digest(planned, enforced.reports);
+        self.record_reports(planned, enforced.reports);
         self.has_said(planned);
         // A bus that hangs must not keep the next end from being enforced.
         let prepared = host.prepare(&planned.desired, &enforced.unproven, now, at);
@@ -230,13 +230,13 @@ impl Engine {
             "the database is not as tpad left it: starting again"
         );
         let policy = Arc::clone(&inner.policy);
-        let world = World {
+        let inputs = PlanInputs {
             gated: &|person| self.accounts.is_gated(&policy.gate, person),
             say_time: &sys::local_time,
             warn_before: &policy.warn_before,
             said: &inner.said,
         };
-        let mut planned = plan(&inner.state, &world, &now);
+        let mut planned = plan(&inner.state, &inputs, &now);
         let believed = inner.doubt.map(|doubt| doubt.left_ms(&now));
         let counted = inner.repeats.next_due().map(|at| {
             let seconds = u64::try_from(at.saturating_sub(now.wall_s)).unwrap_or(0);
@@ -265,7 +265,7 @@ impl Engine {
     }
 
     /// Takes in what the host layer did.
-    pub(super) fn digest(&self, planned: &Plan, reports: Vec<Report>) {
+    pub(super) fn record_reports(&self, planned: &Plan, reports: Vec<Report>) {
         if reports.is_empty() {
             return;
         }
@@ -395,7 +395,11 @@ fn ended(id: Id, logins: bool, end: Event, state: &State) -> Vec<Event> {
         .filter(gone)
         .cloned()
         .map(Event::SessionKilled);
-    let left = if logins { Vec::new() } else { moved(state, id) };
+    let left = if logins {
+        Vec::new()
+    } else {
+        reassign_sessions(state, id)
+    };
     killed_sessions.chain(left).chain([end]).collect()
 }
 

@@ -475,7 +475,7 @@ fn what_the_reaper_takes_away_while_the_host_is_looked_at_is_no_drift() {
         }
         let what = "rule".to_owned();
         let missed = Report::Drift { what, id: Some(id) };
-        rig.engine().digest(&planned, vec![missed]);
+        rig.engine().record_reports(&planned, vec![missed]);
         assert_eq!(rig.count("TPA5006"), usize::from(!reaped));
         assert_eq!(rig.how(id).is_some(), reaped);
     }

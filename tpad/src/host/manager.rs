@@ -1,6 +1,6 @@
 //! Talking to PID 1, org.freedesktop.systemd1(5).
 //!
-//! A connection lives for one errand. Nothing that ends access waits for one: what PID 1 is told
+//! A connection lives for one operation. Nothing that ends access waits for one: what PID 1 is told
 //! here prepares the end, or tidies up after it.
 
 use std::collections::BTreeSet;
@@ -19,8 +19,8 @@ use crate::host::paths::Paths;
 
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(1);
-/// Longest time for a whole errand of several calls.
-const ERRAND: Duration = Duration::from_secs(3);
+/// Longest time for a whole operation of several calls.
+const OPERATION: Duration = Duration::from_secs(3);
 
 /// A property of a unit to be started.
 pub type Property = (String, OwnedVariant);
@@ -63,18 +63,18 @@ pub async fn scope(connection: &Connection, path: OwnedObjectPath) -> zbus::Resu
         .await
 }
 
-/// Runs an errand with PID 1 within a limit.
+/// Runs an operation with PID 1 within a limit.
 ///
 /// # Errors
-/// Those of the errand, and taking longer than 3 s.
+/// Those of the operation, and taking longer than 3 s.
 pub async fn within_limit<T>(
     runtime: &SharedRuntime,
-    errand: impl Future<Output = anyhow::Result<T>>,
+    operation: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     runtime
-        .timeout(ERRAND, errand)
+        .timeout(OPERATION, operation)
         .await
-        .with_context(|| format!("systemd did not answer within {ERRAND:?}"))?
+        .with_context(|| format!("systemd did not answer within {OPERATION:?}"))?
 }
 
 /// Names a property and gives its value.

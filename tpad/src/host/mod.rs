@@ -12,9 +12,9 @@ pub mod cut;
 pub mod ending;
 pub mod folder;
 pub mod look;
-pub mod made;
+pub mod managed_dir;
 pub mod manager;
-pub mod mirror;
+pub mod manifest;
 pub mod outside;
 pub mod paths;
 pub mod process;
@@ -42,8 +42,8 @@ use crate::clock::Now;
 use crate::ledger::LookedFor;
 use crate::plan::{Desired, Ending, Takes};
 use ending::{Ended, InVain};
-use made::Made;
-use mirror::At;
+use managed_dir::At;
+use manifest::Manifest;
 use outside::Outside;
 use paths::Paths;
 use rules::Rules;
@@ -142,7 +142,7 @@ pub struct Host {
     states: States,
     timers: Timers,
     /// What is kept of what the files were made to say.
-    made: Made,
+    manifest: Manifest,
     /// What could not be ended, and is not waited for again.
     in_vain: InVain,
 }
@@ -152,14 +152,14 @@ impl Host {
     /// that runs [`Host::enforce`].
     #[must_use]
     pub fn new(runtime: SharedRuntime, paths: Paths) -> Self {
-        let made = Made::read(&paths.run);
+        let manifest = Manifest::read(&paths.run);
         Self {
             runtime,
-            rules: Rules::after(&made),
-            states: States::after(&made),
+            rules: Rules::after(&manifest),
+            states: States::after(&manifest),
             timers: Timers::default(),
             paths,
-            made,
+            manifest,
             in_vain: InVain::default(),
         }
     }
@@ -243,15 +243,15 @@ impl Host {
     }
 
     fn keep_what_was_made(&mut self) -> Option<Report> {
-        let mut made = Made::default();
-        self.rules.tell(&mut made);
-        self.states.tell(&mut made);
-        if made == self.made {
+        let mut manifest = Manifest::default();
+        self.rules.tell(&mut manifest);
+        self.states.tell(&mut manifest);
+        if manifest == self.manifest {
             return None;
         }
-        match made.write(&self.paths.run) {
+        match manifest.write(&self.paths.run) {
             Ok(()) => {
-                self.made = made;
+                self.manifest = manifest;
                 None
             }
             Err(error) => Some(Report::failed("what was made", &error)),

@@ -318,7 +318,7 @@ fn log(id: Id, killed: usize, survivors: &[String], looked_for: &LookedFor) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::mirror::At;
+    use crate::host::managed_dir::At;
     use tpa_bus::offline::OfflineGrant;
 
     struct Rig {

@@ -12,8 +12,8 @@ use zruntime::SharedRuntime;
 use crate::clock;
 use crate::host::Report;
 use crate::host::folder::Folder;
-use crate::host::made::Made;
-use crate::host::mirror::{At, Change, Mirror};
+use crate::host::managed_dir::{At, Change, ManagedDir};
+use crate::host::manifest::Manifest;
 use crate::host::paths::Paths;
 use crate::host::program::{self, Ran};
 use crate::host::publish::{Publisher, Wanted};
@@ -23,7 +23,7 @@ use crate::plan::Rule;
 /// The drop-ins.
 #[derive(Debug)]
 pub struct Rules {
-    mirror: Mirror,
+    managed: ManagedDir,
     /// The rules that were rejected.
     rejected: BTreeMap<Id, Rejected>,
     /// How many microseconds the same text is not tried again. Trying writes, which wakes whoever
@@ -48,7 +48,7 @@ const PAUSE_US: u64 = 1_000_000;
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            mirror: Mirror::new("rule", 0o440, |name, _| {
+            managed: ManagedDir::new("rule", 0o440, |name, _| {
                 Id::parse(name).into_iter().collect()
             }),
             rejected: BTreeMap::new(),
@@ -61,18 +61,18 @@ impl Default for Rules {
 impl Rules {
     /// The drop-ins as the `tpad` before this one may have left them.
     #[must_use]
-    pub fn after(before: &Made) -> Self {
+    pub fn after(before: &Manifest) -> Self {
         let rules = Self::default();
         Self {
-            mirror: rules.mirror.after(before),
+            managed: rules.managed.after(before),
             pause_us: PAUSE_US,
             ..rules
         }
     }
 
     /// Tells what they were made to say.
-    pub fn tell(&self, made: &mut Made) {
-        self.mirror.tell(made);
+    pub fn tell(&self, manifest: &mut Manifest) {
+        self.managed.tell(manifest);
     }
 
     /// Whether a rule that should be there was not taken.
@@ -84,7 +84,7 @@ impl Rules {
     /// Takes one rule away. Needs no sudo, no space on the disk, and nobody's answer.
     pub fn remove(&mut self, paths: &Paths, id: Id) -> Option<Report> {
         match existing(paths) {
-            Ok(Some(folder)) => self.mirror.remove(&folder, id.as_str(), false),
+            Ok(Some(folder)) => self.managed.remove(&folder, id.as_str(), false),
             Ok(None) => None,
             Err(error) => Some(Report::failed("rule", &error)),
         }
@@ -120,7 +120,7 @@ impl Rules {
         };
         let changes = Folder::create(&paths.run, 0o700)
             .and_then(|_| Folder::create(&paths.sudoers, 0o700))
-            .and_then(|folder| Ok((self.mirror.diff(&folder, &texts, known, at)?, folder)));
+            .and_then(|folder| Ok((self.managed.diff(&folder, &texts, known, at)?, folder)));
         let (changes, folder) = match changes {
             Ok(found) => found,
             Err(error) => {
@@ -132,7 +132,7 @@ impl Rules {
         for change in changes {
             match change {
                 Change::Remove { name, drift } => {
-                    reports.extend(self.mirror.remove(&folder, &name, drift));
+                    reports.extend(self.managed.remove(&folder, &name, drift));
                 }
                 Change::Write { name, text, drift } => writes.push((name, text, drift)),
             }
@@ -140,7 +140,7 @@ impl Rules {
         // Nothing can be written for a sudo that is not known; removing needs none.
         let Ok(sudo) = sudo else { return reports };
         let drifted = writes.iter().filter(|(_, _, drift)| *drift);
-        reports.extend(drifted.map(|(name, _, _)| self.mirror.drift(name)));
+        reports.extend(drifted.map(|(name, _, _)| self.managed.drift(name)));
         let wanted: Vec<Wanted<'_>> = writes
             .iter()
             .filter_map(|(name, text, _)| {
@@ -159,12 +159,12 @@ impl Rules {
             let (id, text) = (wanted.rule.id, wanted.text.to_owned());
             match written {
                 Ok(()) => {
-                    self.mirror.remember(wanted.name, Some(text));
+                    self.managed.remember(wanted.name, Some(text));
                     self.rejected.remove(&id);
                     reports.push(Report::RuleWritten { id });
                 }
                 Err(error) => {
-                    self.mirror.remember(wanted.name, None);
+                    self.managed.remember(wanted.name, None);
                     let tried = clock::monotonic_us().ok().map(|now_us| (text, now_us));
                     reports.extend(self.reject(id, format!("{error:#}"), tried));
                 }

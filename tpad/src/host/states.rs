@@ -10,8 +10,8 @@ use tpa_bus::offline::{GateFile, StateFile};
 
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
-use crate::host::made::Made;
-use crate::host::mirror::{At, Mirror};
+use crate::host::managed_dir::{At, ManagedDir};
+use crate::host::manifest::Manifest;
 use crate::host::paths::Paths;
 use crate::plan::Ending;
 
@@ -33,22 +33,22 @@ const PROMPT_MODE: u32 = 0o640;
 /// State, prompt and gate files.
 #[derive(Debug)]
 pub struct States {
-    files: Mirror,
-    prompts: Mirror,
+    files: ManagedDir,
+    prompts: ManagedDir,
     /// What the gate file was last made to say.
     gate: Option<String>,
     /// What the `tpad` before this one made the files say.
-    before: Made,
+    before: Manifest,
 }
 
 impl Default for States {
     fn default() -> Self {
         Self {
-            files: Mirror::new("state file", 0o600, grants_of_state),
-            prompts: Mirror::new("prompt file", PROMPT_MODE, grant_of_prompt)
+            files: ManagedDir::new("state file", 0o600, grants_of_state),
+            prompts: ManagedDir::new("prompt file", PROMPT_MODE, grant_of_prompt)
                 .read_by(|name| name.parse().ok()),
             gate: None,
-            before: Made::default(),
+            before: Manifest::default(),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Default for States {
 impl States {
     /// The files as the `tpad` before this one may have left them.
     #[must_use]
-    pub fn after(before: &Made) -> Self {
+    pub fn after(before: &Manifest) -> Self {
         let states = Self::default();
         Self {
             files: states.files.after(before),
@@ -67,11 +67,11 @@ impl States {
     }
 
     /// Tells what they were made to say.
-    pub fn tell(&self, made: &mut Made) {
-        self.files.tell(made);
-        self.prompts.tell(made);
+    pub fn tell(&self, manifest: &mut Manifest) {
+        self.files.tell(manifest);
+        self.prompts.tell(manifest);
         if let Some(gate) = &self.gate {
-            made.add(GATE, GATE_MADE, gate);
+            manifest.add(GATE, GATE_MADE, gate);
         }
     }
 

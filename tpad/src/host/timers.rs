@@ -12,8 +12,8 @@ use zruntime::SharedRuntime;
 
 use crate::clock::{self, Now};
 use crate::host::Report;
+use crate::host::managed_dir::At;
 use crate::host::manager::{self, Property, property};
-use crate::host::mirror::At;
 use crate::host::paths::Paths;
 use crate::plan::End;
 

@@ -422,17 +422,20 @@ fn a_grant_is_not_begun_early_because_the_clock_is_ahead() {
     host.has(1, Stage::Waiting { from, use_by });
     host.set(2 * HOUR);
     let now = host.look();
-    let at = AtGate {
+    let at = AccessQuery {
         user: person(0),
         class: Class::Login,
         sudo: None,
     };
-    assert!(matches!(judge(&host.state, &at, &now), Judgement::Out(_)));
+    assert!(matches!(
+        judge(&host.state, &at, &now),
+        AccessDecision::Deny(_)
+    ));
     host.pass(10 * MINUTE);
     let now = host.look();
     assert!(matches!(
         judge(&host.state, &at, &now),
-        Judgement::In { .. }
+        AccessDecision::Allow { .. }
     ));
 }
 

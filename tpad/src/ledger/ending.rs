@@ -107,7 +107,7 @@ pub fn cut_off(state: &State, why: &str) -> Vec<Event> {
 /// What a grant that has ended, and whose logins were left, leaves to another: its logins go on
 /// under the one that lasts longest of those that give this person a login.
 #[must_use]
-pub fn moved(state: &State, id: Id) -> Vec<Event> {
+pub fn reassign_sessions(state: &State, id: Id) -> Vec<Event> {
     let logins = state.sessions_of(id).filter(|session| !session.is_sudo());
     logins
         .filter_map(|session| {
@@ -115,12 +115,12 @@ pub fn moved(state: &State, id: Id) -> Vec<Event> {
                 .requests
                 .values()
                 .filter(|other| other.id != id && other.gives.login && other.user == session.user);
-            let (heir, _) = others
+            let (successor, _) = others
                 .filter_map(|other| Some((other.id, other.deadline()?.not_after)))
                 .max_by_key(|(_, not_after)| *not_after)?;
             Some(Event::SessionMoved {
                 session: Session {
-                    grant: heir,
+                    grant: successor,
                     ..session.clone()
                 },
                 from: id,

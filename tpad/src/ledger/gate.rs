@@ -11,7 +11,7 @@ use crate::clock::Now;
 
 /// Someone at the gate, as PAM and NSS know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AtGate {
+pub struct AccessQuery {
     /// Who.
     pub user: Person,
     /// To do what.
@@ -23,9 +23,9 @@ pub struct AtGate {
 /// What the gate does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Judgement {
+pub enum AccessDecision {
     /// Let in, on this grant; the events are its start on first use, where that is what this is.
-    In {
+    Allow {
         /// For a login the grant that lasts longest; for sudo, of those that may give what is to be
         /// run, the one that ends first.
         grant: Id,
@@ -35,7 +35,7 @@ pub enum Judgement {
         first_use: Option<Box<Event>>,
     },
     /// Refused.
-    Out(Why),
+    Deny(Why),
 }
 
 /// Why someone is refused; the request is the one that explains most.
@@ -88,7 +88,7 @@ pub const UNLISTED_SERVICE: &str = "unlisted-service";
 
 /// Judges. The name and the uid must both be those of the grant: an account made anew under
 /// either one of them inherits nothing.
-pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
+pub fn judge(state: &State, at: &AccessQuery, now: &Now) -> AccessDecision {
     let theirs = || {
         state
             .requests
@@ -115,7 +115,7 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
     if let Some((request, deadline)) = live
         && unused.is_none_or(|unused| fit(unused) <= fit(request))
     {
-        return Judgement::In {
+        return AccessDecision::Allow {
             grant: request.id,
             deadline: deadline.clone(),
             first_use: None,
@@ -128,18 +128,18 @@ pub fn judge(state: &State, at: &AtGate, now: &Now) -> Judgement {
             deadline: deadline.clone(),
             gave: None,
         }));
-        return Judgement::In {
+        return AccessDecision::Allow {
             grant: request.id,
             deadline,
             first_use,
         };
     }
-    Judgement::Out(why_not(state, theirs(), now))
+    AccessDecision::Deny(why_not(state, theirs(), now))
 }
 
 /// Whether somebody is let through sudo for what none of their grants is certain to give.
 #[must_use]
-pub fn is_outside_role(state: &State, at: &AtGate, now: &Now) -> bool {
+pub fn is_outside_role(state: &State, at: &AccessQuery, now: &Now) -> bool {
     let Some(call) = &at.sudo else { return false };
     let mut theirs = state.requests.values().filter(|request| {
         let is_on = request.is_live(now) || usable(state, request, now);

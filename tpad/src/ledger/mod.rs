@@ -42,9 +42,9 @@ pub use boot::{
 pub use caller::{Namespace, Peer, Process, Traits, caller};
 pub use command::{Asked, Command, decide};
 pub use deciding::may_decide_now;
-pub use ending::{cut_off, is_undecided_or_on, moved, taken_away};
+pub use ending::{cut_off, is_undecided_or_on, reassign_sessions, taken_away};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
-pub use gate::{AtGate, Judgement, UNLISTED_SERVICE, Why, is_outside_role, judge};
+pub use gate::{AccessDecision, AccessQuery, UNLISTED_SERVICE, Why, is_outside_role, judge};
 pub use gave::{Gave, Host, Logins};
 pub use lost::{Fate, Seen, fate};
 pub use person::{Caller, Identity, Person, Proof, Standing};

@@ -311,12 +311,12 @@ impl World {
             Step::Command { who, root, what } => self.command(who, root, what),
             Step::Gate { who } => {
                 let now = self.moment();
-                let at = AtGate {
+                let at = AccessQuery {
                     user: person(who),
                     class: Class::Login,
                     sudo: None,
                 };
-                if let Judgement::In {
+                if let AccessDecision::Allow {
                     grant, first_use, ..
                 } = judge(&self.state, &at, &now)
                 {

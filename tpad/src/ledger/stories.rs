@@ -280,7 +280,7 @@ fn a_grant_that_waits_for_its_first_use_is_begun_when_nothing_else_gives_what_is
     let waiting = ledger.granted("first-use");
     let as_postgres = |request: &mut Request| request.gives.sudo[0].run_as = "postgres".to_owned();
     as_postgres(ledger.state.requests.get_mut(&waiting).unwrap());
-    let at = |target: &str| AtGate {
+    let at = |target: &str| AccessQuery {
         user: person(ALICE),
         class: Class::Sudo,
         sudo: Some(SudoCall {
@@ -291,10 +291,10 @@ fn a_grant_that_waits_for_its_first_use_is_begun_when_nothing_else_gives_what_is
     };
     let judged = |target| judge(&ledger.state, &at(target), &ledger.now);
     assert!(
-        matches!(judged("root"), Judgement::In { grant, first_use: None, .. } if grant == live)
+        matches!(judged("root"), AccessDecision::Allow { grant, first_use: None, .. } if grant == live)
     );
     assert!(
-        matches!(judged("postgres"), Judgement::In { grant, first_use: Some(_), .. } if grant == waiting)
+        matches!(judged("postgres"), AccessDecision::Allow { grant, first_use: Some(_), .. } if grant == waiting)
     );
 }
 
@@ -319,9 +319,13 @@ fn of_the_grants_that_give_a_command_the_one_that_ends_first_holds_it_and_the_la
             ..SudoCall::default()
         });
         let user = person(ALICE);
-        match judge(&ledger.state, &AtGate { user, class, sudo }, &ledger.now) {
-            Judgement::In { grant, .. } => grant,
-            Judgement::Out(why) => panic!("{why:?}"),
+        match judge(
+            &ledger.state,
+            &AccessQuery { user, class, sudo },
+            &ledger.now,
+        ) {
+            AccessDecision::Allow { grant, .. } => grant,
+            AccessDecision::Deny(why) => panic!("{why:?}"),
         }
     };
     for line in ["bash", "/usr/bin/bash", "bash sleep 5", "-p sleep bash"] {
@@ -355,26 +359,26 @@ fn a_login_goes_on_under_the_grant_that_is_left() {
     let session = session(first, person(ALICE), 10);
     ledger.record(None, vec![Event::SessionOpened(session.clone())]);
     ledger.revokes(CAROL, first).unwrap();
-    let events = moved(&ledger.state, first);
+    let events = reassign_sessions(&ledger.state, first);
     ledger.record(None, events);
     assert_eq!(ledger.state.sessions_of(second).count(), 1);
     ledger.revokes(CAROL, second).unwrap();
     assert!(
-        moved(&ledger.state, second).is_empty(),
+        reassign_sessions(&ledger.state, second).is_empty(),
         "nothing is left to go on under"
     );
 }
 
 /// Why alice is kept out.
 fn why_not(ledger: &Ledger, class: Class) -> Why {
-    let at = AtGate {
+    let at = AccessQuery {
         user: person(ALICE),
         class,
         sudo: None,
     };
     match judge(&ledger.state, &at, &ledger.now) {
-        Judgement::Out(why) => why,
-        let_in @ Judgement::In { .. } => panic!("{let_in:?}"),
+        AccessDecision::Deny(why) => why,
+        let_in @ AccessDecision::Allow { .. } => panic!("{let_in:?}"),
     }
 }
 

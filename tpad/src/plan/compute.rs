@@ -14,7 +14,7 @@ use crate::policy::OnEnd;
 pub(crate) const RETRY_MS: u64 = 5_000;
 
 /// What the plan cannot know by itself.
-pub struct World<'a> {
+pub struct PlanInputs<'a> {
     /// Whether the gate stands before this person's logins now.
     pub gated: &'a dyn Fn(&Person) -> bool,
     /// A moment in local time, as people read it: `16:30 CET`.
@@ -22,21 +22,21 @@ pub struct World<'a> {
     /// Seconds before the end at which people are warned, longest first.
     pub warn_before: &'a [u64],
     /// What was said on terminals already.
-    pub said: &'a BTreeSet<Said>,
+    pub said: &'a BTreeSet<NoticeSent>,
 }
 
 /// A thing said on someone's terminals, so that it is said once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Said {
+pub struct NoticeSent {
     /// About this grant.
     pub id: tpa_bus::id::Id,
     /// What.
-    pub what: What,
+    pub what: NoticeKind,
 }
 
 /// What there is to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum NoticeKind {
     /// It ends in so many seconds.
     EndsIn(u64),
     /// It goes on until then.
@@ -53,13 +53,13 @@ pub struct Plan {
     /// Milliseconds until the plan changes by itself; `None` when it does not.
     pub wake_ms: Option<u64>,
     /// What the notices in `desired` say.
-    pub said: BTreeSet<Said>,
+    pub said: BTreeSet<NoticeSent>,
 }
 
 /// Plans. A grant whose end has passed counts as ended whether or not that is recorded yet, so
 /// access ends on time even when nothing can be written.
 #[must_use]
-pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
+pub fn plan(state: &State, inputs: &PlanInputs<'_>, now: &Now) -> Plan {
     let live: Vec<(&Request, &Deadline)> = state
         .requests
         .values()
@@ -67,12 +67,12 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .filter_map(|request| Some((request, request.deadline()?)))
         .collect();
     let mut plan = Plan::default();
-    let mut speech = Speech {
-        world,
+    let mut notices = NoticeBuilder {
+        inputs,
         plan: &mut plan,
     };
     for (request, deadline) in &live {
-        speech.of_live(request, deadline, now);
+        notices.of_live(request, deadline, now);
     }
     let ended: Vec<&Request> = state
         .requests
@@ -80,7 +80,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .filter(|request| must_go(request, now))
         .collect();
     for request in &ended {
-        speech.of_ended(request);
+        notices.of_ended(request);
     }
 
     let desired = &mut plan.desired;
@@ -88,7 +88,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .iter()
         .filter_map(|(r, d)| Some((r.id, rule(r, d)?)))
         .collect();
-    desired.states = states(&live, world, now);
+    desired.states = states(&live, inputs, now);
     desired.known = state
         .requests
         .values()
@@ -97,7 +97,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .collect();
     desired.reapers = live.iter().map(|(r, d)| (r.id, end(d))).collect();
     for (request, deadline) in &live {
-        if ends_logins(request, world) {
+        if ends_logins(request, inputs) {
             let latest = desired
                 .login_ends
                 .entry(request.user.uid)
@@ -107,7 +107,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
     }
     desired.endings = ended
         .iter()
-        .map(|request| ending(request, &live, world, now))
+        .map(|request| ending(request, &live, inputs, now))
         .collect();
 
     let retry = ended
@@ -116,7 +116,7 @@ pub fn plan(state: &State, world: &World<'_>, now: &Now) -> Plan {
         .then_some(RETRY_MS);
     let warning = live
         .iter()
-        .filter_map(|(r, d)| next_warning(r, d, world, now))
+        .filter_map(|(r, d)| next_warning(r, d, inputs, now))
         .min();
     // What is due and still there could not be recorded.
     let next = next_moment(state, now).map(|ms| if ms == 0 { RETRY_MS } else { ms });
@@ -153,7 +153,7 @@ fn rule(request: &Request, deadline: &Deadline) -> Option<Rule> {
 
 fn states(
     live: &[(&Request, &Deadline)],
-    world: &World<'_>,
+    inputs: &PlanInputs<'_>,
     now: &Now,
 ) -> BTreeMap<u32, StateFile> {
     let mut states: BTreeMap<u32, StateFile> = BTreeMap::new();
@@ -180,7 +180,7 @@ fn states(
             role: request.role.clone(),
             began_ms: began_ms(request, now),
         });
-        if ends_logins(request, world) {
+        if ends_logins(request, inputs) {
             let this = (deadline.not_after, request.gives.on_end);
             let last = last_login.entry(user.uid).or_insert(this);
             if this.0 >= last.0 {
@@ -194,12 +194,12 @@ fn states(
 
 /// Whether the person's logins are the grant's to end: by what was recorded of it when it began, or
 /// since. Where nothing was, by the gate as it is.
-fn ends_logins(request: &Request, world: &World<'_>) -> bool {
+fn ends_logins(request: &Request, inputs: &PlanInputs<'_>) -> bool {
     request.gives.login
         && match request.gave.as_ref().map(|gave| gave.logins) {
             Some(Logins::Given) => true,
             Some(Logins::Own) => false,
-            None => (world.gated)(&request.user),
+            None => (inputs.gated)(&request.user),
         }
 }
 
@@ -211,19 +211,20 @@ fn began_ms(request: &Request, now: &Now) -> u64 {
 fn ending(
     request: &Request,
     live: &[(&Request, &Deadline)],
-    world: &World<'_>,
+    inputs: &PlanInputs<'_>,
     now: &Now,
 ) -> Ending {
     let other_login = live
         .iter()
         .any(|(other, _)| other.user.uid == request.user.uid && other.gives.login);
-    let logins = ends_logins(request, world) && request.gives.on_end == OnEnd::Kill && !other_login;
+    let logins =
+        ends_logins(request, inputs) && request.gives.on_end == OnEnd::Kill && !other_login;
     let names = request.gives.accounts().into_iter().map(str::to_owned);
     Ending {
         id: request.id,
         uid: request.user.uid,
         user: request.user.name.clone(),
-        takes: match (logins, (world.gated)(&request.user)) {
+        takes: match (logins, (inputs.gated)(&request.user)) {
             (false, _) => Takes::Commands,
             (true, false) => Takes::Logins,
             (true, true) => Takes::Everything,
@@ -241,13 +242,13 @@ fn ending(
 fn warnings<'a>(
     request: &Request,
     deadline: &Deadline,
-    world: &World<'a>,
+    inputs: &PlanInputs<'a>,
 ) -> impl Iterator<Item = u64> + use<'a> {
     let length = match &request.stage {
         Stage::Active { since, .. } => deadline.not_after.saturating_sub(*since),
         _ => 0,
     };
-    world
+    inputs
         .warn_before
         .iter()
         .copied()
@@ -257,26 +258,26 @@ fn warnings<'a>(
 fn next_warning(
     request: &Request,
     deadline: &Deadline,
-    world: &World<'_>,
+    inputs: &PlanInputs<'_>,
     now: &Now,
 ) -> Option<u64> {
     let left = deadline.remaining_ms(now);
-    warnings(request, deadline, world)
+    warnings(request, deadline, inputs)
         .filter_map(|s| left.checked_sub(s * 1_000))
         .filter(|ms| *ms > 0)
         .min()
 }
 
 /// Collects what is to be said.
-struct Speech<'a, 'p> {
-    world: &'a World<'a>,
+struct NoticeBuilder<'a, 'p> {
+    inputs: &'a PlanInputs<'a>,
     plan: &'p mut Plan,
 }
 
-impl Speech<'_, '_> {
+impl NoticeBuilder<'_, '_> {
     fn of_live(&mut self, request: &Request, deadline: &Deadline, now: &Now) {
         let id = request.id;
-        let end = (self.world.say_time)(deadline.not_after);
+        let end = (self.inputs.say_time)(deadline.not_after);
         let left = deadline.remaining_ms(now);
         let first_end = match &request.stage {
             Stage::Active { since, .. } => since.saturating_add_unsigned(request.duration_s),
@@ -284,10 +285,10 @@ impl Speech<'_, '_> {
         };
         if deadline.not_after > first_end {
             let line = format!("*** tpa: {id} was extended: it now ends {end}.");
-            self.say(request, What::ExtendedTo(deadline.not_after), line);
+            self.say(request, NoticeKind::ExtendedTo(deadline.not_after), line);
         }
         // Of several that are due at once, after a suspend say, the last is the true one.
-        let due = warnings(request, deadline, self.world)
+        let due = warnings(request, deadline, self.inputs)
             .filter(|s| left <= s * 1_000)
             .min();
         if let Some(seconds) = due {
@@ -296,7 +297,7 @@ impl Speech<'_, '_> {
                 "*** tpa: {id} ends in {span} ({end}). \
                  More time: tpactl extend {id} --for 30m --reason …"
             );
-            self.say(request, What::EndsIn(seconds), line);
+            self.say(request, NoticeKind::EndsIn(seconds), line);
         }
     }
 
@@ -306,19 +307,19 @@ impl Speech<'_, '_> {
             Stage::Active { deadline, .. } => deadline.not_after,
             _ => return,
         };
-        let (id, end) = (request.id, (self.world.say_time)(at));
+        let (id, end) = (request.id, (self.inputs.say_time)(at));
         let no = request.no_of_others().map(|no| format!(", {no}"));
         let no = no.unwrap_or_default();
         let line = format!("*** tpa: {id} ended {end}{no}. Closing this session.");
-        self.say(request, What::Ended, line);
+        self.say(request, NoticeKind::Ended, line);
     }
 
-    fn say(&mut self, request: &Request, what: What, line: String) {
-        let said = Said {
+    fn say(&mut self, request: &Request, what: NoticeKind, line: String) {
+        let said = NoticeSent {
             id: request.id,
             what,
         };
-        if !self.world.said.contains(&said) && self.plan.said.insert(said) {
+        if !self.inputs.said.contains(&said) && self.plan.said.insert(said) {
             self.plan.desired.notices.push(Notice {
                 id: request.id,
                 uid: request.user.uid,
@@ -334,18 +335,18 @@ mod tests {
     use crate::ledger::Gave;
     use crate::ledger::properties::{now, request};
 
-    fn planned(requests: &[Request], now: &Now, said: &BTreeSet<Said>) -> Plan {
+    fn planned(requests: &[Request], now: &Now, said: &BTreeSet<NoticeSent>) -> Plan {
         let mut state = State::default();
         state
             .requests
             .extend(requests.iter().map(|r| (r.id, r.clone())));
-        let world = World {
+        let inputs = PlanInputs {
             gated: &|person| person.name != "bob",
             say_time: &|at| format!("T+{}", at - 1_000_000),
             warn_before: &[300, 60],
             said,
         };
-        plan(&state, &world, now)
+        plan(&state, &inputs, now)
     }
 
     fn active(n: u8, user: &str, seconds: u64) -> Request {

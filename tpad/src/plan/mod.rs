@@ -10,7 +10,7 @@ mod hold;
 mod looked;
 
 pub(crate) use compute::RETRY_MS;
-pub use compute::{Plan, Said, World, plan};
+pub use compute::{NoticeSent, Plan, PlanInputs, plan};
 pub use follow::{AGAIN_MS, Due, Followed};
 pub use hold::{Facts, Held, Part, Place, SlicePart, Why, belongs_to, hold};
 pub use looked::{looked_at, not_looked_at};

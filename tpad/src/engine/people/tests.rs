@@ -102,7 +102,7 @@ fn neither_a_refused_login_nor_a_plan_asks_anybody_however_many_grants_live() {
     for _ in 0..3 {
         assert!(matches!(
             engine.account(&mallory).unwrap(),
-            AtGate::Out { .. }
+            AtGate::Deny { .. }
         ));
         let (_, planned, _) = engine.plan().unwrap();
         assert_eq!(planned.desired.states.len(), 1_000);
@@ -128,9 +128,9 @@ fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_man
     followed.looked(&planned.desired, (), &now);
     for (who, comes_in) in [(mallory(), false), (person(7), true)] {
         let answer = engine.account(&at_gate(who.clone())).unwrap();
-        assert_eq!(matches!(answer, AtGate::In { .. }), comes_in);
+        assert_eq!(matches!(answer, AtGate::Allow { .. }), comes_in);
         let answer = engine.open_session(&at_gate(who)).unwrap();
-        assert_eq!(matches!(answer, AtGate::In { .. }), comes_in);
+        assert_eq!(matches!(answer, AtGate::Allow { .. }), comes_in);
         assert_eq!(due(&followed).0, Due::Nothing);
     }
     let (id, how) = (Id::from_random([0; 5]), Closed::Revoked);

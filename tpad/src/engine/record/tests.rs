@@ -63,7 +63,7 @@ fn of_three_hundred_refusals_a_few_are_recorded_and_all_are_counted_also_over_a_
     let first = engine(folder.path());
     for _ in 0..150 {
         let answer = first.account(&mallory("sshd")).unwrap();
-        assert!(matches!(answer, Answer::Out { .. }));
+        assert!(matches!(answer, Answer::Deny { .. }));
     }
     drop(first);
     let again = engine(folder.path());

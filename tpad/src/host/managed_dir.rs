@@ -2,7 +2,7 @@
 //!
 //! The difference between files is all there is to know, so a crash needs no repair of its own.
 //! What was last written is remembered only to tell our own changes from somebody else's, and kept
-//! ([`Made`]) to tell them also from those made while there was no `tpad`.
+//! ([`Manifest`]) to tell them also from those made while there was no `tpad`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tpa_bus::id::Id;
 
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
-use crate::host::made::Made;
+use crate::host::manifest::Manifest;
 
 /// What is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub enum Change {
 
 /// The files of one folder.
 #[derive(Debug)]
-pub struct Mirror {
+pub struct ManagedDir {
     /// What the files are, for people: `rule`, `state file`.
     kind: &'static str,
     /// Permission bits of the files.
@@ -63,10 +63,10 @@ pub struct Mirror {
     /// first look.
     written: Option<BTreeMap<String, String>>,
     /// What the `tpad` before this one made the files say.
-    before: Made,
+    before: Manifest,
 }
 
-impl Mirror {
+impl ManagedDir {
     /// Files of this kind, with this mode, which are written for these grants.
     #[must_use]
     pub fn new(kind: &'static str, mode: u32, grants: fn(&str, &str) -> Vec<Id>) -> Self {
@@ -76,7 +76,7 @@ impl Mirror {
             reader: |_| None,
             grants,
             written: None,
-            before: Made::default(),
+            before: Manifest::default(),
         }
     }
 
@@ -88,15 +88,15 @@ impl Mirror {
 
     /// Such files, as the `tpad` before this one may have left them.
     #[must_use]
-    pub fn after(self, before: &Made) -> Self {
+    pub fn after(self, before: &Manifest) -> Self {
         let before = before.clone();
         Self { before, ..self }
     }
 
     /// Tells what the files were made to say.
-    pub fn tell(&self, made: &mut Made) {
+    pub fn tell(&self, manifest: &mut Manifest) {
         for (name, text) in self.written.iter().flatten() {
-            made.add(self.kind, name, text);
+            manifest.add(self.kind, name, text);
         }
     }
 
@@ -301,20 +301,20 @@ mod tests {
     struct Rig {
         _dir: tempfile::TempDir,
         folder: Folder,
-        mirror: Mirror,
+        managed: ManagedDir,
     }
 
     impl Rig {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let folder = Folder::create(&dir.path().join("f"), 0o700).unwrap();
-            let mirror = Mirror::new("file", 0o600, |name, _| {
+            let managed = ManagedDir::new("file", 0o600, |name, _| {
                 Id::parse(name).into_iter().collect()
             });
             Self {
                 _dir: dir,
                 folder,
-                mirror,
+                managed,
             }
         }
 
@@ -327,8 +327,8 @@ mod tests {
                 .map(|id| Id::parse(id).unwrap())
                 .into();
             let all = At::Everything;
-            let reports = self.mirror.apply(&self.folder, &desired, &known, &all);
-            let settled = self.mirror.diff(&self.folder, &desired, &known, &all);
+            let reports = self.managed.apply(&self.folder, &desired, &known, &all);
+            let settled = self.managed.diff(&self.folder, &desired, &known, &all);
             assert_eq!(settled.unwrap(), []);
             reports
         }
@@ -341,7 +341,7 @@ mod tests {
                 .collect();
             let touched = touched.iter().map(|name| self.folder.path().join(name));
             let at = At::Changed(touched.collect());
-            self.mirror
+            self.managed
                 .apply(&self.folder, &desired, &BTreeSet::new(), &at)
         }
 
@@ -467,10 +467,10 @@ mod tests {
         let mut rig = Rig::new();
         let right = [("00000001", "a"), ("00000002", "b")];
         assert!(rig.apply(&right).is_empty());
-        let mut made = Made::default();
-        rig.mirror.tell(&mut made);
+        let mut manifest = Manifest::default();
+        rig.managed.tell(&mut manifest);
         let mut anew = |change: &dyn Fn(&Rig), desired: &[(&str, &str)]| {
-            rig.mirror = Mirror::new("file", 0o600, rig.mirror.grants).after(&made);
+            rig.managed = ManagedDir::new("file", 0o600, rig.managed.grants).after(&manifest);
             change(&rig);
             rig.apply(desired)
         };

@@ -21,9 +21,9 @@ const MODE: u32 = 0o600;
 
 /// The digests of texts (SHA-256, FIPS 180-4), by the name of the file and its kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Made(BTreeMap<(String, String), String>);
+pub struct Manifest(BTreeMap<(String, String), String>);
 
-impl Made {
+impl Manifest {
     /// What the `tpad` before this one made; nothing, when that cannot be told.
     #[must_use]
     pub fn read(run: &Path) -> Self {
@@ -45,8 +45,8 @@ impl Made {
     /// Whether a file was last made to say this.
     #[must_use]
     pub fn says(&self, kind: &str, name: &str, text: &str) -> bool {
-        let made = self.0.get(&(name.to_owned(), kind.to_owned()));
-        made.is_some_and(|made| *made == digest(text))
+        let manifest = self.0.get(&(name.to_owned(), kind.to_owned()));
+        manifest.is_some_and(|manifest| *manifest == digest(text))
     }
 
     /// Keeps it.
@@ -83,13 +83,13 @@ mod tests {
     fn what_was_made_reads_back() {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("run");
-        assert_eq!(Made::read(&run), Made::default());
-        let mut made = Made::default();
-        made.add("state file", "1001", "one");
-        made.add("rule", "1001", "two");
-        made.write(&run).unwrap();
-        let read = Made::read(&run);
-        assert_eq!(read, made);
+        assert_eq!(Manifest::read(&run), Manifest::default());
+        let mut manifest = Manifest::default();
+        manifest.add("state file", "1001", "one");
+        manifest.add("rule", "1001", "two");
+        manifest.write(&run).unwrap();
+        let read = Manifest::read(&run);
+        assert_eq!(read, manifest);
         assert!(read.says("state file", "1001", "one"));
         assert!(!read.says("state file", "1001", "two"));
         assert!(!read.says("rule", "1002", "two"));
@@ -101,7 +101,7 @@ mod tests {
         let folder = Folder::create(&dir.path().join("run"), 0o700).unwrap();
         for (text, mode) in [("ab 1001 rule\n", 0o644), ("ab\n\nab 1001\n", MODE)] {
             folder.write(NAME, text, mode).unwrap();
-            assert_eq!(Made::read(folder.path()), Made::default(), "{text}");
+            assert_eq!(Manifest::read(folder.path()), Manifest::default(), "{text}");
         }
     }
 }
