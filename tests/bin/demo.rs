@@ -8,7 +8,7 @@ use tpa_tests::debian::{Debian, Equipment};
 use tpa_tests::grant::{request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::kill::kill_tpad;
-use tpa_tests::said::Said;
+use tpa_tests::output::Output;
 
 /// Long enough for every step before the end.
 const LENGTH: &str = "25s";
@@ -119,7 +119,7 @@ fn shown_when_back(host: &Host, id: &str) -> Result<String> {
 }
 
 fn ended(host: &Host, id: &str, end: &str) -> Result<()> {
-    host.told("removal-confirmed", id)?;
+    host.logged_event("removal-confirmed", id)?;
     title("nothing of hers is left, and she does not get in again");
     show(host.root(&format!("date --utc +%FT%TZ; echo end was {end}"))).ok()?;
     show(host.root("pgrep -a sleep; pgrep -a -u alice")).code_is(1)?;
@@ -154,7 +154,7 @@ fn title(text: &str) {
 }
 
 /// Prints what was done and what came back.
-fn show(said: Said) -> Said {
+fn show(said: Output) -> Output {
     let prompt = if said.command.starts_with("ssh") {
         "$ "
     } else {

@@ -78,7 +78,7 @@ pub fn end_of(host: &Host, id: &str) -> Result<Duration> {
 
 /// Waits until `witness` tells of the end, and looks whether it is one.
 pub fn ends(host: &Host, id: &str, end: Duration, witness: &str) -> Result<()> {
-    let told = host.told(witness, id)?;
+    let told = host.logged_event(witness, id)?;
     is_on_time(host, &told, end, PROMISE)?;
     is_over(host, id)?;
     host.console("alice", "sudo -n /usr/bin/sleep 4711")

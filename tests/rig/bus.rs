@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::host::Host;
-use crate::said::Said;
+use crate::output::Output;
 
 /// tpad's errors, up to the name.
 pub const OURS: &str = "org.tpa1.Error.";
@@ -12,7 +12,7 @@ pub const OURS: &str = "org.tpa1.Error.";
 pub const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
 
 /// Calls a method of tpad's object as somebody. `arguments` are a signature and values.
-pub fn call(host: &Host, who: &str, interface: &str, method: &str, arguments: &str) -> Said {
+pub fn call(host: &Host, who: &str, interface: &str, method: &str, arguments: &str) -> Output {
     // Only the debug log of busctl names an error, rather than what it says.
     let line = format!(
         "SYSTEMD_LOG_LEVEL=debug busctl --system --timeout=20 call org.tpa1 /org/tpa1 {interface} {method} {arguments}"
@@ -25,7 +25,7 @@ pub fn call(host: &Host, who: &str, interface: &str, method: &str, arguments: &s
 }
 
 /// The name of the error that a call was answered with; nothing when it was done.
-pub fn error(said: &Said) -> Result<Option<&str>> {
+pub fn error(said: &Output) -> Result<Option<&str>> {
     if said.code == 0 {
         return Ok(None);
     }

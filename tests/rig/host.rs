@@ -13,9 +13,9 @@ use crate::disk;
 use crate::installed;
 use crate::layer::Layer;
 use crate::machine::Machine;
+use crate::output::Output;
 use crate::people;
 use crate::running::Running;
-use crate::said::Said;
 use crate::terminal::Terminal;
 use crate::tool;
 use crate::vm::Vm;
@@ -96,18 +96,18 @@ impl Host {
     }
 
     /// Runs a line of shell as root, on no login.
-    pub fn root(&self, line: &str) -> Said {
+    pub fn root(&self, line: &str) -> Output {
         self.run(&["/bin/sh", "-c", line], format!("# {line}"))
     }
 
     /// So many processes have a command line like this. Nothing tells when a process that was put
     /// into the background has become the program, so it is looked for until it has, for 10 s.
     pub fn runs(&self, pattern: &str, count: usize) -> Result<()> {
-        self.comes_true(&format!("[ \"$(pgrep -cf '{pattern}')\" = {count} ]"))
+        self.eventually(&format!("[ \"$(pgrep -cf '{pattern}')\" = {count} ]"))
     }
 
     /// A line of shell succeeds within 10 s. For what nothing tells of.
-    pub fn comes_true(&self, line: &str) -> Result<()> {
+    pub fn eventually(&self, line: &str) -> Result<()> {
         let look = format!("until {line}; do sleep 0.1; done");
         let found = self.run(
             &["/usr/bin/timeout", "10", "/bin/sh", "-c", &look],
@@ -124,7 +124,7 @@ impl Host {
     }
 
     /// Runs a line of shell as a person who got in some other way: no PAM, no login.
-    pub fn console(&self, user: &str, line: &str) -> Said {
+    pub fn console(&self, user: &str, line: &str) -> Output {
         let id = format!("--reuid={user}");
         let group = format!("--regid={user}");
         let home = format!("HOME=/home/{user}");
@@ -143,7 +143,7 @@ impl Host {
     }
 
     /// Logs in over ssh with the person's key and runs a line of shell.
-    pub fn ssh(&self, user: &str, line: &str) -> Said {
+    pub fn ssh(&self, user: &str, line: &str) -> Output {
         let destination = format!("{user}@127.0.0.1");
         let argv = ["/usr/bin/ssh", "-T", &destination, line];
         self.run(&argv, format!("ssh {destination} {line}"))
@@ -184,17 +184,17 @@ impl Host {
     }
 
     /// Waits for the line of an event of a grant in `/var/log/auth.log`.
-    pub fn told(&self, event: &str, grant: &str) -> Result<String> {
-        self.told_behind(0, event, grant)
+    pub fn logged_event(&self, event: &str, grant: &str) -> Result<String> {
+        self.logged_event_behind(0, event, grant)
     }
 
     /// Waits for the line of an event of a grant behind so many bytes of `/var/log/auth.log`.
-    pub fn told_behind(&self, bytes: u64, event: &str, grant: &str) -> Result<String> {
+    pub fn logged_event_behind(&self, bytes: u64, event: &str, grant: &str) -> Result<String> {
         self.logged_behind(bytes, &[&format!(" {event} "), &format!(" grant={grant} ")])
     }
 
     /// No line of `/var/log/auth.log` tells of such an event.
-    pub fn never_told(&self, event: &str) -> Result<()> {
+    pub fn no_event_logged(&self, event: &str) -> Result<()> {
         self.root(&format!("grep ' {event} ' {AUTH_LOG}"))
             .code_is(1)?;
         Ok(())
@@ -253,11 +253,11 @@ impl Host {
         Ok(())
     }
 
-    fn run(&self, argv: &[&str], shown: String) -> Said {
+    fn run(&self, argv: &[&str], shown: String) -> Output {
         let running = Running::start(shown.clone(), &mut self.command(argv));
         running
             .and_then(Running::finish)
-            .unwrap_or_else(|error| Said {
+            .unwrap_or_else(|error| Output {
                 command: shown,
                 code: -1,
                 out: String::new(),

@@ -1,13 +1,13 @@
 //! A command in a host that goes on while other things happen.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::clock;
-use crate::said::Said;
+use crate::output::Output;
 
 /// A running command. Killed when dropped.
 pub struct Running {
@@ -81,7 +81,7 @@ impl Running {
     }
 
     /// Waits until it ends; its time limit ends it at the latest.
-    pub fn finish(mut self) -> Result<Said> {
+    pub fn finish(mut self) -> Result<Output> {
         let mut rest = Vec::new();
         self.stdout.read_to_end(&mut rest)?;
         self.seen.push_str(&String::from_utf8_lossy(&rest));
@@ -89,13 +89,13 @@ impl Running {
         if let Some(mut pipe) = self.child.stderr.take() {
             pipe.read_to_end(&mut stderr)?;
         }
-        let output = Output {
+        let output = process::Output {
             status: self.child.wait()?,
             stdout: std::mem::take(&mut self.seen).into_bytes(),
             stderr,
         };
         let took = clock::uptime()?.saturating_sub(self.since);
-        Ok(Said::new(self.command.clone(), &output, took))
+        Ok(Output::new(self.command.clone(), &output, took))
     }
 }
 

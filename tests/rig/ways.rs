@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::host::Host;
-use crate::said::Said;
+use crate::output::Output;
 
 /// A way in by its name, and how somebody takes it.
-pub type Way = (&'static str, fn(&Host, &str) -> Said);
+pub type Way = (&'static str, fn(&Host, &str) -> Output);
 
 /// The ways in that the gate stands at. Whoever comes in leaves at once.
 pub const WAYS: [Way; 6] = [
@@ -34,7 +34,7 @@ pub const WAYS: [Way; 6] = [
     }),
 ];
 
-fn by_password(host: &Host, user: &str, method: &str) -> Said {
+fn by_password(host: &Host, user: &str, method: &str) -> Output {
     host.root(&format!(
         "SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force USER_PW={user}-pw ssh -T \
          -o BatchMode=no -o PubkeyAuthentication=no -o PreferredAuthentications={method} \

@@ -130,11 +130,11 @@ on_both_debians! {
         let mut login = host.terminal(SSH)?;
         let id = answer(&mut login)?;
         // The helper of sshd that waits holds the gate's socket open.
-        host.comes_true(HELD)?;
+        host.eventually(HELD)?;
         host.root("pkill -x ssh").ok()?;
         host.root("timeout 10 pidwait --full '[s]shd.*alice'; ! pgrep -a -f '[s]shd.*alice'").ok()?;
         shown(host, &id)?.has("state", "pending")?;
-        host.comes_true(&format!("[ \"$({open})\" = {before} ]"))?;
+        host.eventually(&format!("[ \"$({open})\" = {before} ]"))?;
     }
 
     fn a_request_of_earlier_is_waited_for(host) {
@@ -194,7 +194,7 @@ on_both_debians! {
         asking_at_sudo(host)?;
         let mut sudo = host.terminal(&format!("{AS_ALICE} sudo touch /tmp/ran"))?;
         let id = answer(&mut sudo)?;
-        host.comes_true(HELD)?;
+        host.eventually(HELD)?;
         sudo.presses(INTERRUPT)?;
         sudo.ends()?;
         host.root("ls /tmp/ran").fails()?;
@@ -222,7 +222,7 @@ on_both_debians! {
         let id = answer(&mut login)?;
         approve(host, &id)?;
         login.sees(&format!("tpa: grant {id} (web-ops)"))?;
-        let opened = host.told("session-opened", &id)?;
+        let opened = host.logged_event("session-opened", &id)?;
         ensure!(opened.contains("service=login"), "{opened}");
     }
 

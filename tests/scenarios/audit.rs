@@ -24,9 +24,9 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         // sshd closes the session after its client has gone.
-        host.told("session-closed", &id)?;
+        host.logged_event("session-closed", &id)?;
         host.root(&format!("tpactl revoke {id} --reason 'the sale begins' --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         let story = [
             "request-created",
             "approval-recorded",
@@ -100,7 +100,7 @@ on_both_debians! {
         ensure!(line.contains("user=mallory") && line.contains("refused=3"), "{line}");
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "true").ok()?;
-        let line = host.told("login-allowed", &id)?;
+        let line = host.logged_event("login-allowed", &id)?;
         ensure!(line.contains("unusual=new-address"), "{line}");
         host.ssh("alice", "true").ok()?;
         let marked = host.root(&format!("tpactl log {id} | grep -c '^! new-address: '"));

@@ -69,7 +69,7 @@ on_both_debians! {
         host.ssh("alice", "true").ok()?;
         host.console("alice", BURST).ok()?;
         host.root("kill -CONT $(pidof systemd-journald)").ok()?;
-        host.told("session-closed", &id)?;
+        host.logged_event("session-closed", &id)?;
         let last = newest(host)?;
         complete(&numbers(host, JOURNAL)?, last)?;
     }
@@ -85,7 +85,7 @@ on_both_debians! {
         host.ssh("alice", "true").ok()?;
         host.root("! grep -q grant-activated /var/log/auth.log").ok()?;
         move_it("dev-log.away", "dev-log")?;
-        host.told("session-closed", &id)?;
+        host.logged_event("session-closed", &id)?;
         let last = newest(host)?;
         complete(&numbers(host, JOURNAL)?, last)?;
         complete(&numbers(host, AUTH_LOG)?, last)?;
@@ -104,7 +104,7 @@ on_both_debians! {
         host.root("tpactl verify").code_is(9)?.says(&missed)?.says("--log journal")?;
         host.root("tpactl verify --log journal").ok()?;
         host.root("tpactl verify --resend").code_is(9)?;
-        host.told("request-created", &id)?;
+        host.logged_event("request-created", &id)?;
         host.root("tpactl verify").ok()?;
     }
 
@@ -129,7 +129,7 @@ on_both_debians! {
         for _ in 0..2 {
             host.root(rotate).ok()?;
             host.ssh("alice", "true").ok()?;
-            host.told("session-closed", &id)?;
+            host.logged_event("session-closed", &id)?;
         }
         let all = host.root("tpactl verify --json").json()?;
         let newest = newest(host)?;
@@ -161,7 +161,7 @@ on_both_debians! {
         let seen = host.root("tpactl verify --log journal");
         seen.ok()?;
         seen.says(&format!("journal: uid {uid}, pid "))?;
-        host.comes_true("grep -q grant-activated /var/log/tpa.log")?;
+        host.eventually("grep -q grant-activated /var/log/tpa.log")?;
         host.root("tpactl verify --strict --log /var/log/tpa.log").ok()?;
         host.root("! grep -q role=root /var/log/tpa.log").ok()?;
         host.root("sed -i '/role=root/d' /var/log/auth.log && tpactl verify --strict").ok()?;

@@ -47,7 +47,7 @@ on_both_debians! {
         let mut running = host.start_ssh("alice", &["-T", "sudo -n -u postgres /usr/local/bin/lines"])?;
         running.line("line 20.")?;
         host.root(&format!("tpactl revoke {cut} --reason test --yes")).ok()?;
-        host.told("removal-confirmed", &cut)?;
+        host.logged_event("removal-confirmed", &cut)?;
         let typed = host.root(&format!("tpactl report {cut} | sed -n 's/^ *replay: //p'"));
         let replay = host.root(&format!("{} | grep -o 'line [0-9]*[.]' | wc -l", typed.ok()?));
         ensure!(replay.ok()? == "20", "{typed}\n{replay}");

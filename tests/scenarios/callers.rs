@@ -110,7 +110,7 @@ impl Watched<'_> {
 
     /// Somebody's access is over: what follows from it has happened too.
     fn is_over(&mut self, id: &str) -> Result<()> {
-        self.host.told("removal-confirmed", id)?;
+        self.host.logged_event("removal-confirmed", id)?;
         self.events = events(self.host)?;
         Ok(())
     }

@@ -183,7 +183,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "90m")?;
         waits.line_with(&id)?;
         host.ssh("alice", "true").ok()?;
-        host.told("session-closed", &id)?;
+        host.logged_event("session-closed", &id)?;
         for _ in 0..2 {
             host.root("dbus-send --system --type=signal / org.example.Story.Over").ok()?;
         }

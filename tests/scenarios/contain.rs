@@ -95,8 +95,8 @@ fn cut_off(host: &Host, broken: &str, back: &str) -> Result<()> {
         "with tpad reap --all",
     ];
     host.logged_with(&told)?;
-    host.told("reaper-acted", &id)?;
-    host.told("removal-confirmed", &id)?;
+    host.logged_event("reaper-acted", &id)?;
+    host.logged_event("removal-confirmed", &id)?;
     is_over(host, &id)?;
     host.root("ls /var/lib/tpa/cut-off /run/tpa/cut-off")
         .fails()?;
@@ -105,7 +105,7 @@ fn cut_off(host: &Host, broken: &str, back: &str) -> Result<()> {
     host.ssh("alice", "true").ok()?;
     host.root(&format!("tpactl revoke {again} --reason test --yes"))
         .ok()?;
-    host.told("removal-confirmed", &again)?;
+    host.logged_event("removal-confirmed", &again)?;
     Ok(())
 }
 
@@ -125,8 +125,8 @@ on_both_debians! {
         // Her service manager stays while she is logged in.
         let _in = stay(host, "alice")?;
         host.ssh("alice", &format!("systemd-run --user --quiet bash /tmp/attack {short}")).ok()?;
-        host.comes_true("[ -e /tmp/moved ]")?;
-        host.told("removal-confirmed", &short)?;
+        host.eventually("[ -e /tmp/moved ]")?;
+        host.logged_event("removal-confirmed", &short)?;
         none_runs(host, "-f '^held[0-9]+ 7200'")?;
         none_runs(host, "-xf '/usr/bin/tail -f /dev/null'")?;
         // Her own goes on, and so does what the other grant gives.
@@ -146,7 +146,7 @@ on_both_debians! {
         cut_off(host, "true", "true")?;
         cut_off(host, "systemctl kill --signal=STOP tpad", "systemctl kill --signal=CONT tpad")?;
         cut_off(host, "systemctl stop tpad", "systemctl start tpad")?;
-        host.never_told("host-drift")?;
+        host.no_event_logged("host-drift")?;
         chain::is_whole(host)?;
         // It outlives a reboot in which no tpad ran.
         let access = Access::begin(host, "1h")?;

@@ -24,7 +24,7 @@ on_both_debians! {
         kill_tpad(host)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         login.finish()?.code_is(255)?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         none_runs(host, "-u alice")?;
         chain::is_whole(host)?;
     }
@@ -35,7 +35,7 @@ on_both_debians! {
         // Unlike who revokes, who ends their own access is answered before it is done.
         host.console("alice", &format!("tpactl end {id} --yes")).ok()?;
         kill_tpad(host)?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         login.finish()?.code_is(255)?;
         none_runs(host, "-u alice")?;
         shown(host, &id)?.has("state", "ended")?;

@@ -204,6 +204,6 @@ on_both_debians! {
             }
         }
         // What it had not finished is its own.
-        host.never_told("host-drift")?;
+        host.no_event_logged("host-drift")?;
     }
 }

@@ -25,7 +25,7 @@ fn break_and_end(host: &Host, line: &str, witness: &str) -> Result<String> {
     get_in(meanwhile)?;
     get_in(others(host)?)?;
     // Whoever ended it, it was no stranger.
-    host.never_told("host-drift")?;
+    host.no_event_logged("host-drift")?;
     Ok(id)
 }
 
@@ -35,7 +35,7 @@ fn comes_back(host: &Host, id: &str) -> Result<()> {
         "systemctl unmask --runtime tpad; systemctl kill --signal=CONT tpad; systemctl start tpad",
     )
     .ok()?;
-    host.told("removal-confirmed", id)?;
+    host.logged_event("removal-confirmed", id)?;
     chain::is_whole(host)
 }
 
@@ -52,11 +52,11 @@ fn the_limit_alone_ends_it(host: &Host) -> Result<()> {
     access.is_cut()?;
     is_by_now_on_time(end)?;
     let failed = "systemctl --failed --plain --no-legend";
-    host.comes_true(&format!("{failed} | grep session-"))?;
+    host.eventually(&format!("{failed} | grep session-"))?;
     comes_back(host, &id)?;
     nothing_runs(host)?;
     // Tidying up comes behind everything else, and nothing tells when it is done.
-    host.comes_true(&format!("[ -z \"$({failed})\" ]"))
+    host.eventually(&format!("[ -z \"$({failed})\" ]"))
 }
 
 on_both_debians! {
@@ -146,7 +146,7 @@ on_both_debians! {
         host.ssh("alice", PLANT).ok()?;
         host.runs("^(/usr/bin/)?sleep 471[67]", 2)?;
         host.root("tpactl revoke --user alice --reason 'for the test' --yes").ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         // A full minute may have come while the grant lived.
         host.root("rm -f /tmp/by-at /tmp/by-cron").ok()?;
         none_runs(host, "-f '^(/usr/bin/)?sleep 471'")?;

@@ -21,7 +21,7 @@ fn gated(host: &Host) -> Result<()> {
         &WEB_OPS.replace("[\"@engineers\"]", list),
     )?;
     host.root("systemctl reload tpad").ok()?;
-    host.comes_true("grep -q dirgroup /var/lib/tpa/groups")?;
+    host.eventually("grep -q dirgroup /var/lib/tpa/groups")?;
     host.ssh("dora", "true")
         .fails()?
         .says("no active grant for dora")?;
@@ -83,7 +83,7 @@ on_both_debians! {
         host.root("journalctl -u tpad --no-pager").says("accounts and groups are not watched")?;
         host.ssh("alice", "true").ok()?;
         host.root(&format!("tpactl revoke {id} --reason 'no longer needed' --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         host.ssh("alice", "true").fails()?;
     }
 }

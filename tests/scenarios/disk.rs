@@ -83,7 +83,7 @@ fn grants_nothing_and_ends_everything(host: &Host, call: &str, error: &str) -> R
     let log = host.root(&format!("tpactl log {living}"));
     let told = log.ok()?.matches("grant-ended").count();
     ensure!(told == 1, "{log}");
-    host.told("removal-confirmed", &living)?;
+    host.logged_event("removal-confirmed", &living)?;
     host.console("carol", &approve).ok()?;
     host.ssh("mallory", "true").ok()?;
     chain::is_whole(host)?;
@@ -124,7 +124,7 @@ on_both_debians! {
             host.ssh(user, "true").ok()?;
         }
         host.root("rm /var/lib/tpa/fill && systemctl start tpad").ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         shown(host, &id)?.has("state", "expired")?;
         let next = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
@@ -141,11 +141,11 @@ on_both_debians! {
         host.root("rm /var/lib/tpa/fill && systemctl restart tpad").ok()?;
         host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
         host.none_of(&format!("/run/tpa/sudoers.d/{next} /run/tpa/state/*"))?;
-        let told = host.told("grant-revoked", &next)?;
+        let told = host.logged_event("grant-revoked", &next)?;
         let time = told.split(" time=").nth(1).and_then(|rest| rest.split(' ').next());
         ensure!(time.is_some_and(|time| time <= over.as_str()), "by {over}: {told}");
         ensure!(told.contains(" actor=carol ") && told.contains("why=\"found the cause\""), "{told}");
-        host.told("removal-confirmed", &next)?;
+        host.logged_event("removal-confirmed", &next)?;
         host.root("tpactl verify").says("the audit chain is whole")?.ok()?;
     }
 
@@ -169,7 +169,7 @@ on_both_debians! {
         }
         host.ssh("mallory", "true").fails()?;
         host.console("alice", &format!("tpactl end {first} --yes")).ok()?;
-        host.told("removal-confirmed", &first)?;
+        host.logged_event("removal-confirmed", &first)?;
         host.root(&format!("cat {state}")).says(&second)?;
         // Until its end is proven, the first one stands there without a second left to live.
         host.root(&format!("grep {first} {state} | grep -v ' 0 0 -$'")).code_is(1)?;
@@ -177,7 +177,7 @@ on_both_debians! {
         host.console("alice", &format!("tpactl end {second} --yes"));
         login.finish()?.code_is(255)?;
         gone(host)?;
-        host.told("removal-confirmed", &second)?;
+        host.logged_event("removal-confirmed", &second)?;
         host.none_of(&format!("{state} /run/tpa/sudoers.d/*"))?;
         for user in ["root", "bob", "frank"] {
             host.ssh(user, "true").ok()?;
@@ -218,7 +218,7 @@ on_both_debians! {
         host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
         fault.mend(host)?;
         shown(host, &id)?.has("state", "expired")?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         chain::is_whole(host)?;
     }
 }

@@ -5,12 +5,12 @@ use tpa_tests::debian::Debian;
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
+use tpa_tests::output::Output;
 use tpa_tests::people;
-use tpa_tests::said::Said;
 use tpa_tests::scenario::play;
 
 /// Has PID 1 let somebody in by a PAM service, as a program of that name would.
-fn enter(host: &Host, service: &str, user: &str) -> Said {
+fn enter(host: &Host, service: &str, user: &str) -> Output {
     let line = format!("systemd-run --quiet --pipe --wait -p User={user} -p PAMName={service}");
     host.root(&format!("{line} /usr/bin/id -un"))
 }
@@ -55,7 +55,7 @@ fn takes_their_password(host: &Host, user: &str, line: &str) -> Result<()> {
     screen.types(number)?;
     screen.sees("Password: ")?;
     // The agent asks first and then turns the echo off, which throws away what was typed by then.
-    host.comes_true(HIDDEN)?;
+    host.eventually(HIDDEN)?;
     screen.types(&format!("{user}-pw"))?;
     screen.sees("ended=0")?;
     Ok(())

@@ -84,7 +84,7 @@ on_both_debians! {
         let files = format!("sha256sum {rule} {others} {state} /var/lib/tpa/gate");
         let right = host.root(&files);
         host.root("systemctl restart tpad; systemctl kill --signal=KILL tpad; systemctl restart tpad").ok()?;
-        host.never_told("host-drift")?;
+        host.no_event_logged("host-drift")?;
 
         host.root("systemctl stop tpad").ok()?;
         host.root(&format!(
@@ -130,7 +130,7 @@ on_both_debians! {
         host.ssh("alice", "true").ok()?;
         host.root("systemctl restart tpad").ok()?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         anyhow::ensure!(host.root(all).ok()? == before.ok()?, "{before}");
         host.root("systemctl is-active tpa-local.timer").ok()?;
         host.root("pkill -f '^sleep 4720'").ok()?;

@@ -35,7 +35,7 @@ fn spread_out(host: &Host) -> anyhow::Result<(Running, Vec<Running>)> {
 
 /// None of it is left, and none of it can be begun again.
 fn nothing_is_left(host: &Host, id: &str) -> anyhow::Result<()> {
-    host.told("removal-confirmed", id)?;
+    host.logged_event("removal-confirmed", id)?;
     nothing_runs(host)?;
     host.root("pgrep -af '^sshd(-session)?: alice'")
         .code_is(1)?;
@@ -64,7 +64,7 @@ on_both_debians! {
         let (login, clients) = spread_out(host)?;
         let end = end_of(host, &id)?;
         login.finish()?.code_is(255)?.says("Closing this session.")?;
-        let told = host.told("removal-confirmed", &id)?;
+        let told = host.logged_event("removal-confirmed", &id)?;
         is_on_time(host, &told, end, Duration::from_secs(3))?;
         nothing_is_left(host, &id)?;
         shown(host, &id)?.has("state", "expired")?;
@@ -100,7 +100,7 @@ on_both_debians! {
         let mut bob = host.start_ssh("bob", &["-tt", "echo in; sleep 4720; echo out"])?;
         bob.line("in")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         host.root("pkill -f '^sleep 4720'").ok()?;
         bob.line("out")?;
     }
@@ -108,11 +108,11 @@ on_both_debians! {
     fn what_somebody_else_kills_is_told_to_have_ended(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let sudo = host.start_ssh("alice", &["-T", "sudo -n /usr/bin/sleep 4711"])?;
-        host.told("sudo-opened", &id)?;
+        host.logged_event("sudo-opened", &id)?;
         host.root("loginctl kill-user --signal=KILL alice").ok()?;
         sudo.finish()?.code_is(255)?;
-        host.told("sudo-closed", &id)?;
-        host.told("session-closed", &id)?;
+        host.logged_event("sudo-closed", &id)?;
+        host.logged_event("session-closed", &id)?;
         shown(host, &id)?.has("state", "active")?;
     }
 
@@ -122,7 +122,7 @@ on_both_debians! {
         host.ssh("alice", "setsid --fork sleep 4713 >/dev/null 2>&1").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         login.finish()?.code_is(255)?;
-        host.told("reaper-acted", &id)?;
+        host.logged_event("reaper-acted", &id)?;
         none_runs(host, "-u alice")?;
         host.ssh("alice", "true").fails()?;
     }

@@ -28,7 +28,7 @@ on_both_debians! {
         let more = extend(host, &id, "30s")?;
         host.ssh("carol", &format!("tpactl approve {more} --yes")).ok()?;
         shown(host, &more)?.has("state", "approved")?;
-        host.told("grant-extended", &id)?;
+        host.logged_event("grant-extended", &id)?;
         login.line_with("was extended")?;
         login.line_with("still here")?;
         host.root(&format!("test $(date +%s) -gt $(date --date {first_end} +%s)")).ok()?;
@@ -40,7 +40,7 @@ on_both_debians! {
         sudo.finish()?.fails()?;
         let late = host.root(&format!("echo $(($(date +%s) - $(date --date {} +%s)))", request.text("not_after")?));
         ensure!((0..=5).contains(&late.ok()?.parse::<i64>()?), "ended {late}");
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         none_runs(host, "-u alice")?;
         // What PID 1 was told goes last: a reload is answered when the host follows.
         host.root("systemctl reload tpad").ok()?;
@@ -53,8 +53,8 @@ on_both_debians! {
         let more = extend(host, &id, "30m")?;
         host.console("alice", &format!("tpactl approve {more} --yes")).code_is(4)?;
         shown(host, &id)?.has("not_after", &end)?;
-        host.told("removal-confirmed", &id)?;
-        host.told("request-lapsed", &more)?;
+        host.logged_event("removal-confirmed", &id)?;
+        host.logged_event("request-lapsed", &more)?;
         host.ssh("carol", &format!("tpactl approve {more} --yes")).code_is(7)?;
         host.ssh("alice", "true").fails()?;
     }

@@ -130,14 +130,14 @@ fn costs(host: &Host) -> Result<[u32; 2]> {
         let id = tpa_tests::grant::request(host, "mallory", "web-ops", "1h")?;
         host.console("mallory", &format!("tpactl withdraw {id} --yes"))
             .ok()?;
-        host.told("request-withdrawn", &id)?;
+        host.logged_event("request-withdrawn", &id)?;
         Ok(())
     })?;
     let one = calls(host, "", || {
         let id = grant(host, "mallory", "web-ops", "1h")?;
         host.root(&format!("tpactl revoke {id} --reason 'no longer' --yes"))
             .ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         Ok(())
     })?;
     Ok([nothing, one])
@@ -203,7 +203,7 @@ on_both_debians! {
         ensure!(open < 64, "tpad has {open} descriptors of 96 open");
         host.ssh("mallory", "true").ok()?;
         host.ssh("carol", &format!("tpactl revoke {alices} --reason 'too many' --yes")).ok()?;
-        host.told("removal-confirmed", &alices)?.contains("survivors=0").then_some(()).context("survivors")?;
+        host.logged_event("removal-confirmed", &alices)?.contains("survivors=0").then_some(()).context("survivors")?;
         host.root("pgrep -cx sleep").says("0")?;
         host.root(&format!("tpactl revoke {mallorys} --reason 'enough' --yes")).ok()?;
         host.ssh("mallory", "true").fails()?;
@@ -254,9 +254,9 @@ on_both_debians! {
         let end = all_end_in(host, 20)?;
         login.finish()?.code_is(255)?;
         is_by_now_on_time(end)?;
-        host.comes_true("! pgrep -x sleep >/dev/null")?;
+        host.eventually("! pgrep -x sleep >/dev/null")?;
         is_by_now_on_time(end)?;
-        host.comes_true(&format!("[ $(grep -c ' removal-confirmed ' /var/log/auth.log) = {} ]", MANY + 3))?;
+        host.eventually(&format!("[ $(grep -c ' removal-confirmed ' /var/log/auth.log) = {} ]", MANY + 3))?;
         is_by_now_on_time(end)?;
         host.root("ls /run/tpa/sudoers.d/* /run/tpa/state/*").fails()?;
     }

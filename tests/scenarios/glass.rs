@@ -29,7 +29,7 @@ on_both_debians! {
         role(host, "glass", &glass())?;
         let id = breaks(host, "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
-        host.told("break-glass-used", &id)?;
+        host.logged_event("break-glass-used", &id)?;
         host.root("journalctl --priority alert --identifier tpad").says(&id)?;
         let reviewable = "tpactl ls --reviewable --json";
         host.ssh("carol", reviewable).says(&id)?;
@@ -38,7 +38,7 @@ on_both_debians! {
         host.console("alice", &review).code_is(4)?.says("your own")?;
         host.ssh("bob", &review).code_is(4)?;
         host.ssh("carol", &review).says("; reviewed by carol")?.ok()?;
-        host.told("break-glass-reviewed", &id)?;
+        host.logged_event("break-glass-reviewed", &id)?;
         host.ssh("carol", reviewable).keeps_quiet_about(&id)?;
         host.ssh("dave", &review).code_is(7)?;
         shown(host, &id)?.has("reviewed_by", "carol")?;
@@ -47,7 +47,7 @@ on_both_debians! {
     fn it_waits_for_its_review_after_its_end_and_across_a_restart(host) {
         role(host, "glass", &glass())?;
         let id = breaks(host, "8s")?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         host.root("systemctl restart tpad").ok()?;
         ensure!(shown(host, &id)?.text("reviewed_by").is_err(), "nobody has reviewed it");
         host.ssh("dave", "tpactl ls --reviewable --json").says(&id)?;
@@ -62,7 +62,7 @@ on_both_debians! {
         let more = format!("tpactl extend {id} --for 30m --reason 'still nobody there' --no-wait --json");
         let before = host.log_length()?;
         host.console("alice", &more).json()?.has("state", "approved")?;
-        host.told_behind(before, "break-glass-used", &id)?;
+        host.logged_event_behind(before, "break-glass-used", &id)?;
         let alerts = host.root(&format!("journalctl --priority alert --identifier tpad | grep -c 'break-glass-used .*{id}'"));
         ensure!(alerts.ok()? == "2", "{alerts}");
         host.ssh("carol", "tpactl ls --reviewable --json").says(&id)?;

@@ -13,7 +13,7 @@ use tpa_tests::scenario::play;
 fn revoke(host: &Host, id: &str) -> Result<String> {
     let line = format!("tpactl revoke {id} --reason 'no longer needed' --yes");
     host.ssh("carol", &line).ok()?;
-    host.told("removal-confirmed", id)
+    host.logged_event("removal-confirmed", id)
 }
 
 fn says(line: &str, texts: &[&str]) -> Result<()> {
@@ -48,7 +48,7 @@ fn in_her_manager(host: &Host, line: &str) -> Result<()> {
 /// Waits until tpad knows who is in the gated group.
 fn engineers_have(host: &Host, alice: bool) -> Result<()> {
     let not = if alice { "" } else { "! " };
-    host.comes_true(&format!("{not}grep -qx 'member alice' /var/lib/tpa/groups"))
+    host.eventually(&format!("{not}grep -qx 'member alice' /var/lib/tpa/groups"))
 }
 
 on_both_debians! {
@@ -98,7 +98,7 @@ on_both_debians! {
         host.root("groupmod -n eng engineers && rm /etc/tpa/roles.d/web-ops.toml").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         login.finish()?.code_is(255)?;
-        let line = host.told("reaper-acted", &id)?;
+        let line = host.logged_event("reaper-acted", &id)?;
         says(&line, &[" survivors=0 ", "looked_at=", "what runs as alice in app.service"])?;
         runs(host, &[4801])?;
     }
@@ -139,5 +139,5 @@ on_both_debians! {
 fn revoke_as_root(host: &Host, id: &str) -> Result<String> {
     let line = format!("tpactl revoke {id} --reason 'no longer needed' --yes");
     host.root(&line).ok()?;
-    host.told("removal-confirmed", id)
+    host.logged_event("removal-confirmed", id)
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
-use tpa_tests::said::Said;
+use tpa_tests::output::Output;
 use tpa_tests::scenario::play;
 
 /// Holds so many connections to the system bus open without a word, once they are all there.
@@ -41,7 +41,7 @@ fn only_the_gate(host: &Host) -> Result<()> {
 }
 
 /// Runs the command as the person, outside of any login.
-fn sudo(host: &Host, user: &str) -> Said {
+fn sudo(host: &Host, user: &str) -> Output {
     host.root(&format!(
         "systemd-run --quiet --pipe --wait --uid={user} sudo -n /usr/bin/true"
     ))

@@ -12,12 +12,12 @@ const ANEW: &str = "uid=$(id -u alice) && userdel alice && \
     useradd --uid $uid --no-create-home --shell /bin/bash --groups engineers alice";
 
 fn inherits_nothing(host: &Host, id: &str) -> anyhow::Result<()> {
-    let revoked = host.told("grant-revoked", id)?;
+    let revoked = host.logged_event("grant-revoked", id)?;
     ensure!(
         revoked.contains("the account was removed or changed"),
         "{revoked}"
     );
-    host.told("removal-confirmed", id)?;
+    host.logged_event("removal-confirmed", id)?;
     host.ssh("alice", "true")
         .fails()?
         .says("no active grant for alice")?;
@@ -91,9 +91,9 @@ on_both_debians! {
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         host.ssh("dave", &format!("tpactl revoke {long} --reason 'not mine to say' --yes")).code_is(4)?;
         host.ssh("carol", &format!("tpactl revoke {long} --reason 'no longer needed' --yes")).ok()?;
-        host.told("removal-confirmed", &long)?;
+        host.logged_event("removal-confirmed", &long)?;
         host.ssh("alice", "true").fails()?;
-        host.told("removal-confirmed", &short)?;
+        host.logged_event("removal-confirmed", &short)?;
         shown(host, &short)?.has("state", "expired")?;
     }
 

@@ -93,7 +93,7 @@ on_both_debians! {
         let told = host.log_in("alice")?.line_with(&line)?;
         ensure!(told.contains("left, until"), "{told}");
         ensure!(told.contains("This login is audited."), "{told}");
-        host.told_behind(before, "session-opened", &id)?;
+        host.logged_event_behind(before, "session-opened", &id)?;
     }
 
     fn near_its_end_a_grant_is_named_once_on_a_terminal_and_not_at_all_in_a_script(host) {
@@ -113,8 +113,8 @@ on_both_debians! {
         host.logged_with(&[" exempt-login ", " user=frank "])?;
         // tpad is asked in the session phase too, and everything it says of that is told by now.
         let id = grant(host, "alice", "web-ops", "1h")?;
-        host.told("grant-activated", &id)?;
-        host.never_told("login-denied")?;
+        host.logged_event("grant-activated", &id)?;
+        host.no_event_logged("login-denied")?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         let before = host.log_length()?;
         host.ssh("frank", "true").ok()?;

@@ -43,7 +43,7 @@ fn add(host: &Host, name: &str, uid: u32) -> Result<()> {
 }
 
 /// Runs a line of shell as a uid, without asking who that is.
-fn run_as(host: &Host, uid: u32, line: &str) -> tpa_tests::said::Said {
+fn run_as(host: &Host, uid: u32, line: &str) -> tpa_tests::output::Output {
     host.root(&format!(
         "setpriv --reuid={uid} --regid={uid} --groups={uid},$(getent group engineers | cut -d: -f3) /bin/sh -c \"{line}\""
     ))

@@ -67,7 +67,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         let mut journal = host.start("journalctl --follow --no-tail --unit tpad --output=cat")?;
         journal.line_with("cannot tell /etc/tpa/notify of event")?;
         // Never two at once, and nothing of the one before.

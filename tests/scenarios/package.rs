@@ -80,7 +80,7 @@ on_both_debians! {
         let reaper = format!("systemctl list-timers --all --no-legend 'tpa-reap-{id}-*' | grep -o 'tpa-reap-[^ ]*service'");
         is_little_exposed(host, host.root(&reaper).ok()?)?;
         let running = "systemctl list-units --plain --no-legend 'tpa-notify-*' | cut -d' ' -f1 | grep .";
-        host.comes_true(&format!("{running} >/dev/null"))?;
+        host.eventually(&format!("{running} >/dev/null"))?;
         is_little_exposed(host, host.root(running).ok()?)?;
     }
 
@@ -95,7 +95,7 @@ on_both_debians! {
         host.root("sleep 9").ok()?;
         ensure!(host.root("systemctl show --value -p MainPID tpad").ok()? == pid.ok()?, "{pid}");
         host.root("systemctl kill --signal=STOP tpad").ok()?;
-        host.comes_true("[ \"$(systemctl show --value -p NRestarts tpad)\" = 1 ] && systemctl is-active --quiet tpad")?;
+        host.eventually("[ \"$(systemctl show --value -p NRestarts tpad)\" = 1 ] && systemctl is-active --quiet tpad")?;
         host.root("journalctl --unit tpad --no-pager").says("watchdog")?;
         host.ssh("alice", "true").ok()?;
         host.ssh("mallory", "true").fails()?.says("no active grant for mallory")?;

@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use tpa_tests::debian::{Debian, Equipment};
 use tpa_tests::layer::Layer;
+use tpa_tests::output::Output;
 use tpa_tests::running::Running;
-use tpa_tests::said::Said;
 use tpa_tests::{base, installed, store, tool};
 
 /// What the .rpm owns outside of /usr/share, as `rpm -ql` tells of it: mode, owner, name.
@@ -44,7 +44,7 @@ impl Tree {
     }
 
     /// Runs a line of shell beside the tree, which is `$1`; `$2` is the .rpm.
-    fn run(&self, line: &str) -> Result<Said> {
+    fn run(&self, line: &str) -> Result<Output> {
         let mut command = self.0.command();
         command
             .args(["/bin/sh", "-c"])

@@ -115,7 +115,7 @@ on_both_debians! {
             .keeps_quiet_about("\u{202e}")?;
         // Whatever came of it was logged before this.
         let id = request(host, "alice", "web-ops", "1h")?;
-        host.told("request-created", &id)?;
+        host.logged_event("request-created", &id)?;
         host.root("grep -c '^TPA9999' /var/log/auth.log").code_is(1)?;
         host.root("grep -P '\\x1b|\\xe2\\x80\\xae' /var/log/auth.log").code_is(1)?;
         host.root("systemctl is-active tpad").ok()?;

@@ -72,7 +72,7 @@ on_both_debians! {
         host.root("echo 'echo a shell of $(id -un); exit' | tee /home/*/.bash_profile").ok()?;
         let before = host.log_length()?;
         host.terminal("exec login -f mallory")?.sees("a shell of alice")?;
-        let opened = host.told_behind(before, "session-opened", &id)?;
+        let opened = host.logged_event_behind(before, "session-opened", &id)?;
         ensure!(opened.contains(" user=alice "), "{opened}");
         let said = host.ssh("mallory", "id -un; sudo -n -u postgres /usr/bin/id -un; sudo -n /usr/bin/true");
         said.fails()?.says("no active grant for mallory")?;
@@ -81,7 +81,7 @@ on_both_debians! {
         let login = stay(host, "mallory")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
         login.finish()?.code_is(255)?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         none_runs(host, "-u mallory")?;
         runs_nothing(host, "mallory", "no active grant for alice")?;
     }
@@ -96,7 +96,7 @@ on_both_debians! {
         module::changes(host, "session", "mallory=alice")?;
         runs_nothing(host, "mallory", "no active grant for mallory")?;
         host.root(&format!("tpactl revoke {id} --reason 'for the test' --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
     }
 
     fn whoever_is_refused_in_the_session_phase_has_nothing_started(host) {

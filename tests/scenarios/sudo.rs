@@ -155,9 +155,9 @@ on_both_debians! {
         host.write("/usr/local/bin/editor", "#!/bin/sh\ncp $1 $1~\nexec sleep 4711\n")?;
         host.root("chmod 755 /usr/local/bin/editor").ok()?;
         let editing = host.start_ssh("alice", &["-T", "SUDO_EDITOR=/usr/local/bin/editor sudoedit -n /etc/secret.conf"])?;
-        host.comes_true("grep 'the secret' /var/tmp/secret*.conf~")?;
+        host.eventually("grep 'the secret' /var/tmp/secret*.conf~")?;
         host.root(&format!("tpactl revoke {id} --reason test --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         drop(editing);
         host.root("grep -rs 'the secret' /var/tmp /tmp").code_is(1)?;
     }

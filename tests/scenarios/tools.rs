@@ -50,7 +50,7 @@ const PLAYBOOK: &str = r#"
 const INVENTORY: &str = "127.0.0.1 ansible_user=alice ansible_ssh_private_key_file=/root/keys/alice ansible_become_flags='-n'\n";
 
 /// Runs Ansible against the host, over stock ssh.
-fn ansible(host: &Host) -> Result<tpa_tests::said::Said> {
+fn ansible(host: &Host) -> Result<tpa_tests::output::Output> {
     host.write("/root/hosts", INVENTORY)?;
     host.write("/root/play.yml", PLAYBOOK)?;
     Ok(host.root(
@@ -110,7 +110,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let said = ansible(host)?;
         said.says("alice then postgres")?.keeps_quiet_about("tpa:")?.ok()?;
-        host.told("sudo-opened", &id)?;
+        host.logged_event("sudo-opened", &id)?;
         host.root(&format!("tpactl revoke {id} --reason 'over' --yes")).ok()?;
         ansible(host)?.fails()?.says("no active grant for alice")?;
     }

@@ -37,7 +37,7 @@ fn gives_nothing(host: &Host, copy: &str, put_back: &str) -> Result<()> {
     host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un")
         .says("postgres")?
         .ok()?;
-    host.told("sudo-closed", &id)?;
+    host.logged_event("sudo-closed", &id)?;
     host.root(&format!("rm -rf /root/copy; {copy}")).ok()?;
     host.console(
         "carol",
@@ -53,7 +53,7 @@ fn gives_nothing(host: &Host, copy: &str, put_back: &str) -> Result<()> {
         &[" chain-broken ", "an older copy of it was put back"],
     )?;
     // What the copy knew is ended once more, and whatever runs as her with it.
-    host.told_behind(length, "removal-confirmed", &id)?;
+    host.logged_event_behind(length, "removal-confirmed", &id)?;
     host.ssh("alice", "true")
         .fails()?
         .says("no active grant for alice")?;
@@ -84,7 +84,7 @@ on_both_debians! {
         shown(host, &scheduled)?.has("state", "scheduled")?;
         let asked = request(host, "mallory", "web-ops", "1h")?;
         host.ssh("alice", "true").ok()?;
-        host.told("session-closed", &live)?;
+        host.logged_event("session-closed", &live)?;
         let before = events(host)?;
 
         let other = Host::boot_gated(host.debian(), Equipment::Plain)?;
@@ -100,7 +100,7 @@ on_both_debians! {
             (&asked, "lapsed", "request-lapsed"),
         ] {
             shown(&other, id)?.has("state", state).with_context(|| format!("{id}, {event}"))?;
-            let told = other.told(event, id)?;
+            let told = other.logged_event(event, id)?;
             ensure!(told.contains("the database comes from another machine"), "{told}");
         }
 

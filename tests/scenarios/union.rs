@@ -19,7 +19,7 @@ fn reports(host: &Host) -> anyhow::Result<()> {
 fn revoke(host: &Host, id: &str) -> anyhow::Result<()> {
     let line = format!("tpactl revoke {id} --reason 'no longer needed' --yes");
     host.ssh("carol", &line).ok()?;
-    host.told("removal-confirmed", id)?;
+    host.logged_event("removal-confirmed", id)?;
     Ok(())
 }
 
@@ -37,7 +37,7 @@ on_both_debians! {
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
         login.line("in")?;
         revoke(host, &long)?;
-        host.told("session-moved", &short)?;
+        host.logged_event("session-moved", &short)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         host.root("pgrep -u alice -x cat").ok()?;
         host.console("alice", "tpactl sessions --json").says(&short)?.keeps_quiet_about(&long)?;
@@ -57,8 +57,8 @@ on_both_debians! {
         host.logged("COMMAND=/usr/bin/sleep 4716")?;
         host.runs("^(/usr/bin/)?sleep 471[16]", 2)?;
         ensure!(sleeps(host) == "4711,4716", "{}", sleeps(host));
-        host.told("sudo-opened", &web)?;
-        host.told("sudo-opened", &other)?;
+        host.logged_event("sudo-opened", &web)?;
+        host.logged_event("sudo-opened", &other)?;
         revoke(host, &web)?;
         ensure!(sleeps(host) == "4716", "{}", sleeps(host));
         host.root("pgrep -u alice -x cat").ok()?;
@@ -76,12 +76,12 @@ on_both_debians! {
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
         login.line("in")?;
         let last = grant(host, "alice", "web-ops", "40s")?;
-        host.told("removal-confirmed", &first)?;
-        let moved = host.told("session-moved", &last)?;
+        host.logged_event("removal-confirmed", &first)?;
+        let moved = host.logged_event("session-moved", &last)?;
         ensure!(moved.contains(&format!(" from={first} ")), "{moved}");
         host.root("pgrep -u alice -x cat").ok()?;
         login.finish()?.code_is(255)?;
-        host.told("removal-confirmed", &last)?;
+        host.logged_event("removal-confirmed", &last)?;
         none_runs(host, "-u alice")?;
     }
 }

@@ -9,7 +9,7 @@ use tpa_tests::grant::{grant, shown};
 use tpa_tests::host::Host;
 use tpa_tests::installed;
 use tpa_tests::on_both_debians;
-use tpa_tests::said::Said;
+use tpa_tests::output::Output;
 use tpa_tests::scenario::play;
 
 /// The database.
@@ -30,7 +30,7 @@ fn gets_in(host: &Host) -> Result<()> {
 }
 
 /// dpkg is at it, and what it says is told when it is through. Everybody gets in meanwhile.
-fn installs(host: &Host, name: &str) -> Result<Said> {
+fn installs(host: &Host, name: &str) -> Result<Output> {
     let dpkg = host.start(&format!("dpkg -i /root/{name}.deb"))?;
     gets_in(host)?;
     dpkg.finish()
@@ -92,7 +92,7 @@ on_both_debians! {
         format_is(host, 2)?;
         host.root("dpkg -i /root/tpa.deb").ok()?;
         shown(host, &id)?.has("state", "expired")?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         chain::is_whole(host)?;
         grant(host, "alice", "web-ops", "1h")?;
         gets_in(host)?;

@@ -41,7 +41,7 @@ fn hand_over_to_carol(host: &Host, thief: Running, id: &str, pid: u32, holder: &
     );
     let begun = host.root(&hers);
     ensure!(begun.ok()?.trim() == pid.to_string(), "{begun}");
-    host.comes_true(&format!(
+    host.eventually(&format!(
         "[ \"$(cat /proc/{pid}/loginuid)\" = \"$(id -u carol)\" ] && grep -q sleep /proc/{pid}/comm"
     ))?;
     host.root(&format!("echo {id} >/run/go; kill {holder}"))
@@ -92,7 +92,7 @@ on_both_debians! {
         let approve = format!("tpactl approve {id} --yes; echo code $?");
         let order = format!("cat /proc/self/loginuid /proc/self/cgroup; {approve}; sudo -n {approve}; echo end");
         host.console("bob", &format!("echo '{order}' >/run/orders")).ok()?;
-        host.comes_true("grep -q ^end /tmp/said")?;
+        host.eventually("grep -q ^end /tmp/said")?;
         let uid = host.root("id -u carol");
         // By its login uid and by where it stands it is hers; sudo says who called it.
         let said = host.root("cat /tmp/said");
@@ -123,17 +123,17 @@ on_both_debians! {
         host.ssh("carol", &format!("tpactl approve {first} --yes")).ok()?;
         let second = request(host, "alice", "web-ops", "1h")?;
         host.ssh("carol", &format!("sudo -n tpactl approve {second} --yes")).ok()?;
-        let line = host.told("approval-recorded", &second)?;
+        let line = host.logged_event("approval-recorded", &second)?;
         ensure!(line.contains(" actor=carol ") && line.contains(" actor_euid=0 "), "{line}");
         host.root(&format!("tpactl revoke {second} --reason 'seen enough' --yes")).ok()?;
-        let line = host.told("grant-revoked", &second)?;
+        let line = host.logged_event("grant-revoked", &second)?;
         ensure!(line.contains(" actor=root "), "{line}");
         // Her own login uid names her behind root; what she may see is hers as well.
         host.ssh("carol", "sudo -n tpactl ls --reviewable").ok()?;
         // Somebody else's login only takes away, and the trail names both.
         let third = request(host, "alice", "web-ops", "1h")?;
         host.ssh("bob", &format!("sudo -n -u carol tpactl approve {third} --yes")).code_is(4)?;
-        let line = host.told("decision-refused", &third)?;
+        let line = host.logged_event("decision-refused", &third)?;
         ensure!(line.contains(" actor=carol ") && line.contains(" actor_login=bob "), "{line}");
         is_untouched(host, &third)?;
         // Without tpactl: where the bus does not tell which process calls, nobody can tell whose login.
@@ -160,7 +160,7 @@ on_both_debians! {
         host.console("carol", &approve).code_is(4)?.says("has expired")?;
         host.root("usermod -e '' carol").ok()?;
         host.console("carol", &approve).code_is(4)?.says("is locked")?;
-        let line = host.told("decision-refused", &id)?;
+        let line = host.logged_event("decision-refused", &id)?;
         ensure!(line.contains(" why=expired ") || line.contains(" why=locked "), "{line}");
         is_untouched(host, &id)?;
         // Who comes in by key alone was never locked.
@@ -190,7 +190,7 @@ on_both_debians! {
         host.write("/etc/subuid", "alice:100000:65536\n")?;
         let made = host.root("unshare -U sleep 97 >/dev/null 2>&1 </dev/null & echo $!");
         let pid = made.ok()?.trim().to_owned();
-        host.comes_true(&format!("[ \"$(readlink /proc/{pid}/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]"))?;
+        host.eventually(&format!("[ \"$(readlink /proc/{pid}/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]"))?;
         host.root(&format!("echo '100005 100005 1' >/proc/{pid}/uid_map && echo '100005 100005 1' >/proc/{pid}/gid_map")).ok()?;
         let within = |line: &str| host.root(&format!("nsenter -t {pid} -U --setuid 100005 --setgid 100005 sh -c '{line}'"));
         within("id -u").says("100005")?;

@@ -25,7 +25,7 @@ on_both_debians! {
         host.ssh("carol", &approve).code_is(7)?.says("already")?;
         host.ssh("carol", &format!("sudo -n /usr/bin/{approve}")).code_is(7)?;
         shown(host, id)?.has("state", "pending")?;
-        let refused = host.told("decision-refused", id)?;
+        let refused = host.logged_event("decision-refused", id)?;
         ensure!(refused.contains(" why=twice "), "{refused}");
         host.ssh("dave", &approve).ok()?;
         shown(host, id)?.has("state", "active")?;
@@ -38,12 +38,12 @@ on_both_debians! {
         let id = request(host, "alice", "web-ops", "30m")?;
         let approve = format!("sudo -n /usr/bin/tpactl approve {id} --yes");
         host.ssh("alice", &approve).code_is(4)?.says("your own request")?;
-        let refused = host.told("decision-refused", &id)?;
+        let refused = host.logged_event("decision-refused", &id)?;
         ensure!(refused.contains(" actor=alice ") && refused.contains(" actor_euid=0 "), "{refused}");
         ensure!(refused.contains(" why=self "), "{refused}");
         shown(host, &id)?.has("state", "pending")?;
         host.ssh("carol", &approve).ok()?;
-        let yes = host.told("approval-recorded", &id)?;
+        let yes = host.logged_event("approval-recorded", &id)?;
         ensure!(yes.contains(" actor=carol ") && yes.contains(" actor_euid=0 "), "{yes}");
         shown(host, &id)?.has("decided_by", "carol")?;
     }
@@ -109,7 +109,7 @@ on_both_debians! {
         role(host, "web-ops", &WEB_OPS.replace("needed = 1", "needed = 1\nuse_within = \"3s\""))?;
         let id = request(host, "alice", "web-ops", "30m")?;
         host.ssh("carol", &format!("tpactl approve {id} --yes")).ok()?;
-        host.told("request-lapsed", &id)?;
+        host.logged_event("request-lapsed", &id)?;
         host.ssh("alice", "true").fails()?.says("no active grant for alice")?.says("lapsed: nobody used it in time")?;
         host.console("alice", &format!("tpactl show {id}")).says("lapsed: nobody used it in time")?.ok()?;
     }
@@ -121,7 +121,7 @@ on_both_debians! {
         host.console("alice", &format!("tpactl withdraw {withdrawn} --yes")).ok()?;
         host.console("alice", &format!("tpactl withdraw {withdrawn} --yes")).code_is(7)?;
         host.ssh("carol", &format!("tpactl approve {withdrawn} --yes")).code_is(7)?;
-        host.told("request-lapsed", &lapsing)?;
+        host.logged_event("request-lapsed", &lapsing)?;
         host.ssh("carol", &format!("tpactl approve {lapsing} --yes")).code_is(7)?;
         host.console("alice", &format!("tpactl wait {lapsing} --for approved --timeout 5s")).code_is(5)?;
         shown(host, &lapsing)?.has("state", "lapsed")?;
@@ -145,7 +145,7 @@ on_both_debians! {
     fn whatever_is_over_stays_over(host) {
         let id = request(host, "alice", "web-ops", "4s")?;
         host.ssh("carol", &format!("tpactl approve {id} --yes")).ok()?;
-        host.told("removal-confirmed", &id)?;
+        host.logged_event("removal-confirmed", &id)?;
         shown(host, &id)?.has("state", "expired")?;
         for line in [
             format!("tpactl approve {id} --yes"),

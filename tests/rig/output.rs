@@ -1,7 +1,7 @@
 //! What a command said, and how it ended.
 
 use std::fmt;
-use std::process::Output;
+use std::process;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use crate::object::Object;
 
 /// The outcome of a command in a host.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct Output {
     /// The command, as a person would type it.
     pub command: String,
     /// Exit code; 124 when it was stopped at its time limit (timeout(1)), 128 + n for signal n.
@@ -23,10 +23,10 @@ pub struct Said {
     pub took: Duration,
 }
 
-impl Said {
+impl Output {
     /// Takes the output of a finished process.
     #[must_use]
-    pub fn new(command: String, output: &Output, took: Duration) -> Self {
+    pub fn new(command: String, output: &process::Output, took: Duration) -> Self {
         use std::os::unix::process::ExitStatusExt;
         let by_signal = output.status.signal().map_or(-1, |signal| 128 + signal);
         Self {
@@ -96,7 +96,7 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
