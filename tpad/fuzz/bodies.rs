@@ -10,9 +10,9 @@ use std::fs;
 use tpa_bus::id::Id;
 use tpa_bus::offline::{GateFile, StateFile};
 use tpa_bus::span::Span;
+use tpad::accounts::Nss;
+use tpad::config::load::{Source, load};
 use tpad::host::sudoers::{self, Sudo};
-use tpad::policy::load::{Source, load};
-use tpad::policy::people::Nss;
 use tpad::store::Body;
 
 /// A role file loads, or what is wrong with it is said.

@@ -4,6 +4,7 @@
 mod asking;
 mod kept;
 mod lookups;
+mod people;
 #[cfg(test)]
 pub(crate) mod pretended;
 

@@ -1,7 +1,7 @@
 //! The daemon of TPA.
 //!
 //! [`ledger`] says what was decided, [`plan`] says what the host should look like now, [`host`]
-//! makes it so. [`policy`] is the configuration, [`store`] keeps every event, [`audit`] tells
+//! makes it so. [`policy`] is who may do what, [`config`] reads it from files, [`store`] keeps every event, [`audit`] tells
 //! syslog of it and [`notify`] the administrator's program, [`bus`] lets people and the gate in,
 //! and in [`engine`] they meet. [`watchdog`] proves to PID 1 that all of it answers.
 
@@ -10,6 +10,7 @@ pub mod aside;
 pub mod audit;
 pub mod bus;
 pub mod clock;
+pub mod config;
 pub mod descriptors;
 pub mod engine;
 pub mod gated;

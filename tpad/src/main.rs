@@ -11,14 +11,15 @@ use clap::{Parser, Subcommand};
 use futures_lite::future::or;
 use tpa_bus::id::Id;
 use tpa_bus::names;
+use tpad::accounts::Nss;
 use tpad::bus::{client, serve};
+use tpad::config::explain::{Check, check_command};
+use tpad::config::load::Source;
 use tpad::descriptors::Shares;
 use tpad::engine::{self, Engine};
 use tpad::gated::{Subject, World};
 use tpad::host::{Host, paths::Paths, reap};
 use tpad::notify;
-use tpad::policy::explain::{Check, check_command};
-use tpad::policy::load::Source;
 use tpad::single::Single;
 use tpad::watchdog;
 use zruntime::SharedRuntime;
@@ -98,13 +99,14 @@ fn main() -> ExitCode {
             strict,
             quiet,
         } => {
-            return check_command(&Check {
+            let check = Check {
                 place: place.as_deref(),
                 user: user.as_deref(),
                 json,
                 strict,
                 quiet,
-            });
+            };
+            return check_command(&check, &Nss);
         }
         Command::Daemon => daemon(),
         Command::Reload => reload(),

@@ -9,7 +9,7 @@ use tpa_bus::groups::Answer;
 
 use super::{Accounts, LocalFiles};
 use crate::clock::monotonic_us;
-use crate::policy::people::{Lookup, People, Person};
+use crate::config::people::{Lookup, People, Person};
 
 /// When a configuration is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

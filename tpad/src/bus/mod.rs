@@ -61,8 +61,8 @@ mod tests {
     use zruntime::SharedRuntime;
 
     use super::*;
+    use crate::config::load::Source;
     use crate::engine::Engine;
-    use crate::policy::load::Source;
 
     /// The lines of a description that say what there is, without what is said about it.
     fn bones(xml: &str) -> Vec<String> {

@@ -23,6 +23,7 @@ use zruntime::Event as Notify;
 
 use crate::accounts::{Accounts, Nss, When};
 use crate::clock::{Clock, Now};
+use crate::config::load::Source;
 use crate::host::boot_file::{self, BootFile};
 use crate::host::cut::Marks;
 use crate::ledger::{
@@ -31,7 +32,6 @@ use crate::ledger::{
 };
 use crate::plan::NoticeSent;
 use crate::policy::Policy;
-use crate::policy::load::Source;
 use crate::store::{Body, Reader, Store};
 
 pub use access::What;

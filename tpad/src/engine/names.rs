@@ -10,10 +10,10 @@ use zruntime::SharedRuntime;
 
 use super::Engine;
 use crate::accounts::{Accounts, Lookups, When};
+use crate::config::load::{Source, load};
+use crate::config::problem::Problem;
 use crate::ledger::Event;
 use crate::policy::Policy;
-use crate::policy::load::{Source, load};
-use crate::policy::problem::Problem;
 
 /// As long as it takes: nobody waits for it.
 const LONG: Duration = Duration::from_secs(99_999);

@@ -51,7 +51,7 @@ pub(crate) fn unfit_file(file: &str) -> Option<&'static str> {
 }
 
 /// Why a path is not that of one program or file; `None` when it is.
-pub(super) fn unfit_path(path: &str) -> Option<&'static str> {
+pub(crate) fn unfit_path(path: &str) -> Option<&'static str> {
     if !path.starts_with('/') {
         return Some("must begin with an absolute path");
     }

@@ -43,7 +43,7 @@ pub struct Finding {
 
 impl Finding {
     /// One about the configuration as a whole.
-    pub(super) fn of_host(message: impl Into<String>, instead: &'static str) -> Self {
+    pub(crate) fn of_host(message: impl Into<String>, instead: &'static str) -> Self {
         Self {
             role: String::new(),
             rule: String::new(),
@@ -54,7 +54,7 @@ impl Finding {
     }
 
     /// One about a role as a whole.
-    pub(super) fn of_role(role: &str, message: impl Into<String>, instead: &'static str) -> Self {
+    pub(crate) fn of_role(role: &str, message: impl Into<String>, instead: &'static str) -> Self {
         Self {
             role: role.to_owned(),
             kind: Kind::Role.as_str(),

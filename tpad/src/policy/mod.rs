@@ -1,29 +1,14 @@
 //! Who may ask, who decides, what a role gives: `tpad.toml` and `roles.d`, as written.
 //!
-//! These are the values after reading and checking; [`load`] makes them, whole or not at all.
-//! Names stand here as written: who is in a group is asked at the time of a decision.
+//! These are the values after reading and checking; [`crate::config`] makes them. Names stand here as
+//! written: who is in a group is asked at the time of a decision. Nothing here reads a file, a clock
+//! or the name service.
 
 mod command;
 pub mod danger;
-mod document;
-pub mod explain;
-mod explain_json;
-mod files;
-pub mod load;
-mod login_defs;
-mod look;
-pub mod people;
-pub mod problem;
-mod program;
-mod role;
-mod settings;
-mod standing;
-mod sudo;
 mod sudo_rs;
-mod usable;
-mod who;
 
-pub(crate) use command::{unfit_command, unfit_file};
+pub(crate) use command::{unfit_command, unfit_file, unfit_path};
 pub(crate) use sudo_rs::{lacking, lacking_rules};
 
 use std::collections::{BTreeMap, BTreeSet};

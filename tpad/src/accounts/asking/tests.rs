@@ -7,7 +7,7 @@ use zruntime::SharedRuntime;
 use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
 use crate::accounts::{Lookups, When};
-use crate::policy::people::{Lookup, People as _};
+use crate::config::people::{Lookup, People as _};
 
 const ENGINEERS: (&str, u32) = ("engineers", 2000);
 const SOON: Duration = Duration::from_millis(30);

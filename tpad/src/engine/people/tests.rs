@@ -5,11 +5,11 @@ use tpa_bus::offline::Class;
 
 use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
+use crate::config::load::Source;
 use crate::engine::gate::{Answer as AtGate, Arrival};
 use crate::ledger::properties::request;
 use crate::ledger::{Closed, CommandLine, Deadline, Place, Stage};
 use crate::plan::{Due, Followed};
-use crate::policy::load::Source;
 
 const ROOT: &str = "root:x:0:0::/:/bin/sh\n";
 

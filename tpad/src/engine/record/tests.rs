@@ -3,10 +3,10 @@ use std::path::Path;
 use tpa_bus::offline::Class;
 
 use super::*;
+use crate::config::load::Source;
 use crate::engine::gate::{Answer, Arrival};
 use crate::ledger::Person;
 use crate::ledger::{CommandLine, Digest, Place};
-use crate::policy::load::Source;
 use crate::store::{Content, EventQuery};
 
 fn engine(folder: &Path) -> Engine {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tpa_bus::offline::{Class, GateFile, Listing, Who};
 
 use super::*;
-use crate::policy::people::fake::Host;
+use crate::config::people::fake::Host;
 use crate::policy::{AuditFormat, Gives, OnEnd, SudoRule, danger};
 
 /// A configuration in a folder of its own.

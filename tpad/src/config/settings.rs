@@ -9,14 +9,14 @@ use tpa_bus::offline::{
 };
 use tpa_bus::text;
 
-use super::command::unfit_path;
-use super::danger::Seen;
 use super::document::{Document, Place, Section};
 use super::people::People;
 use super::problem::Problem;
 use super::program;
 use super::who::{self, Everyone};
-use super::{AuditFormat, Policy, Role};
+use crate::policy::danger::Seen;
+use crate::policy::unfit_path;
+use crate::policy::{AuditFormat, Policy, Role};
 
 /// Undecided requests one person may have, unless the configuration says otherwise.
 const PENDING_PER_USER: u32 = 5;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tpa_bus::offline::GateFile;
 
 use super::*;
-use crate::policy::people::fake::Host;
+use crate::config::people::fake::Host;
 use crate::policy::{AuditFormat, Gives, SudoRule};
 
 fn policy() -> Policy {

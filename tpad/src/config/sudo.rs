@@ -2,11 +2,11 @@
 
 use toml::Spanned;
 
-use super::command::{unfit_command, unfit_file};
 use super::document::{Document, Section};
 use super::people::{People, is_sudoers_name};
 use super::who;
-use super::{OnEnd, SudoRule};
+use crate::policy::{OnEnd, SudoRule};
+use crate::policy::{unfit_command, unfit_file};
 
 /// One `[[gives.sudo]]`.
 pub(super) fn rule(mut section: Section<'_, '_>, people: &dyn People) -> SudoRule {

@@ -3,7 +3,7 @@
 use super::{Lookup, People, Person};
 
 /// Knows a few people. The group `unreachable` is on a server that does not answer.
-pub(in crate::policy) struct Host;
+pub(in crate::config) struct Host;
 
 const USERS: &[(&str, u32, &[&str])] = &[
     ("root", 0, &["root"]),

@@ -9,16 +9,17 @@ use nix::unistd::geteuid;
 use tpa_bus::offline::{Class, Concern, Who};
 use tpa_bus::span::Span;
 
-use super::danger::{self, Finding};
+use super::explain_json;
 use super::files::Program;
 use super::load::{Source, load, load_file};
-use super::people::{Nss, People, Person};
+use super::people::{People, Person};
 use super::problem::Problem;
 use super::program;
 use super::standing::{self, Rules};
-use super::sudo_rs::lacking;
 use super::usable;
-use super::{OnEnd, Policy, Role, explain_json};
+use crate::policy::danger::{self, Finding};
+use crate::policy::lacking;
+use crate::policy::{OnEnd, Policy, Role};
 
 /// A person of whom to tell what the configuration means to them.
 pub(super) struct Subject<'p> {
@@ -47,10 +48,10 @@ pub struct Check<'a> {
 /// means to one person. Fails (1) when something is wrong, when there is no such user and, with
 /// `strict`, when there are warnings.
 #[must_use]
-pub fn check_command(check: &Check<'_>) -> ExitCode {
+pub fn check_command(check: &Check<'_>, people: &dyn People) -> ExitCode {
     let subject = match check
         .user
-        .map(|name| subject(name, &Nss, standing::rules_of))
+        .map(|name| subject(name, people, standing::rules_of))
         .transpose()
     {
         Ok(subject) => subject,
@@ -60,7 +61,7 @@ pub fn check_command(check: &Check<'_>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (place, result) = read(check.place);
+    let (place, result) = read(check.place, people);
     let text = answer(check, &place, &result, subject.as_ref());
     // A closed pipe ends the command quietly; the exit code says the rest.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -71,16 +72,16 @@ pub fn check_command(check: &Check<'_>) -> ExitCode {
 }
 
 /// The configuration at a place, and which place that is.
-fn read(place: Option<&Path>) -> (PathBuf, Result<Policy, Vec<Problem>>) {
+fn read(place: Option<&Path>, people: &dyn People) -> (PathBuf, Result<Policy, Vec<Problem>>) {
     let (place, loaded) = match place {
-        Some(file) if file.is_file() => (file.to_owned(), load_file(file, &Nss)),
+        Some(file) if file.is_file() => (file.to_owned(), load_file(file, people)),
         Some(folder) => {
             let source = Source::in_folder(folder, geteuid().as_raw());
-            (source.folder(), load(&source, &Nss))
+            (source.folder(), load(&source, people))
         }
         None => {
             let source = Source::installed();
-            (source.folder(), load(&source, &Nss))
+            (source.folder(), load(&source, people))
         }
     };
     let usable = loaded.and_then(|policy| match not_for_this_sudo(&place, &policy) {

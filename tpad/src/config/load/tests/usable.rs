@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{Config, role_with};
+use crate::config::explain::all_warnings;
+use crate::config::load::load_file;
+use crate::config::people::fake::Host;
 use crate::policy::Policy;
-use crate::policy::explain::all_warnings;
-use crate::policy::load::load_file;
-use crate::policy::people::fake::Host;
 
 fn warnings(policy: &Policy) -> Vec<String> {
     let found = all_warnings(policy).into_iter();

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use tpa_bus::offline::Who;
 
-use super::danger::{Account, Seen, SeenFile, names_in};
 use super::people::People;
-use super::{Policy, Role};
 use crate::host::paths::Paths;
 use crate::host::rules::in_rust;
+use crate::policy::danger::{Account, Seen, SeenFile, names_in};
+use crate::policy::{Policy, Role};
 
 /// Looks at the files, accounts and groups that a configuration names.
 pub(super) fn look(policy: &Policy, people: &dyn People) -> Seen {

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::danger::Seen;
 use super::files::Folder;
 use super::look::look;
 use super::people::People;
 use super::problem::Problem;
 use super::settings::{self, Settings};
-use super::{Policy, Role, login_defs, role};
+use super::{login_defs, role};
 use crate::hex::hex;
+use crate::policy::danger::Seen;
+use crate::policy::{Policy, Role};
 
 /// Where a configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use tpa_bus::offline::Who;
 
-use super::danger::{Finding, Seen};
-use super::sudo_rs::lacking;
-use super::{Policy, Role};
+use crate::policy::danger::{Finding, Seen};
+use crate::policy::lacking;
+use crate::policy::{Policy, Role};
 
 /// What makes roles, or parts of them, useless.
 pub(super) fn warnings(policy: &Policy) -> Vec<Finding> {

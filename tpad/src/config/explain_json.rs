@@ -6,7 +6,7 @@ use tpa_bus::offline::{Class, Who};
 use super::explain::{Subject, all_warnings, concern};
 use super::problem::Problem;
 use super::standing::Rules;
-use super::{AuditFormat, Policy, Role};
+use crate::policy::{AuditFormat, Policy, Role};
 
 /// A configuration that would be loaded.
 pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {

@@ -12,8 +12,9 @@ use tpa_bus::text;
 use super::document::{Document, Section};
 use super::people::People;
 use super::problem::Problem;
+use super::sudo;
 use super::who::{self, Everyone};
-use super::{Gives, Role, sudo};
+use crate::policy::{Gives, Role};
 
 /// Seconds of access when neither a default nor a lower maximum is given.
 const DEFAULT_S: u64 = 3_600;

@@ -1,8 +1,8 @@
 //! The roles of `docs/roles.md` load, and amount to no more than the page says.
 
 use super::{Config, load};
-use crate::policy::explain::all_warnings;
-use crate::policy::people::{Lookup, People, Person};
+use crate::config::explain::all_warnings;
+use crate::config::people::{Lookup, People, Person};
 
 /// A host where everybody of the page is known.
 struct Anybody;

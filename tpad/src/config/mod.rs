@@ -1,0 +1,19 @@
+//! Reads `tpad.toml` and `roles.d` into the values of [`crate::policy`], whole or not at all, and
+//! says what is wrong with them and what they come to.
+
+mod document;
+pub mod explain;
+mod explain_json;
+mod files;
+pub mod load;
+mod login_defs;
+mod look;
+pub mod people;
+pub mod problem;
+mod program;
+mod role;
+mod settings;
+mod standing;
+mod sudo;
+mod usable;
+mod who;
