@@ -154,7 +154,6 @@ mod tests {
         for line in [
             "tpactl request web-ops --for 90 --reason because",
             "tpactl request web-ops --for 1h --until 17:30 --reason because",
-            "tpactl request web-ops --for 1h",
             "tpactl request web-ops --for 1h --reason because --wait --no-wait",
             "tpactl request web-ops --for 1h --reason because --wait=10",
             "tpactl approve --comment ok",

@@ -14,6 +14,7 @@ mod goal;
 mod json;
 mod logs;
 mod picker;
+mod questions;
 mod recordings;
 #[cfg(test)]
 mod sample;

@@ -77,9 +77,16 @@ impl Screen {
 
     /// Asks a question that is answered with y or n; anything but a clear yes is a no.
     pub fn ask(&self, question: &str) -> Result<Consent, Fail> {
+        let answer = self.answer(&format!("{question} [y/N] "))?;
+        Ok(answer.map_or(Consent::No, |answer| consent(&answer)))
+    }
+
+    /// Puts a question, and reads the line that answers it; `None` at the end of input, also behind
+    /// words that no Enter followed.
+    pub fn answer(&self, question: &str) -> Result<Option<String>, Fail> {
         {
             let mut err = self.err.borrow_mut();
-            write!(err, "{question} [y/N] ")?;
+            write!(err, "{question}")?;
             err.flush()?;
         }
         let mut answer = String::new();
@@ -87,8 +94,9 @@ impl Screen {
         if !answer.ends_with('\n') {
             // The end of input leaves the cursor behind the question.
             self.note("");
+            return Ok(None);
         }
-        Ok(consent(&answer))
+        Ok(Some(answer))
     }
 }
 

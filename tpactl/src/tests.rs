@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use clap::Parser;
 use futures_lite::future;
-use tpa_bus::access::{Event, Request, Verification};
+use tpa_bus::access::{Event, Request, Role, Verification};
 use tpa_bus::error::Refusal;
 use zbus::connection::Builder;
 
@@ -77,6 +77,98 @@ fn a_request_without_a_terminal_does_not_wait() {
         ("web-ops", Some(7_200))
     );
     assert_eq!(new.at, Some(fixed().now + 7 * 3_600 + 29 * 60));
+}
+
+fn web_ops() -> Role {
+    Role {
+        name: "web-ops".into(),
+        description: "Restart the web tier".into(),
+        default_s: 3_600,
+        max_s: 14_400,
+        ticket_required: true,
+        ..Role::default()
+    }
+}
+
+#[test]
+fn at_a_terminal_a_bare_request_asks_and_shows_the_line_that_says_the_same() {
+    let daemon = Daemon::default();
+    daemon.state().roles = vec![web_ops()];
+    let typed = "2h\nnginx hangs\nOPS-1\n";
+    let came = run(&daemon, "tpactl request --no-wait --at 22:00", Some(typed));
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    let line = "In one line: tpactl request web-ops --for 2h --at 22:00 --reason 'nginx hangs' \
+                --ticket OPS-1 --no-wait\n";
+    assert!(came.err.ends_with(line), "{}", came.err);
+    let new = daemon.state().filed.clone().unwrap();
+    assert_eq!(
+        (new.role.as_str(), new.duration_s, new.reason.as_str()),
+        ("web-ops", Some(7_200), "nginx hangs")
+    );
+    assert_eq!(new.ticket.as_deref(), Some("OPS-1"));
+}
+
+#[test]
+fn a_line_that_says_all_is_asked_nothing_and_one_without_the_ticket_only_what_it_lacks() {
+    let daemon = Daemon::default();
+    daemon.state().roles = vec![Role {
+        ticket_required: false,
+        ..web_ops()
+    }];
+    let line = "tpactl request web-ops --reason Restart --no-wait";
+    let came = run(&daemon, line, Some(""));
+    assert_eq!((came.exit, came.err.as_str()), (Exit::Done, ""));
+    daemon.state().roles = vec![web_ops()];
+    let came = run(&daemon, &format!("{line} --for 1h"), Some("OPS-1\n"));
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    assert!(
+        came.err.starts_with("Ticket: In one line: "),
+        "{}",
+        came.err
+    );
+}
+
+#[test]
+fn questions_that_are_left_file_nothing() {
+    let daemon = Daemon::default();
+    daemon.state().roles = vec![web_ops()];
+    for typed in ["", "2h\n", "2h\nnginx hangs\n", "2h\nnginx hangs\nOPS-1"] {
+        let came = run(&daemon, "tpactl request", Some(typed));
+        assert_eq!(came.exit, Exit::Failure, "{came:?}");
+        assert!(daemon.state().filed.is_none(), "{typed:?}");
+    }
+}
+
+#[test]
+fn a_request_that_nobody_can_be_asked_about_is_2_and_says_what_it_lacks() {
+    let daemon = Daemon::default();
+    for (line, typed, lacks) in [
+        ("tpactl request", None, "ROLE and --reason TEXT"),
+        ("tpactl request web-ops", None, "--reason TEXT"),
+        ("tpactl request --reason Restart", None, "ROLE"),
+        (
+            "tpactl request web-ops --json",
+            Some("x\n"),
+            "--reason TEXT",
+        ),
+        ("tpactl request web-ops --yes", Some("x\n"), "--reason TEXT"),
+        (
+            "tpactl request web-ops -o csv",
+            Some("x\n"),
+            "--reason TEXT",
+        ),
+        (
+            "tpactl request web-ops --user bob",
+            Some("x\n"),
+            "--reason TEXT",
+        ),
+    ] {
+        let came = run(&daemon, line, typed);
+        assert_eq!(came.exit, Exit::Usage, "{line}");
+        let error = format!("error: tpactl request lacks {lacks}\n  next: ");
+        assert!(came.err.starts_with(&error), "{}", came.err);
+    }
+    assert_eq!(daemon.state().calls, 0);
 }
 
 #[test]

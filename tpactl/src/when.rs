@@ -1,5 +1,6 @@
 //! Times as people type them: `17:30`, `2026-11-24T17:30:00+01:00`, `7d`, `2026-11-24`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime};
@@ -36,6 +37,19 @@ impl FromStr for Moment {
                 let shown = one_line(text, 40);
                 format!("\"{shown}\" is not a time; write 17:30 or 2026-11-24T17:30:00+01:00")
             })
+    }
+}
+
+impl fmt::Display for Moment {
+    /// As it can be typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clock(time) => write!(f, "{}", time.format("%H:%M")),
+            Self::Exact(at) => {
+                let time = DateTime::from_timestamp(*at, 0).unwrap_or_default();
+                write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%SZ"))
+            }
+        }
     }
 }
 
@@ -149,6 +163,15 @@ mod tests {
         let start = start.resolve(clock.now, &clock).unwrap();
         let end: Moment = "02:00".parse().unwrap();
         assert_eq!(end.resolve(start, &clock).unwrap() - start, 4 * 3_600);
+    }
+
+    #[test]
+    fn a_moment_is_shown_as_it_can_be_typed_again() {
+        for text in ["09:05", "17:30", "2026-11-24T16:30:00Z"] {
+            assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
+        }
+        let elsewhere: Moment = "2026-11-24T17:30:00+01:00".parse().unwrap();
+        assert_eq!(elsewhere.to_string().parse(), Ok(elsewhere));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every text that people see. What anybody typed passes through [`clean`] on the way.
 
+pub mod command_line;
 pub mod event;
 pub mod page;
 pub mod report;

@@ -79,6 +79,11 @@ fn every_screen_is_as_it_was_found_good() {
         ("roles", "tpactl roles", None),
         ("sessions", "tpactl sessions", None),
         ("approve", "tpactl approve K0000001", Some("n\n")),
+        (
+            "request",
+            "tpactl request --no-wait",
+            Some("9h\n\nshort\nnginx hangs again\nOPS-4821\n"),
+        ),
         ("report", "tpactl report 7H2K", None),
     ] {
         let came = run(&daemon(), line, answers);

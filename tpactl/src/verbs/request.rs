@@ -1,6 +1,6 @@
 //! `tpactl request`: asks for access.
 
-use tpa_bus::access::{NewRequest, Request};
+use tpa_bus::access::{NewRequest, Request, Role};
 use tpa_bus::span::{ParseSpanError, Span};
 
 use crate::bus::Client;
@@ -9,12 +9,17 @@ use crate::clock::Clock;
 use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
+use crate::form::Form;
 use crate::goal::Goal;
+use crate::questions;
+use crate::say::command_line::command_line;
+use crate::screen::Screen;
 use crate::waiting::Wait;
 use crate::when::{Moment, span};
 
 const EXAMPLES: &str = "\
 Examples:
+  tpactl request                      (asks for each on a terminal)
   tpactl request web-ops --for 2h --reason \"Restart nginx\" --ticket OPS-4821
   tpactl request web-ops --until 17:30 --reason \"Restart nginx\" --wait=10m
   tpactl request db-admin --at 22:00 --for 1h --reason \"Migration\" --no-wait
@@ -24,21 +29,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The role to ask for; tpactl roles lists them
-    #[arg(add = completion::roles())]
-    role: String,
-    /// For how long, such as 2h; the role's default when not given
-    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
-    length: Option<Span>,
-    /// Until when: 17:30 (the next one), or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
-    /// Why
-    #[arg(long, value_name = "TEXT", alias = "comment")]
-    reason: String,
-    /// The ticket that it belongs to
-    #[arg(long)]
-    ticket: Option<String>,
+    #[command(flatten)]
+    what: What,
     /// From when: 22:00 (the next one), or RFC 3339; at once when not given
     #[arg(long, value_name = "TIME")]
     at: Option<Moment>,
@@ -49,6 +41,26 @@ pub struct Args {
     waiting: Waiting,
     #[command(flatten)]
     change: Change,
+}
+
+/// What is asked for, and why.
+#[derive(Debug, Default, clap::Args)]
+pub struct What {
+    /// The role to ask for; tpactl roles lists them. On a terminal, asked for when not given
+    #[arg(add = completion::roles())]
+    pub role: Option<String>,
+    /// For how long, such as 2h; the role's default when not given
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
+    pub length: Option<Span>,
+    /// Until when: 17:30 (the next one), or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Why; on a terminal, asked for when not given
+    #[arg(long, value_name = "TEXT", alias = "comment")]
+    pub reason: Option<String>,
+    /// The ticket that it belongs to; on a terminal, asked for where the role requires one
+    #[arg(long)]
+    pub ticket: Option<String>,
 }
 
 /// Whether to wait for the decision.
@@ -105,14 +117,97 @@ impl Waiting {
         }
         self.wait.or(watched.then_some(WaitLimit::UntilDecided))
     }
+
+    /// The option that says it.
+    fn word(&self) -> Option<String> {
+        match (self.no_wait, self.wait) {
+            (true, _) => Some("--no-wait".to_owned()),
+            (false, Some(WaitLimit::UntilDecided)) => Some("--wait".to_owned()),
+            (false, Some(WaitLimit::AtMost(limit))) => Some(format!("--wait={limit}")),
+            (false, None) => None,
+        }
+    }
+}
+
+impl Args {
+    /// Whether something may be missing that a person can be asked for. Scripts say `--yes` or read
+    /// JSON or CSV. The roles that could be listed are the caller's, not another user's.
+    fn may_ask(&self, screen: &Screen) -> bool {
+        let What {
+            role,
+            reason,
+            ticket,
+            ..
+        } = &self.what;
+        let lacks = role.is_none() || reason.is_none() || ticket.is_none();
+        let for_people = matches!(self.change.form(), Form::Table | Form::Wide);
+        lacks && screen.can_ask && for_people && !self.change.yes && self.user.is_none()
+    }
+
+    /// The command line that says all of it.
+    fn words(&self) -> Vec<String> {
+        let What {
+            role,
+            length,
+            until,
+            reason,
+            ticket,
+        } = &self.what;
+        let option = |name: &str, value: Option<String>| {
+            value.map_or_else(Vec::new, |value| vec![name.to_owned(), value])
+        };
+        let mut words = vec!["tpactl".to_owned(), "request".to_owned()];
+        words.extend(role.clone());
+        words.extend(option("--for", length.map(|length| length.to_string())));
+        words.extend(option("--until", until.map(|until| until.to_string())));
+        words.extend(option("--at", self.at.map(|at| at.to_string())));
+        words.extend(option("--reason", reason.clone()));
+        words.extend(option("--ticket", ticket.clone()));
+        words.extend(self.waiting.word());
+        if self.change.form() == Form::Wide {
+            words.extend(option("-o", Some("wide".to_owned())));
+        }
+        words
+    }
+}
+
+impl What {
+    /// Whether it can be filed as it is, as far as the roles tell.
+    fn is_whole(&self, roles: &[Role]) -> bool {
+        let (Some(name), Some(_)) = (&self.role, &self.reason) else {
+            return false;
+        };
+        let role = roles.iter().find(|role| role.name == *name);
+        self.ticket.is_some() || role.is_none_or(|role| !role.ticket_required)
+    }
+}
+
+/// Asks for what is missing, and shows how to say it all at once.
+async fn ask_for_the_rest(args: Args, client: &Client, context: &Context) -> Result<Args, Fail> {
+    let roles = client.ask(client.access.roles()).await?;
+    if args.what.is_whole(&roles) {
+        return Ok(args);
+    }
+    let screen = &context.screen;
+    let what = questions::fill_in(args.what, &roles, screen)?;
+    let args = Args { what, ..args };
+    screen.note(&format!("In one line: {}", command_line(&args.words())));
+    Ok(args)
 }
 
 /// Files the request and, where wanted, waits for its decision.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let form = args.change.form();
     let wait_limit = args.waiting.wait_limit(context.screen.watched);
-    let new = new_request(args, &context.clock)?;
-    let client = context.client().await?;
+    let (client, new) = if args.may_ask(&context.screen) {
+        let client = context.client().await?;
+        let args = ask_for_the_rest(args, &client, context).await?;
+        (client, new_request(args, &context.clock)?)
+    } else {
+        // What makes no sense is refused before anything is called.
+        let new = new_request(args, &context.clock)?;
+        (context.client().await?, new)
+    };
     let Some(wait_limit) = wait_limit else {
         let request = file(&new, &client).await?;
         context.show_outcome(&request, form)?;
@@ -131,13 +226,17 @@ async fn file(new: &NewRequest, client: &Client) -> Result<Request, Fail> {
     match filed {
         Err(refused) if refused.exit() == Exit::Usage => {
             let roles = client.ask(client.access.roles()).await.unwrap_or_default();
-            let names = roles.iter().map(|role| role.name.as_str());
-            Err(match nearest(&new.role, names) {
-                Some(name) => refused.with_next(format!("did you mean {name}? See: tpactl roles")),
-                None => refused,
-            })
+            Err(meant(refused, &new.role, &roles))
         }
         filed => filed,
+    }
+}
+
+/// The failure, with the role that was probably meant, where one is near.
+pub fn meant(fail: Fail, word: &str, roles: &[Role]) -> Fail {
+    match nearest(word, roles.iter().map(|role| role.name.as_str())) {
+        Some(name) => fail.with_next(format!("did you mean {name}? See: tpactl roles")),
+        None => fail,
     }
 }
 
@@ -151,21 +250,40 @@ fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n s
 }
 
 fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
+    let What {
+        role,
+        length,
+        until,
+        reason,
+        ticket,
+    } = args.what;
+    let (role, reason) = match (role, reason) {
+        (Some(role), Some(reason)) => (role, reason),
+        (Some(_), None) => return Err(missing("--reason TEXT")),
+        (None, Some(_)) => return Err(missing("ROLE")),
+        (None, None) => return Err(missing("ROLE and --reason TEXT")),
+    };
     let at = args.at.map(|at| at.resolve(clock.now, clock)).transpose()?;
     let start = at.unwrap_or(clock.now);
-    let until = args
-        .until
-        .map(|until| until.resolve(start, clock))
-        .transpose()?;
+    let until = until.map(|until| until.resolve(start, clock)).transpose()?;
     Ok(NewRequest {
-        role: args.role,
-        reason: args.reason,
-        duration_s: args.length.map(Span::as_secs),
+        role,
+        reason,
+        duration_s: length.map(Span::as_secs),
         until,
         at,
-        ticket: args.ticket,
+        ticket,
         user: args.user,
     })
+}
+
+fn missing(what: &str) -> Fail {
+    Fail::new(
+        Exit::Usage,
+        format!("tpactl request lacks {what}"),
+        "name it: tpactl request ROLE --for SPAN --reason TEXT; it is asked for only on a terminal, \
+         without --user, --yes, --json and -o csv",
+    )
 }
 
 #[cfg(test)]
