@@ -191,13 +191,14 @@ impl Row for Event {
 }
 
 impl Row for Finding {
-    const COLUMNS: &'static [&'static str] = &["area", "problem", "fix"];
+    const COLUMNS: &'static [&'static str] = &["area", "problem", "fix", "severity"];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.area.to_owned(),
             self.problem.clone(),
             self.mend.clone(),
+            self.severity.word().to_owned(),
         ]
     }
 }
@@ -205,6 +206,7 @@ impl Row for Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::Severity;
     use crate::sample;
 
     #[test]
@@ -235,6 +237,6 @@ mod tests {
         fits(&Session::default());
         fits(&Role::default());
         fits(&Event::default());
-        fits(&Finding::new("pam", "a problem", "a fix"));
+        fits(&Finding::of(Severity::Info, "pam", "a problem", "a fix"));
     }
 }

@@ -27,7 +27,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let owner = one_line(lent(&ranges, *uid, &names)?, 32);
         let names = one_line(&names.join(", "), 200);
-        Some(Finding::new(
+        Some(Finding::warning(
             "accounts",
             format!("{owner} may use uid {uid} of {names} in a container ({SUBUID}), and with it the files of that account: it decides nothing"),
             format!("give {owner} a range without uids of accounts: usermod --del-subuids FIRST-LAST {owner}, then --add-subuids"),
@@ -37,7 +37,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let shared = names.into_iter().filter(|(_, names)| names.len() > 1);
     found.extend(shared.map(|(uid, names)| {
         let names = one_line(&names.join(", "), 200);
-        Finding::new(
+        Finding::warning(
             "accounts",
             format!("{names} share uid {uid}: they are one person to the kernel and to tpad, with the groups of each"),
             format!("give each a uid of its own: usermod --uid NUMBER NAME; or remove all but one ({PASSWD})"),

@@ -33,7 +33,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     };
     let mut findings = Vec::new();
     if sshd::value(&settings, "kbdinteractiveauthentication") == Some("no") {
-        findings.push(Finding::new(
+        findings.push(Finding::warning(
             AREA,
             "pam_tpa asks at sshd's prompt, but sshd never prompts (KbdInteractiveAuthentication no)",
             "set KbdInteractiveAuthentication yes in /etc/ssh/sshd_config, or take ask off the line",
@@ -42,7 +42,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let grace = sshd::value(&settings, "logingracetime").and_then(|text| text.parse().ok());
     let needed = wait.as_secs().saturating_add(TYPING_S);
     if let Some(grace @ 1..) = grace.filter(|grace: &u64| *grace < needed) {
-        findings.push(Finding::new(
+        findings.push(Finding::warning(
             AREA,
             format!(
                 "sshd ends a login after {} (LoginGraceTime), while people who ask at its prompt \
@@ -62,7 +62,7 @@ fn turned_away(settings: &str) -> Option<Finding> {
     let most = sshd::value(settings, "maxstartups")?;
     let begins: u32 = most.split(':').next()?.parse().ok()?;
     (begins < LEAST_STARTUPS).then(|| {
-        Finding::new(
+        Finding::warning(
             AREA,
             format!(
                 "from {begins} connections on that nobody is logged in on yet sshd turns people \

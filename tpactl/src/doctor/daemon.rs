@@ -16,7 +16,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     for unit in ["tpad.service", "tpa-boot.service"] {
         let enabled = question("is-enabled", unit);
         if enabled != "enabled" {
-            findings.push(Finding::new(
+            findings.push(Finding::error(
                 AREA,
                 format!("{unit} is {enabled}: it does not start with the host"),
                 format!("systemctl enable {unit}"),
@@ -25,7 +25,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     }
     let active = question("is-active", "tpad.service");
     if active != "active" {
-        findings.push(Finding::new(
+        findings.push(Finding::error(
             AREA,
             format!("tpad.service is {active}: nobody can be granted access"),
             "systemctl restart tpad; journalctl -u tpad tells why it stopped",

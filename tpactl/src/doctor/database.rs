@@ -12,7 +12,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let alarms = kept.lines().filter_map(|line| line.strip_prefix("alarm "));
     let findings = alarms.filter_map(|alarm| alarm.split_once(' ')).map(|(at, what)| {
         let at = at.parse().map_or_else(|_| clean(at), rfc3339);
-        Finding::new(
+        Finding::error(
             "database",
             format!("when tpad started at {at}, {}", clean(what)),
             "find out who put it there, and compare it with the log that left this host: tpactl \

@@ -23,7 +23,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
             continue;
         };
         if let Some(rule) = endless(&listed.said).next() {
-            findings.push(Finding::new(
+            findings.push(Finding::warning(
                 "sudo",
                 format!("{name} has a rule without an end, outside every grant: {rule}"),
                 format!(

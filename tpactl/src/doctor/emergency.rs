@@ -7,7 +7,7 @@ const AREA: &str = "gate";
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let gate = gate::read(host)?;
     if gate.login.is_empty() && gate.sudo.is_empty() {
-        return Ok(vec![Finding::new(
+        return Ok(vec![Finding::error(
             AREA,
             "nobody needs a grant on this host",
             "name people under [gate] login in /etc/tpa/tpad.toml, then: systemctl reload tpad",
@@ -20,7 +20,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     if exempt {
         return Ok(Vec::new());
     }
-    Ok(vec![Finding::new(
+    Ok(vec![Finding::warning(
         AREA,
         "gate.exempt has nobody in it: when tpad fails, only root can log in",
         "put the people who repair the host in an emergency: gpasswd -a NAME tpa-emergency",

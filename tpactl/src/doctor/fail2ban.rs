@@ -23,7 +23,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
             return Ok(Vec::new());
         }
     }
-    Ok(vec![Finding::new(
+    Ok(vec![Finding::warning(
         "sshd",
         "fail2ban counts refused logins and shuts out their source address",
         "add ignoreip with your networks under [DEFAULT] in /etc/fail2ban/jail.local, as for \

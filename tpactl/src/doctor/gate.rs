@@ -10,14 +10,14 @@ use super::{Finding, Host};
 pub fn read(host: &Host) -> Result<GateFile, Finding> {
     const EVERYONE: &str = "everyone but root and system users is gated";
     let Some(text) = host.read(GATE_FILE)? else {
-        return Err(Finding::new(
+        return Err(Finding::error(
             "gate",
             format!("{GATE_FILE} is missing: {EVERYONE}"),
             "systemctl restart tpad, which writes it; journalctl -u tpad tells why it did not",
         ));
     };
     GateFile::parse(&text).map_err(|error| {
-        Finding::new(
+        Finding::error(
             "gate",
             format!("{GATE_FILE}, {error}: {EVERYONE}"),
             "systemctl restart tpad, which writes it anew",

@@ -17,7 +17,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let mut found = Vec::new();
     for name in named {
         if !gate::is_local(name, host)? && !is_found(name, host) {
-            found.push(Finding::new(
+            found.push(Finding::error(
                 "gate",
                 format!("the gate names the group @{name}, which getent does not find: was it renamed or removed? Only those who were last known in it count as its members"),
                 "name the group as it is called now under [gate] in /etc/tpa/tpad.toml, then: systemctl reload tpad",

@@ -13,7 +13,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let rules = host.names(RULES)?;
     let allowed = !rules.is_empty() && rules.iter().all(|rule| rule != RULE);
     let allowed = allowed.then(|| {
-        Finding::new(
+        Finding::error(
             "linger",
             format!("{RULES}/{RULE} is missing: people may let services run on without a login, and become root by polkit"),
             "install the tpa package anew",
@@ -22,7 +22,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let names = host.names(FOLDER)?;
     let found = names.iter().map(|name| {
         let name = name.to_string_lossy();
-        Finding::new(
+        Finding::warning(
             "linger",
             format!("{name} may run services without a login ({FOLDER}/{name})"),
             format!("loginctl disable-linger {name}"),

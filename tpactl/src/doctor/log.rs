@@ -21,7 +21,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     // syslog.service is whichever log daemon is installed.
     let active = host.run("/usr/bin/systemctl", &["is-active", "syslog.service"]);
     if !active.is_some_and(|ran| ran.success) {
-        return Ok(vec![Finding::new(
+        return Ok(vec![Finding::warning(
             AREA,
             "no syslog daemon runs: what happens stands in the journal and tpad's database only",
             "apt-get install rsyslog, or systemctl enable --now rsyslog",
@@ -33,12 +33,12 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let finding = match ran {
         Some(ran) if ran.success => return Ok(Vec::new()),
         // The log is for root and the group adm: who cannot read it knows nothing of what is in it.
-        Some(ran) if ran.said.contains(DENIED) => Finding::new(
+        Some(ran) if ran.said.contains(DENIED) => Finding::info(
             AREA,
             format!("{} cannot be read: {DENIED}", FILES[0]),
             "run it as root: sudo tpactl doctor",
         ),
-        _ => Finding::new(
+        _ => Finding::warning(
             AREA,
             format!(
                 "no line of tpad's stands in {}: rsyslog does not get or keep them",

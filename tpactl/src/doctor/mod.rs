@@ -40,12 +40,57 @@ pub struct Finding {
     pub problem: String,
     /// What to do.
     pub mend: String,
+    /// How bad it is. There is no default: whoever adds a finding chooses.
+    pub severity: Severity,
+}
+
+/// How bad a finding is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Severity {
+    /// The host is not protected, or people are shut out
+    Error,
+    /// Protection or the trail is weaker than it could be, or people may get shut out
+    Warning,
+    /// Worth knowing; also what could not be looked at
+    Info,
+}
+
+impl Severity {
+    /// As it is printed, in JSON and CSV too.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
 }
 
 impl Finding {
-    /// One of them.
-    pub fn new(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
+    /// The host is not protected by TPA, or people are shut out.
+    fn error(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::of(Severity::Error, area, problem, mend)
+    }
+
+    /// What is protected is so less than it could be.
+    fn warning(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::of(Severity::Warning, area, problem, mend)
+    }
+
+    /// Nothing is known to be wrong: most often it could not be looked at.
+    fn info(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::of(Severity::Info, area, problem, mend)
+    }
+
+    /// One as severe as is said.
+    pub fn of(
+        severity: Severity,
+        area: &'static str,
+        problem: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self {
+            severity,
             area,
             problem: problem.into(),
             mend: mend.into(),
@@ -110,7 +155,7 @@ impl Host {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Finding {
-    Finding::new(
+    Finding::info(
         "doctor",
         format!("{path} cannot be read: {error}"),
         "run it as root: sudo tpactl doctor",
@@ -131,9 +176,10 @@ fn run_program(program: &Path, args: &[&str]) -> io::Result<Ran> {
     })
 }
 
-/// Looks at every area. An area that cannot be looked at is a finding itself.
+/// Looks at every area, and tells the worst first. An area that cannot be looked at is a finding
+/// itself.
 pub fn examine(host: &Host) -> Vec<Finding> {
-    [
+    let mut findings: Vec<Finding> = [
         pam::examine,
         services::examine,
         daemon::examine,
@@ -156,11 +202,17 @@ pub fn examine(host: &Host) -> Vec<Finding> {
     ]
     .into_iter()
     .flat_map(|area| area(host).unwrap_or_else(|unreadable| vec![unreadable]))
-    .collect()
+    .collect();
+    // Stable: among equals the order of the areas stays.
+    findings.sort_by_key(|finding| finding.severity);
+    findings
 }
 
 #[cfg(test)]
 mod tests {
+    use tpa_bus::offline::GateFile;
+
+    use super::fake::saying;
     use super::*;
 
     #[test]
@@ -177,8 +229,106 @@ mod tests {
         host.write("etc/pam.d/sshd/x", "");
         let found = examine(&host.host);
         assert!(
-            found[0].problem.contains("/etc/pam.d/sshd cannot be read"),
+            found.iter().all(|one| one.severity == Severity::Info
+                && one.problem.contains("/etc/pam.d/sshd cannot be read")),
             "{found:?}"
         );
+        assert!(!found.is_empty());
+    }
+
+    /// The severity of what is found in these words after something was done to the host.
+    fn severity(problem: &str, harm: impl FnOnce(&mut fake::Fake)) -> Severity {
+        let mut host = fake::protected();
+        harm(&mut host);
+        let found = examine(&host.host);
+        let one = found.iter().find(|one| one.problem.contains(problem));
+        one.unwrap_or_else(|| panic!("{problem} in {found:?}"))
+            .severity
+    }
+
+    #[test]
+    fn a_door_that_is_not_watched_and_people_shut_out_are_errors() {
+        type Harm = fn(&mut fake::Fake);
+        let table: [(&str, Harm); 9] = [
+            ("sudo has no account line", |host| {
+                host.write("etc/pam.d/sudo", "@include common-session\n");
+            }),
+            ("lets people in without asking the gate", |host| {
+                host.write("etc/pam.d/cockpit", "auth required pam_unix.so\n");
+            }),
+            ("tpad.service is inactive", |host| {
+                saying!(host, "/usr/bin/systemctl", true, "inactive\n");
+            }),
+            ("gate is missing", |host| host.remove("var/lib/tpa/gate")),
+            ("nobody needs a grant", |host| {
+                let gate = GateFile {
+                    login: Vec::new(),
+                    sudo: Vec::new(),
+                    ..GateFile::default()
+                };
+                host.write("var/lib/tpa/gate", &gate.render());
+            }),
+            ("without asking for a grant", |host| {
+                host.write("etc/sudoers.d/more", "Defaults !pam_acct_mgmt\n");
+            }),
+            ("grants give no sudo", |host| {
+                host.remove("etc/sudoers.d/tpa");
+            }),
+            ("does not ask PAM for everybody", |host| {
+                saying!(host, "/usr/sbin/sshd", true, "usepam no\n");
+            }),
+            ("amounts to root", |host| {
+                host.write(
+                    "etc/passwd",
+                    "alice:x:1001:1001::/home/alice:/bin/bash\neve:x:1005:1005::/:/bin/sh\n",
+                );
+                host.write(
+                    "etc/group",
+                    "engineers:x:2000:alice\ndocker:x:2002:alice\ntpa-emergency:x:2001:eve\n",
+                );
+            }),
+        ];
+        for (problem, harm) in table {
+            assert_eq!(severity(problem, harm), Severity::Error, "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_weaker_than_it_could_be_is_a_warning() {
+        type Harm = fn(&mut fake::Fake);
+        let table: [(&str, Harm); 5] = [
+            ("clock is not synchronised", |host| {
+                saying!(host, "/usr/bin/timedatectl", true, "no\n");
+            }),
+            ("gate.exempt has nobody in it", |host| {
+                host.write(
+                    "etc/group",
+                    "engineers:x:2000:alice\ntpa-emergency:x:2001:\n",
+                );
+            }),
+            ("may run services without a login", |host| {
+                host.write("var/lib/systemd/linger/alice", "");
+            }),
+            ("whoever has no terminal", |host| {
+                host.write("etc/sudoers.d/more", "Defaults requiretty\n");
+            }),
+            ("is read after", |host| {
+                host.write("etc/sudoers.d/users", "carol ALL=(ALL) ALL\n");
+            }),
+        ];
+        for (problem, harm) in table {
+            assert_eq!(severity(problem, harm), Severity::Warning, "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_info() {
+        let unread = severity("/var/log/auth.log cannot be read", |host| {
+            saying!(host, "/usr/bin/grep", false, "Permission denied");
+        });
+        let unknown = severity("sshd -T does not tell", |host| {
+            saying!(host, "/usr/sbin/sshd", false, "OpenSSH_10.0p2\n");
+        });
+        assert_eq!([unread, unknown], [Severity::Info; 2]);
     }
 }

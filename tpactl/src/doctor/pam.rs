@@ -1,7 +1,7 @@
 //! Does PAM ask the gate, in every service that lets people in or up, and in the right place?
 
 use super::stack::{self, Line};
-use super::{Finding, Host};
+use super::{Finding, Host, Severity};
 
 const AREA: &str = "pam";
 const MODULE: &str = "pam_tpa.so";
@@ -14,6 +14,7 @@ const SETS: &str = "session requisite pam_tpa.so";
 
 /// What is wrong with a service: a line that is missing, or in a place where it does not count.
 struct Gap {
+    severity: Severity,
     problem: String,
     line: &'static str,
     place: &'static str,
@@ -38,7 +39,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         ];
         for gap in gaps.into_iter().flatten() {
             let fix = fix(service, &gap, by_authselect);
-            findings.push(Finding::new(AREA, gap.problem, fix));
+            findings.push(Finding::of(gap.severity, AREA, gap.problem, fix));
         }
     }
     Ok(findings)
@@ -61,6 +62,7 @@ fn fix(service: &str, gap: &Gap, by_authselect: bool) -> String {
 /// phase: an expired password would do, where `pam_unix` stands first with `done`.
 fn decision(service: &str, lines: &[Line]) -> Option<Gap> {
     let gap = |problem| Gap {
+        severity: Severity::Error,
         problem,
         line: "account required pam_tpa.so",
         place: "before the other account lines",
@@ -85,6 +87,7 @@ fn decision(service: &str, lines: &[Line]) -> Option<Gap> {
 fn session(service: &str, lines: &[Line]) -> Option<Gap> {
     let stands = lines.iter().any(|line| line.is("session", MODULE));
     (!stands).then(|| Gap {
+        severity: Severity::Error,
         problem: format!("{service} has no session line with {MODULE}"),
         line: SETS,
         place: "before the other session lines",
@@ -100,8 +103,9 @@ fn scope(service: &str, lines: &[Line]) -> Option<Gap> {
     let (before, after) = lines.split_at_checked(systemd)?;
     let sets = |line: &Line| line.is("session", MODULE) && !line.has("scope");
     let checks = |line: &Line| line.is("session", MODULE) && line.has("scope");
-    let (problem, line, place) = if !before.iter().any(sets) {
+    let (severity, problem, line, place) = if !before.iter().any(sets) {
         (
+            Severity::Error,
             format!(
                 "no session line with {MODULE} before pam_systemd.so: logins would have no end of their own"
             ),
@@ -110,6 +114,7 @@ fn scope(service: &str, lines: &[Line]) -> Option<Gap> {
         )
     } else if !after.iter().any(checks) {
         (
+            Severity::Warning,
             format!(
                 "no session line with {MODULE} scope after pam_systemd.so: nothing checks that logins have an end"
             ),
@@ -120,6 +125,7 @@ fn scope(service: &str, lines: &[Line]) -> Option<Gap> {
         return None;
     };
     Some(Gap {
+        severity,
         problem: format!("{service} has {problem}"),
         line,
         place,

@@ -18,7 +18,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
             .read(&format!("{ROLES_DIR}/{role}.toml"))?
             .unwrap_or_default();
         if text.lines().any(wants_recording) {
-            findings.push(Finding::new(
+            findings.push(Finding::warning(
                 "sudo",
                 format!("{role} wants what runs under it recorded, which sudo-rs cannot"),
                 format!("install sudo, or set record = false in {ROLES_DIR}/{role}.toml"),

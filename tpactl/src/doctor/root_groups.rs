@@ -47,7 +47,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     for (name, groups) in gate::gated_with_groups(&gate, host)? {
         for (group, how) in GROUPS {
             if groups.iter().any(|one| one == group) {
-                findings.push(Finding::new(
+                findings.push(Finding::error(
                     "groups",
                     format!("{name} is in group {group}, which amounts to root or nearly, without a grant: it {how}"),
                     format!("gpasswd -d {name} {group}; and end what they have running"),

@@ -1,7 +1,7 @@
 //! Does something else in sudo's configuration take effect over a grant's rule, or keep sudo from
 //! asking the gate?
 
-use super::{Finding, Host};
+use super::{Finding, Host, Severity};
 
 const AREA: &str = "sudo";
 const FOLDER: &str = "/etc/sudoers.d";
@@ -19,7 +19,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         }
         let file = format!("{FOLDER}/{name}");
         if *name > *OURS && lines(host, &file)?.iter().any(|line| is_rule(line)) {
-            findings.push(Finding::new(
+            findings.push(Finding::warning(
                 AREA,
                 format!("{file} is read after {FOLDER}/{OURS}: where a rule in it fits, it counts and a grant's does not"),
                 format!("mv {file} {FOLDER}/0-{name}"),
@@ -74,17 +74,27 @@ fn is_rule(line: &str) -> bool {
 fn defaults(file: &str, line: &str) -> Option<Finding> {
     let rest = line.strip_prefix("Defaults")?;
     let settings = rest.replace("! ", "!");
-    let problem = settings
+    let (severity, problem) = settings
         .split(|c: char| c == ',' || c.is_whitespace())
         .find_map(|setting| match setting {
             "!pam_acct_mgmt" => {
-                Some("sudo lets people run what they may without asking for a grant")
+                Some((
+                Severity::Error,
+                "sudo lets people run what they may without asking for a grant",
+            ))
             }
-            "!pam_session" => Some("where this counts for what a grant gives, its sudo rules are not in force, and what other rules run under it stands in no trail"),
-            "requiretty" => Some("a grant gives no sudo to whoever has no terminal"),
+            "!pam_session" => Some((
+                Severity::Error,
+                "where this counts for what a grant gives, its sudo rules are not in force, and what other rules run under it stands in no trail",
+            )),
+            "requiretty" => Some((
+                Severity::Warning,
+                "a grant gives no sudo to whoever has no terminal",
+            )),
             _ => None,
         })?;
-    Some(Finding::new(
+    Some(Finding::of(
+        severity,
         AREA,
         format!("{problem} ({line} in {file})"),
         format!("take it out with visudo -f {file}"),
@@ -101,17 +111,24 @@ fn elsewhere(host: &Host) -> Result<Option<Finding>, Finding> {
         return Ok(None);
     };
     let named: Vec<_> = sources.split_whitespace().collect();
-    let problem = if !named.contains(&"files") {
-        "sudo does not read its files, so grants give no sudo"
+    let (severity, problem) = if !named.contains(&"files") {
+        (
+            Severity::Error,
+            "sudo does not read its files, so grants give no sudo",
+        )
     } else if named
         .iter()
         .any(|&name| name != "files" && !name.starts_with('['))
     {
-        "sudo also goes by rules of a directory, which count over a grant's and have no end"
+        (
+            Severity::Warning,
+            "sudo also goes by rules of a directory, which count over a grant's and have no end",
+        )
     } else {
         return Ok(None);
     };
-    Ok(Some(Finding::new(
+    Ok(Some(Finding::of(
+        severity,
         AREA,
         format!(
             "{problem} (sudoers:{sources} in /etc/nsswitch.conf)",

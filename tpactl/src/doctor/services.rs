@@ -37,7 +37,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         let asks = lines.iter().any(|line| line.is("account", MODULE));
         let listing = gate.listing(&service);
         if asks && listing == Listing::Unlisted && service != OTHER {
-            findings.push(Finding::new(
+            findings.push(Finding::error(
                 AREA,
                 format!(
                     "{service} is in no list of gate.services: whoever needs a grant is refused \
@@ -51,7 +51,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         }
         // Those that are listed are looked at in every phase by an area of their own.
         if !asks && listing == Listing::Unlisted && lines.iter().any(authenticates) {
-            findings.push(Finding::new(
+            findings.push(Finding::error(
                 AREA,
                 format!("{service} lets people in without asking the gate: no account line with {MODULE}"),
                 format!(

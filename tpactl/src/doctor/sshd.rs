@@ -21,7 +21,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     if off_or_exempt(&settings) {
         return Ok(Vec::new());
     }
-    Ok(vec![Finding::new(
+    Ok(vec![Finding::warning(
         AREA,
         "four refused logins make sshd shut out their source address (PerSourcePenalties)",
         mend,
@@ -36,7 +36,7 @@ pub fn settings(host: &Host) -> Option<String> {
 
 /// That they cannot be had.
 pub fn unknown() -> Finding {
-    Finding::new(
+    Finding::info(
         AREA,
         "sshd -T does not tell how sshd is set up",
         "run it as root: sudo tpactl doctor; and correct what sshd -t says",

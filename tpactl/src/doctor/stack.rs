@@ -105,7 +105,7 @@ fn lines(
         };
         if depth == 0 {
             let problem = format!("{service} includes itself by way of {file}");
-            return Err(Finding::new(
+            return Err(Finding::error(
                 "pam",
                 problem,
                 "correct the include lines in /etc/pam.d",

@@ -10,14 +10,14 @@ const DROP_IN: &str = "/etc/sudoers.d/tpa";
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let mut findings = Vec::new();
     if !includes(host, DROP_IN, SUDOERS_DIR)? {
-        findings.push(Finding::new(
+        findings.push(Finding::error(
             AREA,
             format!("{DROP_IN} does not include {SUDOERS_DIR}: grants give no sudo"),
             format!("install the tpa package anew, or write \"@includedir {SUDOERS_DIR}\" there"),
         ));
     }
     if !includes(host, "/etc/sudoers", "/etc/sudoers.d")? {
-        findings.push(Finding::new(
+        findings.push(Finding::error(
             AREA,
             "/etc/sudoers does not include /etc/sudoers.d: grants give no sudo",
             "add \"@includedir /etc/sudoers.d\" at its end, with visudo",

@@ -9,7 +9,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let answer = host.run("/usr/bin/timedatectl", &args);
     match answer.as_ref().map(|ran| ran.said.trim()) {
         Some("yes") => Ok(Vec::new()),
-        _ => Ok(vec![Finding::new(
+        _ => Ok(vec![Finding::warning(
             "time",
             "the clock is not synchronised: ends of grants and times in the trail may be wrong",
             "timedatectl set-ntp true, or set up chrony",

@@ -34,7 +34,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
 }
 
 fn finding(file: &str, whom: &str) -> Finding {
-    Finding::new(
+    Finding::error(
         "sshd",
         format!(
             "sshd does not ask PAM for {whom} (UsePAM no in {file}): no login there takes a grant"

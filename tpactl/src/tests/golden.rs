@@ -105,7 +105,7 @@ fn tables_and_findings_fit_the_terminal() {
         narrow(&run(&daemon(), line, None).out);
     }
     let findings = crate::doctor::fake::broken();
-    let shown = crate::verbs::doctor::lines(&findings, Some(80)).join("\n") + "\n";
+    let shown = crate::verbs::doctor::lines(&findings, &findings, Some(80)).join("\n") + "\n";
     narrow(&shown);
     golden("doctor", &shown);
 }

@@ -1,49 +1,95 @@
 //! `tpactl doctor`: is this host really protected?
 
 use crate::context::Context;
-use crate::doctor::{Finding, Host, examine};
+use crate::doctor::{Finding, Host, Severity, examine};
 use crate::fail::{Exit, Fail};
 use crate::form::Format;
 use crate::say::table::wrap;
 use crate::{json, say};
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+Exits with 1 when something is shown, otherwise with 0. What could not be looked
+at is info, and not shown with --severity error or warning: run it as root.
+
 Examples:
   sudo tpactl doctor
-  sudo tpactl doctor --json";
+  sudo tpactl doctor --json
+  sudo tpactl doctor --severity error";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
+    /// Show, and fail on, what is at least this severe
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value = "info")]
+    severity: Severity,
     #[command(flatten)]
     format: Format,
 }
 
 /// Looks at the host and says how to fix it.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
-    let findings = examine(&Host::this());
+    tell(&examine(&Host::this()), args, context)
+}
+
+/// Shows what is as severe as was asked for.
+fn tell(all: &[Finding], args: &Args, context: &Context) -> Result<Exit, Fail> {
+    let shown = at_least(args.severity, all);
+    let form = args.format.form();
+    let nothing = if all.is_empty() {
+        "nothing found: this host is protected".to_owned()
+    } else {
+        let least = args.severity.word();
+        format!(
+            "nothing as severe as {least} was found, but less: {}",
+            count(all)
+        )
+    };
     context.show_list(
-        &findings,
-        args.format.form(),
-        || lines(&findings, context.width(args.format.form())),
-        "nothing found: this host is protected",
+        &shown,
+        form,
+        || lines(&shown, all, context.width(form)),
+        &nothing,
     )?;
-    Ok(if findings.is_empty() {
+    Ok(if shown.is_empty() {
         Exit::Done
     } else {
         Exit::Failure
     })
 }
 
-/// What was found, and below each how to fix it.
-pub fn lines(findings: &[Finding], width: Option<usize>) -> Vec<String> {
-    let each = findings.iter().flat_map(|finding| {
-        let problem = format!("{}: {}", finding.area, say::clean(&finding.problem));
+/// Those that are as severe as this or more.
+fn at_least(least: Severity, findings: &[Finding]) -> Vec<Finding> {
+    let severe = findings.iter().filter(|finding| finding.severity <= least);
+    severe.cloned().collect()
+}
+
+/// How many of each severity, those that are not shown too.
+fn count(findings: &[Finding]) -> String {
+    let of = |severity| {
+        let number = findings.iter().filter(|one| one.severity == severity);
+        number.count()
+    };
+    let plural = |number| if number == 1 { "" } else { "s" };
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    format!(
+        "{errors} error{}, {warnings} warning{}, {} info",
+        plural(errors),
+        plural(warnings),
+        of(Severity::Info)
+    )
+}
+
+/// What is shown, below each how to fix it, and in the end how many there are of all.
+pub fn lines(shown: &[Finding], all: &[Finding], width: Option<usize>) -> Vec<String> {
+    let each = shown.iter().flat_map(|finding| {
+        let severity = finding.severity.word();
+        let problem = say::clean(&finding.problem);
+        let problem = format!("{severity}: {}: {problem}", finding.area);
         let fix = format!("  fix: {}", say::clean(&finding.mend));
         [wrap(&problem, 2, width), wrap(&fix, 7, width)].concat()
     });
-    each.collect()
+    each.chain([format!("found: {}", count(all))]).collect()
 }
 
 #[derive(serde::Serialize)]
@@ -53,6 +99,7 @@ pub struct Form<'a> {
     fix: &'a str,
     /// What `fix` was called before; the same text.
     mend: &'a str,
+    severity: &'a str,
 }
 
 impl json::View for Finding {
@@ -65,6 +112,132 @@ impl json::View for Finding {
             problem: &self.problem,
             fix: &self.mend,
             mend: &self.mend,
+            severity: self.severity.word(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::clock::fixed;
+    use crate::doctor::fake;
+    use crate::screen::fake::screen;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// How it ends, stdout and stderr.
+    fn told(all: &[Finding], line: &str) -> (Exit, String, String) {
+        let words = std::iter::once("doctor").chain(line.split_whitespace());
+        let args = Line::try_parse_from(words).unwrap().args;
+        let (screen, out, err) = screen(None);
+        let context = Context {
+            screen,
+            clock: fixed(),
+            connected: None,
+            host: "web-01".into(),
+        };
+        let exit = tell(all, &args, &context).unwrap();
+        (exit, out.text(), err.text())
+    }
+
+    fn one(severity: Severity) -> Finding {
+        Finding::of(severity, "pam", format!("{severity:?}"), "a fix")
+    }
+
+    fn each() -> [Finding; 3] {
+        [Severity::Error, Severity::Warning, Severity::Info].map(one)
+    }
+
+    #[test]
+    fn without_the_option_whatever_is_found_is_shown_and_fails() {
+        for finding in each() {
+            let (exit, out, _) = told(std::slice::from_ref(&finding), "");
+            assert_eq!(exit, Exit::Failure, "{out}");
+            let line = format!("{}: pam: {}\n", finding.severity.word(), finding.problem);
+            assert!(out.starts_with(&line), "{out}");
+        }
+        let (exit, out, err) = told(&[], "");
+        assert_eq!((exit, out.as_str()), (Exit::Done, ""));
+        assert!(
+            err.contains("nothing found: this host is protected"),
+            "{err}"
+        );
+    }
+
+    #[test]
+    fn only_what_is_at_least_as_severe_as_asked_for_is_shown_and_fails() {
+        for (least, shown) in [("error", 1), ("warning", 2), ("info", 3)] {
+            let line = format!("--severity {least}");
+            let (exit, out, _) = told(&each(), &line);
+            assert_eq!(exit, Exit::Failure);
+            assert_eq!(out.matches("  fix: ").count(), shown, "{out}");
+            let (exit, json, _) = told(&each(), &format!("{line} --json"));
+            assert_eq!(exit, Exit::Failure);
+            assert_eq!(json.matches("\"fix\"").count(), shown, "{json}");
+        }
+        let (exit, out, _) = told(&[one(Severity::Info)], "--severity warning");
+        assert_eq!((exit, out.as_str()), (Exit::Done, ""));
+        let (exit, _, _) = told(&[one(Severity::Warning)], "--severity error --json");
+        assert_eq!(exit, Exit::Done);
+    }
+
+    #[test]
+    fn a_host_whose_findings_are_not_shown_is_not_called_protected() {
+        let (_, _, err) = told(&[one(Severity::Info)], "--severity error");
+        assert!(!err.contains("protected"), "{err}");
+        assert!(err.contains("0 errors, 0 warnings, 1 info"), "{err}");
+    }
+
+    #[test]
+    fn the_last_line_counts_all_that_was_found() {
+        let mut all = each().to_vec();
+        all.insert(1, one(Severity::Warning));
+        for line in ["", "--severity error"] {
+            let (_, out, _) = told(&all, line);
+            let last = out.lines().last().unwrap();
+            assert_eq!(last, "found: 1 error, 2 warnings, 1 info");
+        }
+    }
+
+    #[test]
+    fn json_and_csv_have_the_severity_beside_the_fields_that_were_there() {
+        let (_, json, _) = told(&each(), "--json");
+        let list: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let items = list["items"].as_array().unwrap();
+        let severities: Vec<_> = items.iter().map(|item| &item["severity"]).collect();
+        assert_eq!(severities, ["error", "warning", "info"]);
+        for item in items {
+            for field in ["area", "problem", "fix", "mend"] {
+                assert!(item[field].is_string(), "{field}: {item}");
+            }
+        }
+        let (_, csv, _) = told(&each(), "-o csv");
+        assert!(csv.starts_with("area,problem,fix,severity,host\n"), "{csv}");
+        assert!(csv.contains(",warning,web-01\n"), "{csv}");
+    }
+
+    #[test]
+    fn another_severity_is_refused() {
+        assert!(Line::try_parse_from(["doctor", "--severity", "fatal"]).is_err());
+    }
+
+    #[test]
+    fn the_worst_comes_first_in_every_form() {
+        let all = fake::broken();
+        assert!(
+            all.len() > 3 && all.is_sorted_by_key(|one| one.severity),
+            "{all:?}"
+        );
+        let (_, out, _) = told(&all, "");
+        assert!(out.starts_with("error: "), "{out}");
+        let (_, json, _) = told(&all, "--json");
+        assert!(json.find("\"error\"") < json.find("\"warning\""), "{json}");
     }
 }
