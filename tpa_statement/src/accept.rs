@@ -27,8 +27,18 @@ pub struct Accepted {
 pub struct Proof {
     /// The key, as `SHA256:…`. A certificate's own key, not its CA's.
     pub fingerprint: String,
+    /// What kind of key that is, as OpenSSH names it: `ssh-ed25519`.
+    pub kind: String,
     /// What the signature proves beside it.
     pub presence: Presence,
+}
+
+impl Proof {
+    /// Whether the key lives in a security key (FIDO), which alone can tell that it was touched.
+    #[must_use]
+    pub fn is_security_key(&self) -> bool {
+        self.kind.starts_with("sk-")
+    }
 }
 
 /// Why a statement is not taken. The first check that fails is told, and nothing of a statement is
@@ -42,7 +52,7 @@ pub enum Refused {
     #[error(transparent)]
     Signature(#[from] BadSignature),
     /// The key stands on no line of the signers file.
-    #[error("the key {0} is nobody's: it stands in no line of /etc/tpa/signers")]
+    #[error("the key {0} is nobody's: it stands in no line of the signers file")]
     UnknownKey(String),
     /// The key is listed, but does not sign statements for this person at that time.
     #[error("the key {key} does not sign as {by}: {why}")]
@@ -79,19 +89,17 @@ pub fn accept(
     now: i64,
 ) -> Result<Accepted, Refused> {
     let accepted = authenticate(paper, signers)?;
-    let Statement {
-        hosts, at, expires, ..
-    } = &accepted.statement;
-    if !host.iter().any(|name| hosts.contains(*name)) {
-        let named: Vec<_> = hosts.iter().map(String::as_str).collect();
+    let statement = &accepted.statement;
+    if !statement.is_for(host) {
+        let named: Vec<_> = statement.hosts.iter().map(String::as_str).collect();
         return Err(Refused::OtherHost(one_line(&named.join(", "), 80)));
     }
-    let ahead = at.saturating_sub(now);
+    let ahead = statement.at.saturating_sub(now);
     if ahead > AHEAD_MAX_S {
         return Err(Refused::Future(ahead));
     }
-    if *expires <= now {
-        return Err(Refused::Expired(now.saturating_sub(*expires)));
+    if statement.has_expired(now) {
+        return Err(Refused::Expired(now.saturating_sub(statement.expires)));
     }
     Ok(accepted)
 }
@@ -110,6 +118,7 @@ pub fn authenticate(paper: &Paper, signers: &Signers) -> Result<Accepted, Refuse
         digest: Digest::of(&paper.statement),
         proof: Proof {
             fingerprint: fingerprint(&envelope.key),
+            kind: envelope.key.algorithm().as_str().to_owned(),
             presence,
         },
         statement,

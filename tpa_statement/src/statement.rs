@@ -245,6 +245,18 @@ impl Statement {
             says,
         })
     }
+
+    /// Whether it is for a host that goes by any of these names.
+    #[must_use]
+    pub fn is_for(&self, host: &[&str]) -> bool {
+        host.iter().any(|name| self.hosts.contains(*name))
+    }
+
+    /// Whether its time is over at `now`, in seconds since 1970.
+    #[must_use]
+    pub const fn has_expired(&self, now: i64) -> bool {
+        self.expires <= now
+    }
 }
 
 /// Takes the keys that the verb has; any that is left over is refused.

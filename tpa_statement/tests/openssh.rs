@@ -2,15 +2,17 @@
 //! verify` refuses is not, for every kind of key that it makes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod desk;
+
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
 use tpa_statement::accept::{Accepted, Refused, accept, authenticate};
 use tpa_statement::paper::Paper;
 use tpa_statement::signers::Signers;
 use tpa_statement::sshsig::Presence;
+
+use desk::Desk;
 
 /// 2026-11-25T16:10:00Z.
 const NOW: i64 = 1_795_623_000;
@@ -18,76 +20,29 @@ const NOW: i64 = 1_795_623_000;
 const STATEMENT: &str = r#"{"v":1,"verb":"revoke","id":"7H2KM4QX","by":"carol","hosts":["web-01"],
     "at":"2026-11-25T16:00:00Z","expires":"2026-11-25T17:00:00Z","reason":"enough"}"#;
 
-/// A folder with keys.
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn keygen(&self, arguments: &[&str]) -> bool {
-        let mut command = Command::new("/usr/bin/ssh-keygen");
-        command.args(arguments).current_dir(self.folder.path());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-            .status()
-            .expect("openssh-client is installed")
-            .success()
-    }
-
-    /// Makes a key, and gives its public half.
-    fn key(&self, name: &str, kind: &[&str]) -> String {
-        let made = self.keygen(&[&["-q", "-N", "", "-f", name, "-t"], kind].concat());
-        assert!(made, "{kind:?}");
-        fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap()
-    }
-
-    fn sign(&self, key: &str, namespace: &str, statement: &str) -> Paper {
-        let file = self.path("statement");
-        fs::write(&file, statement).unwrap();
-        let _ = fs::remove_file(self.path("statement.sig"));
-        assert!(self.keygen(&["-Y", "sign", "-f", key, "-n", namespace, "statement"]));
-        Paper {
-            statement: statement.into(),
-            signature: fs::read_to_string(self.path("statement.sig")).unwrap(),
-        }
-    }
-
-    /// What OpenSSH says of the same paper and the same file of signers.
-    fn openssh_takes(&self, paper: &Paper, signers: &str, by: &str) -> bool {
-        fs::write(self.path("signers"), signers).unwrap();
-        fs::write(self.path("paper.sig"), &paper.signature).unwrap();
-        fs::write(self.path("paper"), &paper.statement).unwrap();
-        let mut command = Command::new("/usr/bin/ssh-keygen");
-        command
-            .args([
-                "-Y",
-                "verify",
-                "-f",
-                "signers",
-                "-I",
-                by,
-                "-n",
-                "statement@tpa.v1",
-            ])
-            .args(["-O", "verify-time=20261125160000Z", "-s", "paper.sig"])
-            .current_dir(self.folder.path())
-            .stdin(fs::File::open(self.path("paper")).unwrap())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.status().unwrap().success()
-    }
+/// What OpenSSH says of the same paper and the same file of signers.
+fn openssh_takes(desk: &Desk, paper: &Paper, signers: &str, by: &str) -> bool {
+    fs::write(desk.path("signers"), signers).unwrap();
+    fs::write(desk.path("paper.sig"), &paper.signature).unwrap();
+    fs::write(desk.path("paper"), &paper.statement).unwrap();
+    let mut command = Command::new("/usr/bin/ssh-keygen");
+    command
+        .args([
+            "-Y",
+            "verify",
+            "-f",
+            "signers",
+            "-I",
+            by,
+            "-n",
+            "statement@tpa.v1",
+        ])
+        .args(["-O", "verify-time=20261125160000Z", "-s", "paper.sig"])
+        .current_dir(desk.path(""))
+        .stdin(fs::File::open(desk.path("paper")).unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().unwrap().success()
 }
 
 fn taken(paper: &Paper, signers: &str) -> Result<Accepted, Refused> {
@@ -97,7 +52,7 @@ fn taken(paper: &Paper, signers: &str) -> Result<Accepted, Refused> {
 /// Taken here and by OpenSSH.
 fn both_take(desk: &Desk, paper: &Paper, signers: &str) -> Accepted {
     assert!(
-        desk.openssh_takes(paper, signers, "carol"),
+        openssh_takes(desk, paper, signers, "carol"),
         "OpenSSH: {signers}"
     );
     taken(paper, signers).unwrap()
@@ -106,7 +61,7 @@ fn both_take(desk: &Desk, paper: &Paper, signers: &str) -> Accepted {
 /// Refused here and by OpenSSH.
 fn both_refuse(desk: &Desk, paper: &Paper, signers: &str) -> String {
     assert!(
-        !desk.openssh_takes(paper, signers, "carol"),
+        !openssh_takes(desk, paper, signers, "carol"),
         "OpenSSH: {signers}"
     );
     taken(paper, signers).unwrap_err().to_string()
@@ -133,7 +88,7 @@ fn every_kind_of_key_signs() {
         // Any byte of it makes it another statement.
         let mut changed = paper.clone();
         changed.statement[100] ^= 1;
-        assert!(!desk.openssh_takes(&changed, &signers, "carol"), "{name}");
+        assert!(!openssh_takes(&desk, &changed, &signers, "carol"), "{name}");
         assert!(authenticate(&changed, &Signers::parse(&signers).unwrap()).is_err());
     }
 }

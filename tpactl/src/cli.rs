@@ -17,7 +17,7 @@ Exit codes:
   1 failure                       6 no such id, or ambiguous
   2 usage                         7 changes nothing
   3 still pending at the timeout  8 tpad cannot be reached
-  4 not permitted                 9 audit verification failed
+  4 not permitted                 9 verification failed
 
 Spans of time are written 7d8h30m10s, a unit always. An id may be shortened to a beginning that
 is its alone; case and dash do not count.";
@@ -67,7 +67,7 @@ pub enum Verb {
     Log(verbs::log::Args),
     /// Report on a grant, or on all of a time
     Report(verbs::report::Args),
-    /// Check the audit chain
+    /// Check the audit chain, or a signed statement
     Verify(verbs::verify::Args),
     /// Check the configuration before it is loaded
     Check(verbs::check::Args),
@@ -168,6 +168,10 @@ mod tests {
             "tpactl report",
             "tpactl ls --json -o csv",
             "tpactl verify -o csv",
+            "tpactl verify --statement paper --log none",
+            "tpactl verify --statement paper --resend",
+            "tpactl verify --statement paper --strict",
+            "tpactl verify --signers signers",
             "tpactl report --since 7d --csv --json",
             "tpactl report 7H2KM4QX --since 7d",
         ] {
@@ -202,6 +206,7 @@ mod tests {
             "tpactl report --since 30d --until 2026-11-24 --csv",
             "tpactl check /etc/tpa --json",
             "tpactl check -o json",
+            "tpactl verify --statement - --signers signers --json",
             "tpactl ls -o wide",
             "tpactl log --follow -o csv",
             "tpactl report 7H2K -o csv",

@@ -32,7 +32,7 @@ pub enum Exit {
     NoChange = 7,
     /// `tpad` cannot be reached.
     Unreachable = 8,
-    /// The audit chain has a break.
+    /// The audit chain has a break, or a statement was not signed by whom it names.
     Unverified = 9,
 }
 

@@ -14,7 +14,7 @@ const API_VERSION: &str = "tpa/v1";
 
 /// A moment, in seconds since 1970.
 #[derive(Debug, Clone, Copy)]
-struct Time(i64);
+pub struct Time(pub i64);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

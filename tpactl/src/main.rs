@@ -11,6 +11,7 @@ mod doctor;
 mod fail;
 mod form;
 mod goal;
+mod input;
 mod json;
 mod logs;
 mod picker;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::fail::{Exit, Fail};
+use crate::input::read_text;
 
 /// Columns of a terminal that does not know its size.
 const UNKNOWN_WIDTH: usize = 80;
@@ -73,6 +74,11 @@ impl Screen {
             format!("tpactl {verb} asks for confirmation, and this is not a terminal"),
             format!("look at it with tpactl show, then repeat tpactl {verb} with --yes"),
         ))
+    }
+
+    /// All that comes on stdin, a text of at most so many bytes.
+    pub fn input(&self, most: usize) -> io::Result<String> {
+        read_text(&mut *self.answers.borrow_mut(), most)
     }
 
     /// Asks a question that is answered with y or n; anything but a clear yes is a no.

@@ -3,6 +3,7 @@
 pub mod daemon;
 mod golden;
 mod restart;
+mod statement;
 
 use std::os::unix::net::UnixStream;
 

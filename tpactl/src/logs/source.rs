@@ -1,9 +1,8 @@
 //! Where the lines come from: a log file with those it was rotated into, or the journal.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -13,6 +12,7 @@ use super::bounded::{Budget, LINE_MAX, Line};
 use super::compare::Comparison;
 use super::line::{Heard, heard, heard_tagged};
 use crate::fail::{Exit, Fail};
+use crate::input::open_regular;
 
 /// Where distributions put what goes to `authpriv`: Debian, then Fedora.
 const FILES: [&str; 2] = ["/var/log/auth.log", "/var/log/secure"];
@@ -127,20 +127,8 @@ fn read_files(path: &Path, comparison: &mut Comparison<'_>, budget: &mut Budget)
     Ok(())
 }
 
-/// Opens a regular file and nothing else: a device has no end, and a pipe may never have a beginning.
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        return Ok(file);
-    }
-    Err(io::Error::other("it is not a regular file"))
-}
-
 fn read_file(path: &Path, comparison: &mut Comparison<'_>, budget: &mut Budget) -> io::Result<()> {
-    let file = open(path)?;
+    let file = open_regular(path)?;
     budget.has_room_for(file.metadata()?.len())?;
     if path.extension().is_some_and(|extension| extension == "gz") {
         let mut gzip = Tool::start("/usr/bin/gzip", &["-dc"], Stdio::from(file))?;
@@ -399,7 +387,7 @@ mod tests {
     fn a_file_that_is_no_log_by_its_size_is_an_error_before_it_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sparse");
-        File::create(&path).unwrap().set_len(20 << 30).unwrap();
+        fs::File::create(&path).unwrap().set_len(20 << 30).unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("more than"), "{error}");
     }

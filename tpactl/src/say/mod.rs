@@ -6,6 +6,7 @@ pub mod page;
 pub mod report;
 pub mod request;
 pub mod role;
+pub mod statement;
 pub mod style;
 pub mod table;
 pub mod time;

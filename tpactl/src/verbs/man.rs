@@ -103,6 +103,6 @@ mod tests {
                 );
             }
         }
-        assert!(page.contains("9 audit verification failed"));
+        assert!(page.contains("9 verification failed"));
     }
 }

@@ -1,5 +1,8 @@
-//! `tpactl verify`: walks the audit chain, and compares it with the log.
+//! `tpactl verify`: walks the audit chain, and compares it with the log; or checks a signed statement.
 
+mod statement;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -20,6 +23,8 @@ Examples:
   tpactl verify --log journal
   tpactl verify --resend; tpactl verify
   tpactl verify --log /srv/logs/web-01/auth.log
+  tpactl verify --statement approval.txt
+  tpactl verify --statement - --signers ./signers < approval.txt
   tpactl verify --json || echo \"the trail was touched\"";
 
 /// Most events asked for again in one call.
@@ -47,6 +52,14 @@ pub struct Args {
     /// can write to the log can make them
     #[arg(long)]
     strict: bool,
+    /// Check instead whether this file (- for stdin) is a statement signed by whom it names; only
+    /// the signature counts: neither tpad nor this host is asked, and nothing is decided
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "resend", "strict"])]
+    statement: Option<PathBuf>,
+    /// Who signs as whom (ssh-keygen(1), ALLOWED SIGNERS), in place of /etc/tpa/signers, which has to
+    /// be root's alone
+    #[arg(long, value_name = "FILE", requires = "statement")]
+    signers: Option<PathBuf>,
     #[command(flatten)]
     format: WholeFormat,
 }
@@ -75,6 +88,10 @@ struct Log<'a> {
 
 /// Has `tpad` walk the chain, reads the log, and names what does not fit.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    if let Some(file) = &args.statement {
+        let signers = args.signers.as_deref();
+        return statement::run(file, signers, args.format.is_json(), context);
+    }
     let client = context.client().await?;
     let (chain, broken) = walk(&client, 0).await?;
     let source = args
