@@ -11,6 +11,7 @@
 pub mod access;
 pub mod base;
 pub mod bus;
+pub mod calls;
 pub mod chain;
 pub mod clock;
 pub mod container;

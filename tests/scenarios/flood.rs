@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tpa_tests::access::{is_by_now_on_time, stay};
+use tpa_tests::calls::calls;
 use tpa_tests::clock;
 use tpa_tests::grant::{grant, role as grant_role};
 use tpa_tests::host::Host;
@@ -98,26 +99,6 @@ fn all_end_in(host: &Host, seconds: u64) -> Result<Duration> {
         ),
     )?;
     Ok(Duration::from_secs(end))
-}
-
-/// How many system calls tpad makes meanwhile, with these options of strace(1).
-fn calls(host: &Host, options: &str, story: impl FnOnce() -> Result<()>) -> Result<u32> {
-    let mut strace = host.start(&format!(
-        "exec strace --attach=$(pidof tpad) {options} --summary-only --output=/root/calls 2>&1"
-    ))?;
-    strace.line_with("attached")?;
-    story()?;
-    host.root("pkill -x strace").ok()?;
-    strace.finish()?;
-    let table = host.root("cat /root/calls");
-    let total = table
-        .ok()?
-        .lines()
-        .find(|line| line.trim_end().ends_with(" total"));
-    let total = total.with_context(|| format!("no total in {table}"))?;
-    // Columns: % of time, seconds, microseconds a call, calls, errors.
-    let calls = total.split_whitespace().nth(3).context("calls")?;
-    Ok(calls.parse()?)
 }
 
 /// What tpad and all that it starts take while somebody is refused, somebody comes in, and a request is
