@@ -197,7 +197,7 @@ impl Row for Finding {
         vec![
             self.area.to_owned(),
             self.problem.clone(),
-            self.mend.clone(),
+            self.fix.clone(),
             self.severity.word().to_owned(),
         ]
     }

@@ -100,7 +100,7 @@ mod tests {
         let found = examine(&host.host).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
-            found[0].problem.contains("after 2m") && found[0].mend.contains("LoginGraceTime 630")
+            found[0].problem.contains("after 2m") && found[0].fix.contains("LoginGraceTime 630")
         );
         fake::saying!(host, "/usr/sbin/sshd", true, "logingracetime 630\n");
         assert_eq!(examine(&host.host).unwrap(), Vec::new());
@@ -120,7 +120,7 @@ mod tests {
         let found = examine(&host.host).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].problem.contains("MaxStartups 10:30:100"));
-        assert!(found[0].mend.contains("MaxStartups 20:30:100"));
+        assert!(found[0].fix.contains("MaxStartups 20:30:100"));
         fake::saying!(
             host,
             "/usr/sbin/sshd",

@@ -56,6 +56,6 @@ mod tests {
             found[0].problem,
             "tpad.service is masked: it does not start with the host"
         );
-        assert_eq!(found[0].mend, "systemctl enable tpad.service");
+        assert_eq!(found[0].fix, "systemctl enable tpad.service");
     }
 }

@@ -55,7 +55,7 @@ mod tests {
             "[DEFAULT]\n#ignoreip = 10.0.0.0/8\nignoreip = 127.0.0.1/8 ::1\n",
         );
         let found = examine(&host.host).unwrap();
-        assert!(found[0].mend.contains("ignoreip"));
+        assert!(found[0].fix.contains("ignoreip"));
         host.write("etc/fail2ban/jail.d/office.conf", "ignoreip=192.0.2.0/24\n");
         assert_eq!(examine(&host.host).unwrap(), Vec::new());
         host.write("etc/fail2ban/jail.d/office.conf", "\n");

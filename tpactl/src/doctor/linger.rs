@@ -56,9 +56,9 @@ mod tests {
         host.write("var/lib/systemd/linger/bob", "");
         host.write("var/lib/systemd/linger/alice", "");
         let found = examine(&host.host).unwrap();
-        let mends: Vec<&str> = found.iter().map(|finding| finding.mend.as_str()).collect();
+        let fixes: Vec<&str> = found.iter().map(|finding| finding.fix.as_str()).collect();
         assert_eq!(
-            mends,
+            fixes,
             [
                 "loginctl disable-linger alice",
                 "loginctl disable-linger bob"

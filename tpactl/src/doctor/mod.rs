@@ -1,4 +1,4 @@
-//! What leaves a host unprotected, or its people locked out, and how to mend it. Each area is a
+//! What leaves a host unprotected, or its people locked out, and how to fix it. Each area is a
 //! file that looks at one thing; all of them only read.
 
 mod accounts;
@@ -39,7 +39,7 @@ pub struct Finding {
     /// What is wrong.
     pub problem: String,
     /// What to do.
-    pub mend: String,
+    pub fix: String,
     /// How bad it is. There is no default: whoever adds a finding chooses.
     pub severity: Severity,
 }
@@ -68,18 +68,18 @@ impl Severity {
 
 impl Finding {
     /// The host is not protected by TPA, or people are shut out.
-    fn error(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::of(Severity::Error, area, problem, mend)
+    fn error(area: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::of(Severity::Error, area, problem, fix)
     }
 
     /// What is protected is so less than it could be.
-    fn warning(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::of(Severity::Warning, area, problem, mend)
+    fn warning(area: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::of(Severity::Warning, area, problem, fix)
     }
 
     /// Nothing is known to be wrong: most often it could not be looked at.
-    fn info(area: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::of(Severity::Info, area, problem, mend)
+    fn info(area: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::of(Severity::Info, area, problem, fix)
     }
 
     /// One as severe as is said.
@@ -87,13 +87,13 @@ impl Finding {
         severity: Severity,
         area: &'static str,
         problem: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> Self {
         Self {
             severity,
             area,
             problem: problem.into(),
-            mend: mend.into(),
+            fix: fix.into(),
         }
     }
 }

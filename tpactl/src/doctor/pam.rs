@@ -266,7 +266,7 @@ mod tests {
                 (false, false) => &mut files[1],
                 (false, true) => &mut files[2],
             };
-            file.1 = by_hand(&file.1, &finding.mend);
+            file.1 = by_hand(&file.1, &finding.fix);
             steps += 1;
             assert!(steps < 10, "{:?}", finding.problem);
         }
@@ -280,9 +280,9 @@ mod tests {
         host.write("etc/pam.d/common-account", "account required pam_unix.so\n");
         for finding in examine(&host.host).unwrap() {
             assert!(
-                finding.mend.contains("make-authselect-profile"),
+                finding.fix.contains("make-authselect-profile"),
                 "{}",
-                finding.mend
+                finding.fix
             );
         }
     }

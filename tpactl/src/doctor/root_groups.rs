@@ -81,6 +81,6 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(problems[0].starts_with("alice is in group docker,"));
         assert!(problems[1].starts_with("bob is in group disk,"));
-        assert!(found[0].mend.starts_with("gpasswd -d alice docker"));
+        assert!(found[0].fix.starts_with("gpasswd -d alice docker"));
     }
 }

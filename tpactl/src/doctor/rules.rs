@@ -169,7 +169,7 @@ mod tests {
         host.write("etc/sudoers.d/users", "#1001 ALL = ALL # by number\n");
         assert_eq!(examine(&host.host).unwrap(), found);
         assert_eq!(
-            found[0].mend,
+            found[0].fix,
             "mv /etc/sudoers.d/users /etc/sudoers.d/0-users"
         );
     }

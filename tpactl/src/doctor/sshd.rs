@@ -14,7 +14,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     if version.is_none_or(|version| version < FIRST_WITH_PENALTIES) {
         return Ok(Vec::new());
     }
-    let mend = "add PerSourcePenaltyExemptList with your networks to /etc/ssh/sshd_config";
+    let fix = "add PerSourcePenaltyExemptList with your networks to /etc/ssh/sshd_config";
     let Some(settings) = settings(host) else {
         return Ok(vec![unknown()]);
     };
@@ -24,7 +24,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     Ok(vec![Finding::warning(
         AREA,
         "four refused logins make sshd shut out their source address (PerSourcePenalties)",
-        mend,
+        fix,
     )])
 }
 
@@ -89,7 +89,7 @@ mod tests {
             "OpenSSH_10.0p2\npersourcepenalties crash:90 noauth:1\n"
         );
         let found = examine(&host.host).unwrap();
-        assert!(found[0].mend.contains("PerSourcePenaltyExemptList"));
+        assert!(found[0].fix.contains("PerSourcePenaltyExemptList"));
         fake::saying!(
             host,
             "/usr/sbin/sshd",

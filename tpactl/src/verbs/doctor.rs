@@ -42,7 +42,7 @@ fn tell(all: &[Finding], args: &Args, context: &Context) -> Result<Exit, Fail> {
         let least = args.severity.word();
         format!(
             "nothing as severe as {least} was found, but less: {}",
-            count(all)
+            totals(all)
         )
     };
     context.show_list(
@@ -65,17 +65,15 @@ fn at_least(least: Severity, findings: &[Finding]) -> Vec<Finding> {
 }
 
 /// How many of each severity, those that are not shown too.
-fn count(findings: &[Finding]) -> String {
+fn totals(findings: &[Finding]) -> String {
     let of = |severity| {
         let number = findings.iter().filter(|one| one.severity == severity);
         number.count()
     };
-    let plural = |number| if number == 1 { "" } else { "s" };
-    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     format!(
-        "{errors} error{}, {warnings} warning{}, {} info",
-        plural(errors),
-        plural(warnings),
+        "{}, {}, {} info",
+        say::count(of(Severity::Error), "error"),
+        say::count(of(Severity::Warning), "warning"),
         of(Severity::Info)
     )
 }
@@ -86,10 +84,10 @@ pub fn lines(shown: &[Finding], all: &[Finding], width: Option<usize>) -> Vec<St
         let severity = finding.severity.word();
         let problem = say::clean(&finding.problem);
         let problem = format!("{severity}: {}: {problem}", finding.area);
-        let fix = format!("  fix: {}", say::clean(&finding.mend));
+        let fix = format!("  fix: {}", say::clean(&finding.fix));
         [wrap(&problem, 2, width), wrap(&fix, 7, width)].concat()
     });
-    each.chain([format!("found: {}", count(all))]).collect()
+    each.chain([format!("found: {}", totals(all))]).collect()
 }
 
 #[derive(serde::Serialize)]
@@ -110,8 +108,8 @@ impl json::View for Finding {
         Form {
             area: self.area,
             problem: &self.problem,
-            fix: &self.mend,
-            mend: &self.mend,
+            fix: &self.fix,
+            mend: &self.fix,
             severity: self.severity.word(),
         }
     }
