@@ -154,6 +154,24 @@ impl<'d, 't> Section<'d, 't> {
         self.text_of(value, "must be text in quotes")
     }
 
+    /// Which of two words stands there; the default when none or another does.
+    pub(super) fn either<T: Copy + Default>(
+        &mut self,
+        key: &'static str,
+        words: [(&str, T); 2],
+    ) -> T {
+        let Some(given) = self.string(key) else {
+            return T::default();
+        };
+        if let Some((_, meant)) = words.iter().find(|(word, _)| word == given.get_ref()) {
+            return *meant;
+        }
+        let [(one, _), (other, _)] = words;
+        let message = format!("must be \"{one}\" or \"{other}\"");
+        self.document().report(&given.span(), message);
+        T::default()
+    }
+
     /// A list of strings.
     pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<Spanned<String>>> {
         let value = self.take(key)?;

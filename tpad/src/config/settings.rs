@@ -227,18 +227,10 @@ fn audit(mut section: Section<'_, '_>) -> (AuditFormat, Option<u64>) {
 }
 
 fn audit_format(section: &mut Section<'_, '_>) -> AuditFormat {
-    let Some(format) = section.string("format") else {
-        return AuditFormat::default();
-    };
-    match format.get_ref().as_str() {
-        "kv" => AuditFormat::Kv,
-        "cee" => AuditFormat::Cee,
-        _ => {
-            let message = "must be \"kv\" or \"cee\"";
-            section.document().report(&format.span(), message);
-            AuditFormat::default()
-        }
-    }
+    section.either(
+        "format",
+        [("kv", AuditFormat::Kv), ("cee", AuditFormat::Cee)],
+    )
 }
 
 fn notify(section: &mut Section<'_, '_>) -> Option<String> {

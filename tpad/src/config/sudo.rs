@@ -29,18 +29,7 @@ pub(super) fn rule(mut section: Section<'_, '_>, people: &dyn People) -> SudoRul
 
 /// `on_end`; `kill` unless it says otherwise.
 pub(super) fn on_end(section: &mut Section<'_, '_>) -> OnEnd {
-    let Some(given) = section.string("on_end") else {
-        return OnEnd::default();
-    };
-    match given.get_ref().as_str() {
-        "kill" => OnEnd::Kill,
-        "keep" => OnEnd::Keep,
-        _ => {
-            let message = "must be \"kill\" or \"keep\"";
-            section.document().report(&given.span(), message);
-            OnEnd::default()
-        }
-    }
+    section.either("on_end", [("kill", OnEnd::Kill), ("keep", OnEnd::Keep)])
 }
 
 /// `as`, which has no default: what is left out must never mean root.
