@@ -19,6 +19,8 @@ pub struct Wall {
 pub struct Clock {
     /// Seconds since 1970 in UTC.
     pub now: i64,
+    /// What it is when it is read again, given what it was.
+    pub later: fn(i64) -> i64,
     /// What the reader's clock shows at a time, given in seconds since 1970.
     pub wall: fn(i64) -> Wall,
     /// When the reader's clock shows this, in order: once, never (in the hour that summer time leaves
@@ -31,6 +33,7 @@ impl Clock {
     pub fn read() -> Self {
         Self {
             now: now(),
+            later: |_| now(),
             wall,
             unix,
         }
@@ -38,7 +41,10 @@ impl Clock {
 
     /// The same zone, at the time it is now: for commands that run for long.
     pub fn again(self) -> Self {
-        Self { now: now(), ..self }
+        Self {
+            now: (self.later)(self.now),
+            ..self
+        }
     }
 }
 
@@ -99,6 +105,7 @@ pub fn fixed() -> Clock {
     const HOUR: i64 = 3_600;
     Clock {
         now: 1_795_527_060,
+        later: |now| now,
         wall: |at| Wall {
             time: chrono::DateTime::from_timestamp(at + HOUR, 0)
                 .unwrap()
@@ -118,6 +125,7 @@ pub fn autumn_night() -> Clock {
     const BACK: i64 = 1_792_890_000;
     Clock {
         now: BACK - 2 * HOUR,
+        later: |now| now,
         wall: |at| {
             let (ahead, zone) = if at < BACK { (2, "CEST") } else { (1, "CET") };
             Wall {
