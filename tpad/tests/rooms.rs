@@ -114,6 +114,23 @@ fn what_reads_the_configuration_knows_nothing_of_what_uses_it() {
 }
 
 #[test]
+fn nobody_but_the_ledger_refuses_a_command_or_ends_access() {
+    for room in ["engine", "bus", "notify"] {
+        for file in sources(room).iter().filter(|file| !is_a_test(file)) {
+            let code = code(file);
+            for decision in ["(Refused {", "Event::Closed {", "Event::GrantActivated {"] {
+                assert!(!code.contains(decision), "{}: {decision}", file.display());
+            }
+        }
+    }
+}
+
+/// Whether a file holds tests alone.
+fn is_a_test(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == "tests.rs")
+}
+
+#[test]
 fn a_room_is_found_wherever_code_names_it() {
     let code = "use crate::host::paths;\nlet x = crate::bus::call();\nlet y = crate::CONSTANT;";
     assert_eq!(used(code), BTreeSet::from(["bus", "host"]));

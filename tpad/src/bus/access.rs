@@ -20,7 +20,7 @@ use super::process::Held;
 use super::view;
 use crate::accounts::Account;
 use crate::engine::{Engine, Error, What};
-use crate::ledger::{Asked, Caller, Identity, Kind, Refused, Request, Stage};
+use crate::ledger::{Asked, Caller, Identity, Refused, Request, Stage, may_ask_for};
 use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
 
@@ -79,14 +79,7 @@ impl Access {
     /// The account of somebody who is named.
     async fn account(&self, name: &str) -> Result<Account, Refusal> {
         let shown = tpa_bus::text::one_line(name, 40);
-        let refused = |why: String| {
-            Refusal::from(Error::Refused(Refused {
-                kind: Kind::Invalid,
-                why,
-                next: Some("see who is known here: getent passwd".to_owned()),
-                record: None,
-            }))
-        };
+        let refused = |why: String| Refusal::from(Error::Refused(Refused::user(why)));
         if name.len() > NAME_MAX {
             return Err(refused(format!("there is no user {shown}")));
         }
@@ -536,7 +529,7 @@ pub(super) fn roles_for(engine: &Engine, caller: &Caller) -> Vec<wire::Role> {
     let asked = policy
         .roles
         .values()
-        .filter(|role| view::may_ask(&policy, caller, role));
+        .filter(|role| may_ask_for(&policy, role, &caller.identity));
     asked
         .map(|role| view::role(&policy, caller, role))
         .collect()

@@ -17,10 +17,11 @@ use zruntime::SharedRuntime;
 use super::caller::{is_root, named};
 use super::seats::Seats;
 use super::{access, view, words};
-use crate::engine::gate::{Answer, Arrival};
 use crate::engine::{Engine, Error};
 use crate::host::process;
-use crate::ledger::{Caller, CommandLine, Identity, Person, Place, Proof, Why, bounded_name};
+use crate::ledger::{
+    Answer, Arrival, Caller, CommandLine, Identity, Person, Place, Proof, Why, bounded_name,
+};
 use crate::policy::Gives;
 
 /// How long the answer to someone who starts a grant by using it waits for its rules: well within

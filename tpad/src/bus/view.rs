@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use tpa_bus::access as wire;
-use tpa_bus::offline::NOBODY;
 
 use crate::audit::line;
 use crate::clock::Now;
@@ -218,12 +217,6 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
         goes_on: role.gives.goes_on(),
         warnings: Some(warnings(policy, &role.name, &role.gives)),
     }
-}
-
-/// Whether the person may ask for the role.
-pub(super) fn may_ask(policy: &Policy, caller: &Caller, role: &Role) -> bool {
-    let uid = caller.person().uid;
-    uid != 0 && uid != NOBODY && caller.identity.is_meant(policy, &role.requesters)
 }
 
 pub(super) fn event(record: &Record, format: AuditFormat) -> wire::Event {

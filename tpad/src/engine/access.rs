@@ -1,17 +1,18 @@
 //! What people command and read.
 
 use anyhow::Context as _;
-use tpa_bus::id::{Id, normalize};
+use tpa_bus::id::Id;
 use zruntime::SharedRuntime;
 
-use super::{AUDIT_GROUP, Engine, Error, Inner, Result};
+use super::{Engine, Inner, Result};
 use crate::clock::Now;
 use crate::host::paths::Paths;
 use crate::host::rules::in_rust;
 use crate::ledger::{
-    Asked, Caller, Command, Event, Kind, Refused, Request, Session, decide, may_decide_now,
+    Asked, Caller, Command, Event, Found, Refused, Request, Session, audit_only, begins_within,
+    decide, fits_sudo, id_prefix, may_audit, may_decide_now, may_see, may_see_session, pick,
+    roles_decided_by,
 };
-use crate::policy::{Gives, lacking};
 use crate::store::{EventQuery, Record, RequestQuery, Store, Visible, Walk};
 
 /// How long a reply waits for the host to follow, in seconds. What was decided is recorded
@@ -57,9 +58,6 @@ impl Engine {
     /// A refusal, or what kept it from being recorded.
     pub fn ask(&self, caller: &Caller, asked: Asked) -> Result<Request> {
         let mut inner = self.lock();
-        if let Some(role) = inner.policy.roles.get(&asked.role) {
-            can_give(&asked.role, &role.gives)?;
-        }
         let id = fresh_id(&inner)?;
         self.command(&mut inner, caller, &Command::Ask(id, asked), id)
     }
@@ -71,13 +69,6 @@ impl Engine {
     pub fn act(&self, caller: &Caller, id: Id, what: What) -> Result<Request> {
         let mut inner = self.lock();
         ensure_loaded(&mut inner, id)?;
-        if let (What::Approve { .. }, Some(request)) = (&what, inner.state.requests.get(&id)) {
-            let role = inner.policy.roles.get(&request.role);
-            can_give(
-                &request.role,
-                role.map_or(&request.gives, |role| &role.gives),
-            )?;
-        }
         let (command, about) = match what {
             What::Approve {
                 duration_s,
@@ -128,6 +119,9 @@ impl Engine {
     ) -> Result<Request> {
         let now = self.tick(inner)?;
         let policy = std::sync::Arc::clone(&inner.policy);
+        fits_sudo(&inner.state, &policy, command, || {
+            in_rust(&Paths::default().sudo).unwrap_or(false)
+        })?;
         match decide(&inner.state, &policy, caller, command, &now) {
             Ok(events) => self.record(inner, Some(caller), events, &now)?,
             Err(mut refused) => {
@@ -146,58 +140,25 @@ impl Engine {
     ///
     /// # Errors
     /// When there is none, or more than one.
-    pub fn resolve(&self, caller: &Caller, text: &str) -> Result<Id> {
-        match self.look_for(caller, text)? {
-            Found::Visible(id) | Found::Hidden(id) => Ok(id),
-        }
+    pub fn resolve(&self, caller: &Caller, typed: &str) -> Result<Id> {
+        Ok(self.look_for(caller, typed)?.to_act_on())
     }
 
     /// The request that a person means to look at.
     ///
     /// # Errors
     /// When there is none, more than one, or they may not see it.
-    pub fn find(&self, caller: &Caller, text: &str) -> Result<Id> {
-        match self.look_for(caller, text)? {
-            Found::Visible(id) => Ok(id),
-            Found::Hidden(id) => Err(Error::Refused(Refused {
-                kind: Kind::NotPermitted,
-                why: format!("you may not see {id}"),
-                next: Some("see your own requests: tpactl ls --mine".to_owned()),
-                record: None,
-            })),
-        }
+    pub fn find(&self, caller: &Caller, typed: &str) -> Result<Id> {
+        Ok(self.look_for(caller, typed)?.to_look_at()?)
     }
 
-    fn look_for(&self, caller: &Caller, text: &str) -> Result<Found> {
+    fn look_for(&self, caller: &Caller, typed: &str) -> Result<Found> {
         let inner = self.lock();
-        let prefix = normalize(text).ok_or_else(|| Refused::unknown_id(text))?;
-        let found = inner
+        let candidates = inner
             .store
-            .requests_by_prefix(&prefix)
+            .requests_by_prefix(&id_prefix(typed)?)
             .map_err(anyhow::Error::new)?;
-        let visible: Vec<Id> = found
-            .iter()
-            .filter(|request| may_see(&inner, caller, request))
-            .map(|request| request.id)
-            .collect();
-        match visible.as_slice() {
-            [id] => Ok(Found::Visible(*id)),
-            // Nobody guesses a whole id: who knows it was told.
-            [] => found
-                .iter()
-                .find(|request| request.id.as_str() == prefix)
-                .map(|request| Found::Hidden(request.id))
-                .ok_or_else(|| Refused::unknown_id(text).into()),
-            several => {
-                let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
-                Err(Error::Refused(Refused {
-                    kind: Kind::UnknownId,
-                    why: format!("{prefix} is the beginning of {}", ids.join(", ")),
-                    next: Some("give more of the id".to_owned()),
-                    record: None,
-                }))
-            }
-        }
+        Ok(pick(&inner.policy, caller, typed, &candidates)?)
     }
 
     /// One request, as it is at this moment.
@@ -226,7 +187,7 @@ impl Engine {
         self.tick(&mut inner)?;
         let mut query = query.clone();
         if !may_audit(caller) {
-            let roles = roles_decided_by(&inner, caller);
+            let roles = roles_decided_by(&inner.policy, caller);
             if query.of.is_none() && roles.is_empty() {
                 // They see nothing else: the database need not be read through for it.
                 query.of = Some(caller.person().uid);
@@ -235,7 +196,7 @@ impl Engine {
             query.visible = Some(Visible { uid, roles });
         }
         let mut found = inner.store.requests(&query).map_err(anyhow::Error::new)?;
-        found.retain(|request| may_see(&inner, caller, request));
+        found.retain(|request| may_see(&inner.policy, caller, request));
         Ok(found)
     }
 
@@ -275,7 +236,7 @@ impl Engine {
         let requests = inner.state.requests.values();
         let mut found: Vec<_> = requests
             .filter(|request| request.is_open() && wanted(request))
-            .filter(|request| may_see(&inner, caller, request))
+            .filter(|request| may_see(&inner.policy, caller, request))
             .cloned()
             .collect();
         found.sort_by_key(|request| (std::cmp::Reverse(request.requested_at), request.id));
@@ -285,15 +246,8 @@ impl Engine {
     /// Open sessions that the caller may see; of one grant, when one is named.
     pub fn sessions(&self, caller: &Caller, grant: Option<Id>) -> Vec<Session> {
         let inner = self.lock();
-        let visible = |session: &&Session| {
-            may_audit(caller)
-                || caller.acts_for(session.user.uid)
-                || inner
-                    .state
-                    .requests
-                    .get(&session.grant)
-                    .is_some_and(|request| may_see(&inner, caller, request))
-        };
+        let visible =
+            |session: &&Session| may_see_session(&inner.state, &inner.policy, caller, session);
         let of_grant = |session: &&Session| grant.is_none_or(|id| session.grant == id);
         inner
             .state
@@ -321,16 +275,7 @@ impl Engine {
     pub async fn verify(&self, caller: &Caller, after: u64) -> Result<Walk> {
         audit_only(caller)?;
         let known = self.lock().store.head().clone();
-        // Not a break: nobody but the caller says that there ever was such an event.
-        if after > known.seq {
-            let head = known.seq;
-            return Err(Error::Refused(Refused {
-                kind: Kind::Invalid,
-                why: format!("there is no event {after}: the last is {head}"),
-                next: Some("walk from the beginning: tpactl verify".to_owned()),
-                record: None,
-            }));
-        }
+        begins_within(known.seq, after)?;
         let walking = move |store: &Store| store.walk_up_to(after, PIECE, &known);
         let walk = self.reader.read(walking).await?;
         let Some((seq, problem)) = walk.broken.clone() else {
@@ -353,7 +298,7 @@ impl Engine {
             return false;
         }
         let request = inner.state.requests.get(&id);
-        request.is_some_and(|request| may_see(&inner, caller, request))
+        request.is_some_and(|request| may_see(&inner.policy, caller, request))
     }
 
     /// Whether somebody may hear that an event was recorded.
@@ -380,33 +325,6 @@ impl Engine {
     }
 }
 
-/// What an id leads to.
-enum Found {
-    /// A request that the caller may see.
-    Visible(Id),
-    /// One that they may not.
-    Hidden(Id),
-}
-
-/// Refuses a role whose rules the installed sudo would not take, or would take for something else:
-/// better no access than access without what it gives, or without its record.
-fn can_give(role: &str, gives: &Gives) -> Result<()> {
-    let Some((what, next)) = lacking(gives) else {
-        return Ok(());
-    };
-    if !in_rust(&Paths::default().sudo).unwrap_or(false) {
-        return Ok(());
-    }
-    Err(Error::Refused(Refused {
-        kind: Kind::Invalid,
-        why: format!("{role} {what}, which this host's sudo-rs cannot do"),
-        next: Some(format!(
-            "ask for another role; an administrator can {next} in /etc/tpa/roles.d/{role}.toml"
-        )),
-        record: None,
-    }))
-}
-
 /// An id that no request has.
 fn fresh_id(inner: &Inner) -> anyhow::Result<Id> {
     loop {
@@ -427,41 +345,4 @@ fn ensure_loaded(inner: &mut Inner, id: Id) -> anyhow::Result<()> {
         inner.state.requests.insert(id, request);
     }
     Ok(())
-}
-
-fn roles_decided_by(inner: &Inner, caller: &Caller) -> Vec<String> {
-    let roles = inner.policy.roles.values();
-    roles
-        .filter(|role| caller.is_listed(&role.approvers))
-        .map(|role| role.name.clone())
-        .collect()
-}
-
-/// People see their own requests and those they may decide, or did; root and auditors see all.
-fn may_see(inner: &Inner, caller: &Caller, request: &Request) -> bool {
-    let decides = || {
-        inner
-            .policy
-            .roles
-            .get(&request.role)
-            .is_some_and(|role| caller.is_listed(&role.approvers))
-    };
-    let own = request.is_of(caller.person().uid);
-    may_audit(caller) || own || request.has_yes_by_all(caller) || decides()
-}
-
-fn may_audit(caller: &Caller) -> bool {
-    caller.is_root() || caller.is_in(AUDIT_GROUP)
-}
-
-fn audit_only(caller: &Caller) -> Result<()> {
-    if may_audit(caller) {
-        return Ok(());
-    }
-    Err(Error::Refused(Refused {
-        kind: Kind::NotPermitted,
-        why: "the audit trail is for root and the group tpa-audit".to_owned(),
-        next: Some("see your own requests: tpactl ls --mine, tpactl show ID".to_owned()),
-        record: None,
-    }))
 }

@@ -6,7 +6,7 @@
 
 mod access;
 mod follow;
-pub mod gate;
+mod gate;
 mod names;
 mod people;
 mod record;
@@ -27,8 +27,7 @@ use crate::config::load::Source;
 use crate::host::boot_file::{self, BootFile};
 use crate::host::cut::Marks;
 use crate::ledger::{
-    Doubt, Event, InDatabase, Lacking, Repeats, State, lacking_of, taken_away, unrecorded_ends,
-    void,
+    AtStart, Doubt, Event, InDatabase, Lacking, Repeats, State, lacking_of, unrecorded_ends,
 };
 use crate::plan::NoticeSent;
 use crate::policy::Policy;
@@ -44,17 +43,11 @@ pub use sessions::sessions;
 /// their grant has ended.
 const RECENT_S: i64 = 86_400;
 
+/// The fact that names the machine a database belongs to.
+const MACHINE: &str = "machine-id";
+
 /// Name of the file beside the database that tells what was last known of groups.
 const GROUPS: &str = "groups";
-
-/// Why an older copy of the database grants nothing.
-const OLD_COPY: &str = "the database lacks what was recorded in this boot";
-
-/// Why one that was copied from another machine grants nothing here.
-const ANOTHER_MACHINE: &str = "the database comes from another machine";
-
-/// The group that may read the audit trail.
-pub const AUDIT_GROUP: &str = "tpa-audit";
 
 /// The daemon's heart.
 #[derive(Debug)]
@@ -241,28 +234,24 @@ impl Engine {
             let what = format!("what this boot has seen ({}): {why}", boot_file::NAME);
             events.push(Event::HostDrift { id: None, what });
         }
-        let unclear = inner.store.unclear(&after)?;
-        let mut why = None;
-        if let Some(Lacking { seq, problem }) = lacking {
+        if let Some(Lacking { problem, .. }) = &lacking {
             tracing::error!("{problem}; what it still grants is ended");
-            inner.boot.alarm(now.wall_s, &problem);
-            events.push(Event::ChainBroken { seq, problem });
-            why = Some(OLD_COPY);
+            inner.boot.alarm(now.wall_s, problem);
         }
-        if run::is_of_another_machine(&inner.store)? {
-            why = Some(ANOTHER_MACHINE);
+        let unclear = inner.store.unclear(&after)?;
+        for one in &unclear {
+            tracing::error!("{} is ended: {}", one.id, one.why);
         }
-        match why {
-            Some(why) => events.extend(void(&after, why)),
-            None => events.extend(unclear.iter().filter_map(|one| {
-                tracing::error!("{} is ended: {}", one.id, one.why);
-                Some(taken_away(after.requests.get(&one.id)?, &one.why))
-            })),
-        }
+        let found = AtStart {
+            lacking,
+            belongs_to: inner.store.fact(MACHINE)?,
+            machine: run::machine_id(),
+            unclear: unclear.into_iter().map(|one| (one.id, one.why)).collect(),
+        };
+        events.extend(found.comes_to(&after));
         envelopes.extend(record::envelopes(None, events, &now));
         self.record_as_it_was(inner, envelopes, &now)?;
-        run::remember_machine(&mut inner.store)?;
-        Ok(())
+        Ok(inner.store.set_fact(MACHINE, &found.machine)?)
     }
 
     /// The configuration in force.

@@ -14,7 +14,9 @@ use zruntime::SharedRuntime;
 
 use super::Engine;
 use crate::accounts::{Accounts, LocalFiles};
-use crate::ledger::{Event, Fate, Person, Request, Seen, fate, is_undecided_or_on, taken_away};
+use crate::ledger::{
+    Accounts as Known, Fate, InFiles, Person, Request, end_of_lost, fate, is_undecided_or_on,
+};
 use crate::policy::Policy;
 use crate::watch::{Since, Watching};
 
@@ -30,15 +32,6 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 
 /// What the name service says of people, asked in one go.
 type Said = Vec<(Person, Answer<Person>)>;
-
-/// What is remembered of the accounts of people from one look to the next.
-#[derive(Debug, Default)]
-struct Memory {
-    /// Uids of those whose account stood in the host's own files, with its name.
-    local: BTreeMap<u32, String>,
-    /// How often in a row the name service said that there is no such account.
-    missing: BTreeMap<u32, u32>,
-}
 
 /// Why it is time to look.
 enum Cause {
@@ -57,7 +50,7 @@ enum Cause {
 /// Never by itself.
 pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Result<()> {
     let mut watch = Watching::over_accounts();
-    let mut memory = Memory::default();
+    let mut known = Known::default();
     let mut asked: BTreeSet<(u32, String)> = BTreeSet::new();
     let mut revision = None;
     let mut asking: Option<Pin<Box<dyn Future<Output = Said> + Send>>> = None;
@@ -71,7 +64,7 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
         let policy = engine.policy();
         stale |= revision.replace(policy.revision.clone()) != Some(policy.revision.clone());
         if stale {
-            engine.end_of_local_accounts(&mut memory);
+            engine.end_of_local_accounts(&mut known);
             asked.clear();
         }
         if asking.is_none() {
@@ -113,7 +106,7 @@ pub async fn people(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
             Cause::Recorded => {}
             Cause::Told(said) => {
                 asking = None;
-                let in_doubt = engine.end_of_lost_accounts(&mut memory, said);
+                let in_doubt = engine.end_of_lost_accounts(&mut known, said);
                 let longer = again.map_or(AGAIN.0, |last| last.saturating_mul(2).min(AGAIN.1));
                 again = in_doubt.then_some(longer);
             }
@@ -228,51 +221,43 @@ impl Engine {
     }
 
     /// Ends what belongs to accounts that the host's own files alone show to be others.
-    fn end_of_local_accounts(&self, memory: &mut Memory) {
+    fn end_of_local_accounts(&self, known: &mut Known) {
         let files = self.accounts.files();
-        let unasked = || Answer::Failed("not asked".to_owned());
-        let mut local = BTreeMap::new();
+        let mut local = BTreeSet::new();
         self.end_of_accounts(|request| {
             let user = &request.user;
             if files.has(user) {
-                local.insert(user.uid, user.name.clone());
+                local.insert(user.clone());
             }
-            fate(user, &memory.look(&files, request, unasked())) == Fate::Gone
+            let unasked = Answer::Failed("not asked".to_owned());
+            fate(user, &known.seen(user, in_files(&files, request), unasked)) == Fate::Gone
         });
-        memory.local = local;
+        known.are_local(&local);
     }
 
     /// Ends what belongs to accounts that are gone by what the name service says; whether some
     /// have to be looked at again.
-    fn end_of_lost_accounts(&self, memory: &mut Memory, said: Said) -> bool {
+    fn end_of_lost_accounts(&self, known: &mut Known, said: Said) -> bool {
         let files = self.accounts.files();
         let mut in_doubt = false;
         for (person, answer) in said {
-            match answer {
-                Answer::Missing => {
-                    let missing = memory.missing.entry(person.uid).or_default();
-                    *missing = missing.saturating_add(1);
-                }
-                _ => drop(memory.missing.remove(&person.uid)),
-            }
+            known.heard(&person, &answer);
             self.end_of_accounts(|request| {
-                let look = || memory.look(&files, request, answer.clone());
-                let fate = (request.user == person).then(|| fate(&person, &look()));
-                in_doubt |= fate == Some(Fate::LookAgain);
-                fate == Some(Fate::Gone)
+                if request.user != person {
+                    return false;
+                }
+                let seen = known.seen(&person, in_files(&files, request), answer.clone());
+                let fate = fate(&person, &seen);
+                in_doubt |= fate == Fate::LookAgain;
+                fate == Fate::Gone
             });
         }
         in_doubt
     }
 
-    fn end_of_accounts(&self, mut is_gone: impl FnMut(&Request) -> bool) {
+    fn end_of_accounts(&self, is_gone: impl FnMut(&Request) -> bool) {
         let mut inner = self.lock();
-        let requests = inner.state.requests.values();
-        let on = requests.filter(|request| is_undecided_or_on(request));
-        let events: Vec<Event> = on
-            .filter(|request| is_gone(request))
-            .map(|request| taken_away(request, "the account was removed or changed"))
-            .collect();
+        let events = end_of_lost(&inner.state, is_gone);
         if events.is_empty() {
             return;
         }
@@ -285,17 +270,14 @@ impl Engine {
     }
 }
 
-impl Memory {
-    fn look(&self, files: &LocalFiles, request: &Request, said: Answer<Person>) -> Seen {
-        let user = &request.user;
-        let remembered = self.local.get(&user.uid) == Some(&user.name);
-        Seen {
-            local: files.has(user),
-            was_local: files.is_whole() && (remembered || files.had(user, request.requested_at)),
-            made_anew: files.made_anew(user, request.requested_at),
-            said,
-            missing: self.missing.get(&user.uid).copied().unwrap_or(0),
-        }
+/// What the host's own files tell of the account of somebody who asked for access.
+fn in_files(files: &LocalFiles, request: &Request) -> InFiles {
+    let (user, since) = (&request.user, request.requested_at);
+    InFiles {
+        has: files.has(user),
+        had: files.had(user, since),
+        made_anew: files.made_anew(user, since),
+        whole: files.is_whole(),
     }
 }
 

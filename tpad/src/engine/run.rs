@@ -17,18 +17,14 @@ use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
 use crate::host::managed_dir::At;
 use crate::host::{Host, Report, failed};
-use crate::ledger::{Event, Logins, Removal, Session, State, reassign_sessions};
+use crate::ledger::{Event, Logins, Removed, State, removed};
 use crate::plan::{Due, Ending, Followed, Plan, PlanInputs, RETRY_MS, plan};
 use crate::policy::{AuditFormat, Policy};
-use crate::store::Store;
 use crate::sys;
 use crate::watch::{Since, Touched, Watching};
 
 /// The shortest wait.
 const SOON: Duration = Duration::from_millis(50);
-
-/// The fact that names the machine a database belongs to.
-const MACHINE: &str = "machine-id";
 
 /// Runs until the process ends. `ready` is called when the host follows the ledger for the first
 /// time.
@@ -326,6 +322,7 @@ impl Inner {
     }
 }
 
+/// What a report of the host comes to; what is none of the ledger's is said.
 fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
     match report {
         Report::Ended {
@@ -334,24 +331,16 @@ fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
             survivors,
             looked_for,
         } => {
-            let killed = u32::try_from(killed).unwrap_or(u32::MAX);
-            let end = if survivors.is_empty() {
-                Event::RemovalConfirmed {
-                    id,
-                    killed,
-                    looked_for,
-                }
-            } else {
-                Event::RemovalFailed {
-                    id,
-                    killed,
-                    survivors,
-                    looked_for,
-                }
-            };
             let mut endings = endings.iter();
-            let logins = endings.any(|ending| ending.id == id && ending.takes.logins());
-            ended(id, logins, end, state)
+            let with_logins = endings.any(|ending| ending.id == id && ending.takes.logins());
+            let end = Removed {
+                id,
+                killed: u32::try_from(killed).unwrap_or(u32::MAX),
+                survivors,
+                looked_for,
+                with_logins,
+            };
+            removed(state, end)
         }
         Report::Drift { what, id } => vec![Event::HostDrift { id, what }],
         Report::RuleRejected { id, why } => {
@@ -368,39 +357,6 @@ fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
         }
         Report::Notified { .. } => Vec::new(),
     }
-}
-
-/// What follows from an end: sessions that went with it or go on elsewhere, and itself.
-fn ended(id: Id, logins: bool, end: Event, state: &State) -> Vec<Event> {
-    let Some(request) = state.requests.get(&id) else {
-        return Vec::new();
-    };
-    if matches!(end, Event::RemovalFailed { .. }) {
-        // Said once; it is tried again until nothing is left.
-        return match request.removal {
-            Removal::Failed => Vec::new(),
-            Removal::None | Removal::Due | Removal::Confirmed => vec![end],
-        };
-    }
-    let gone = |session: &&Session| {
-        if logins {
-            session.user.uid == request.user.uid
-        } else {
-            session.grant == id && session.is_sudo()
-        }
-    };
-    let killed_sessions = state
-        .sessions
-        .values()
-        .filter(gone)
-        .cloned()
-        .map(Event::SessionKilled);
-    let left = if logins {
-        Vec::new()
-    } else {
-        reassign_sessions(state, id)
-    };
-    killed_sessions.chain(left).chain([end]).collect()
 }
 
 /// What to go by when the configuration does not load at start: no roles, and the gate as it was.
@@ -422,21 +378,12 @@ pub(super) fn last_known_policy() -> Policy {
     }
 }
 
-fn machine_id() -> String {
+/// Which machine this is (machine-id(5)).
+pub(super) fn machine_id() -> String {
     std::fs::read_to_string("/etc/machine-id")
         .unwrap_or_default()
         .trim()
         .to_owned()
-}
-
-/// Whether the database was copied from another machine.
-pub(super) fn is_of_another_machine(store: &Store) -> anyhow::Result<bool> {
-    let known = store.fact(MACHINE)?;
-    Ok(known.is_some_and(|known| known != machine_id()))
-}
-
-pub(super) fn remember_machine(store: &mut Store) -> anyhow::Result<()> {
-    Ok(store.set_fact(MACHINE, &machine_id())?)
 }
 
 #[cfg(test)]

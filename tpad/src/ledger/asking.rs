@@ -1,6 +1,7 @@
 //! Filing requests: for access, and for more of it.
 
 use tpa_bus::id::Id;
+use tpa_bus::offline::NOBODY;
 use tpa_bus::span::Span;
 use tpa_bus::text::one_line;
 
@@ -8,7 +9,7 @@ use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::deciding::granted;
 use super::request::{Removal, Request, Stage};
 use super::state::HOUR_S;
-use super::{Asked, Caller, Event, Kind, LAG_MAX, Person, Refused, State};
+use super::{Asked, Caller, Event, Identity, Kind, LAG_MAX, Person, Refused, State};
 use crate::clock::Now;
 use crate::policy::{Policy, Role};
 
@@ -145,9 +146,20 @@ fn approves_itself(role: &Role, caller: &Caller, user: &Person) -> bool {
     caller.person().uid == user.uid && caller.is_listed(&role.auto)
 }
 
+/// Whether a role may be asked for on behalf of somebody, by themselves or another.
+#[must_use]
+pub fn may_ask_for(policy: &Policy, role: &Role, user: &Identity) -> bool {
+    !needs_no_grant(user.person.uid) && user.is_meant(policy, &role.requesters)
+}
+
+/// root, whom the gate lets in, and the numbers that stand for nobody.
+fn needs_no_grant(uid: u32) -> bool {
+    [0, NOBODY, u32::MAX].contains(&uid)
+}
+
 fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Result<(), Refused> {
     let user = &asked.user.person;
-    if user.uid == 0 || user.uid == u32::MAX {
+    if needs_no_grant(user.uid) {
         return Err(
             Refused::invalid(format!("{} needs no grant", one_line(&user.name, 40)))
                 .next("name the person who is to have access: --user NAME"),
@@ -161,7 +173,7 @@ fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Resu
         ))
         .next(format!("only its approvers may: {}", listed(role))));
     }
-    if !asked.user.is_meant(policy, &role.requesters) {
+    if !may_ask_for(policy, role, &asked.user) {
         let whom = if for_self {
             "you are".to_owned()
         } else {

@@ -4,7 +4,7 @@ use tpa_bus::id::Id;
 
 use super::{Caller, Event, Identity, Proof, Refused, State, asking, deciding, ending};
 use crate::clock::Now;
-use crate::policy::Policy;
+use crate::policy::{Policy, lacking};
 
 /// What someone wants. The caller's identity was established before; the ids of new requests
 /// are drawn at random by whoever makes the command.
@@ -120,6 +120,39 @@ pub fn decide(
     }
 }
 
+/// Refuses a role whose rules the installed sudo would not take, or would take for something else:
+/// better no access than access without what it gives, or without its record. `is_rust` tells whether
+/// it is sudo-rs, and is asked only where that matters.
+///
+/// # Errors
+/// A refusal that says what an administrator can do.
+pub fn fits_sudo(
+    state: &State,
+    policy: &Policy,
+    command: &Command,
+    is_rust: impl FnOnce() -> bool,
+) -> Result<(), Refused> {
+    let (name, asked) = match command {
+        Command::Ask(_, asked) => (&asked.role, None),
+        Command::Approve { id, .. } => match state.requests.get(id) {
+            Some(request) => (&request.role, Some(&request.gives)),
+            None => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let role = policy.roles.get(name).map(|role| &role.gives);
+    let Some((what, next)) = role.or(asked).and_then(lacking) else {
+        return Ok(());
+    };
+    if !is_rust() {
+        return Ok(());
+    }
+    let why = format!("{name} {what}, which this host's sudo-rs cannot do");
+    Err(Refused::invalid(why).next(format!(
+        "ask for another role; an administrator can {next} in /etc/tpa/roles.d/{name}.toml"
+    )))
+}
+
 /// Refuses what takes a person where the call may be another's: a decision always, and anything but
 /// taking access away where root's uid says nothing of who it is.
 fn is_known(caller: &Caller, command: &Command) -> Result<(), Refused> {
@@ -142,4 +175,83 @@ fn is_known(caller: &Caller, command: &Command) -> Result<(), Refused> {
     } else {
         "use tpactl as yourself, which shows tpad the process; or sudo tpactl from your own login"
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::properties::{person, policy, request};
+
+    /// A policy whose role "one" has to be recorded, which sudo-rs cannot do.
+    fn recorded() -> Policy {
+        let mut policy = policy();
+        for role in policy.roles.values_mut().filter(|role| role.name == "one") {
+            role.gives.record = true;
+        }
+        policy
+    }
+
+    fn state() -> State {
+        let pending = request(1, "alice");
+        State {
+            requests: [(pending.id, pending)].into(),
+            ..State::default()
+        }
+    }
+
+    fn ask(role: &str) -> Command {
+        let asked = Asked {
+            user: Identity::of(person(0), Vec::new()),
+            role: role.to_owned(),
+            reason: "because".to_owned(),
+            ticket: None,
+            duration_s: None,
+            until: None,
+            at: None,
+        };
+        Command::Ask(request(2, "alice").id, asked)
+    }
+
+    fn approve() -> Command {
+        Command::Approve {
+            id: request(1, "alice").id,
+            duration_s: None,
+            comment: None,
+        }
+    }
+
+    #[test]
+    fn what_sudo_rs_cannot_do_is_neither_asked_for_nor_approved_on_a_host_that_has_it() {
+        for command in [ask("one"), approve()] {
+            let refused = fits_sudo(&state(), &recorded(), &command, || true).unwrap_err();
+            assert!(
+                refused.why.starts_with("one has to be recorded"),
+                "{refused}"
+            );
+            assert!(fits_sudo(&state(), &recorded(), &command, || false).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_role_that_is_gone_is_judged_by_what_the_request_would_give() {
+        let nothing = Policy {
+            roles: [].into(),
+            ..policy()
+        };
+        let mut state = state();
+        assert!(fits_sudo(&state, &nothing, &approve(), || true).is_ok());
+        for request in state.requests.values_mut() {
+            request.gives.record = true;
+        }
+        assert!(fits_sudo(&state, &nothing, &approve(), || true).is_err());
+    }
+
+    #[test]
+    fn the_host_is_not_looked_at_for_what_any_sudo_can_do_or_for_what_gives_nothing() {
+        let unasked = || panic!("asked");
+        let withdraw = Command::Withdraw(request(1, "alice").id);
+        for command in [ask("two"), ask("nonsense"), withdraw] {
+            assert!(fits_sudo(&state(), &recorded(), &command, unasked).is_ok());
+        }
+    }
 }

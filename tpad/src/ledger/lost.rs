@@ -3,9 +3,11 @@
 //! Their access ends when the account is certainly not theirs any more, and only then: a directory
 //! that does not answer, or knows nobody for a moment, has not removed anybody.
 
+use std::collections::BTreeMap;
+
 use tpa_bus::groups::Answer;
 
-use super::Person;
+use super::{Event, Person, Request, State, is_undecided_or_on, taken_away};
 
 /// How often in a row a directory has to say that there is no such account.
 pub const LOOKS: u32 = 6;
@@ -50,9 +52,159 @@ pub fn fate(person: &Person, seen: &Seen) -> Fate {
     }
 }
 
+/// What the host's own files tell of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFiles {
+    /// It stands there.
+    pub has: bool,
+    /// It stood there until the last change, which was made since the person asked for access.
+    pub had: bool,
+    /// It was removed there and made anew since the person asked for access.
+    pub made_anew: bool,
+    /// The files can be read at all.
+    pub whole: bool,
+}
+
+/// What is remembered of accounts from one look to the next.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    /// Names of those whose account stood in the host's own files, by uid.
+    local: BTreeMap<u32, String>,
+    /// How often in a row the name service said that there is no such account, by uid.
+    missing: BTreeMap<u32, u32>,
+}
+
+impl Accounts {
+    /// The name service has told of somebody.
+    pub fn heard(&mut self, person: &Person, said: &Answer<Person>) {
+        if *said == Answer::Missing {
+            let missing = self.missing.entry(person.uid).or_default();
+            *missing = missing.saturating_add(1);
+        } else {
+            self.missing.remove(&person.uid);
+        }
+    }
+
+    /// These stand in the host's own files, and nobody else.
+    pub fn are_local<'a>(&mut self, people: impl IntoIterator<Item = &'a Person>) {
+        let people = people.into_iter();
+        self.local = people
+            .map(|person| (person.uid, person.name.clone()))
+            .collect();
+    }
+
+    /// What was seen of somebody's account, in all.
+    #[must_use]
+    pub fn seen(&self, person: &Person, files: InFiles, said: Answer<Person>) -> Seen {
+        let remembered = self.local.get(&person.uid) == Some(&person.name);
+        Seen {
+            local: files.has,
+            was_local: files.whole && (remembered || files.had),
+            made_anew: files.made_anew,
+            said,
+            missing: self.missing.get(&person.uid).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// Ends everything that goes on and belongs to an account that is gone.
+pub fn end_of_lost(state: &State, mut is_gone: impl FnMut(&Request) -> bool) -> Vec<Event> {
+    let on = state.requests.values().filter(|r| is_undecided_or_on(r));
+    on.filter(|request| is_gone(request))
+        .map(|request| taken_away(request, "the account was removed or changed"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::properties::{now, request};
+    use crate::ledger::{Closed, Deadline, Stage};
+
+    const NOWHERE: InFiles = InFiles {
+        has: false,
+        had: false,
+        made_anew: false,
+        whole: true,
+    };
+
+    #[test]
+    fn only_an_unbroken_row_of_no_s_from_a_directory_is_believed() {
+        let dora = person(5001, "dora");
+        let mut accounts = Accounts::default();
+        let mut look = |said: Answer<Person>| {
+            accounts.heard(&dora, &said);
+            fate(&dora, &accounts.seen(&dora, NOWHERE, said))
+        };
+        for _ in 0..100 {
+            for _ in 1..LOOKS {
+                assert_eq!(look(Answer::Missing), Fate::LookAgain);
+            }
+            assert_eq!(look(Answer::Failed("slow".to_owned())), Fate::LookAgain);
+        }
+        let looks = (0..100).take_while(|_| look(Answer::Missing) == Fate::LookAgain);
+        assert!(looks.count() < 100, "it goes on saying so");
+        assert_eq!(look(Answer::Found(dora.clone())), Fate::There);
+        assert_eq!(
+            look(Answer::Missing),
+            Fate::LookAgain,
+            "the row begins anew"
+        );
+    }
+
+    #[test]
+    fn an_account_that_was_seen_in_the_files_and_is_not_there_is_gone_while_they_can_be_read() {
+        let alice = person(1001, "alice");
+        let mut accounts = Accounts::default();
+        accounts.are_local([&alice]);
+        let unasked = || Answer::Failed("not asked".to_owned());
+        let look =
+            |accounts: &Accounts, files| fate(&alice, &accounts.seen(&alice, files, unasked()));
+        assert_eq!(look(&accounts, NOWHERE), Fate::Gone);
+        let unread = InFiles {
+            whole: false,
+            ..NOWHERE
+        };
+        assert_eq!(look(&accounts, unread), Fate::LookAgain);
+        accounts.are_local([&person(1001, "alan")]);
+        assert_eq!(
+            look(&accounts, NOWHERE),
+            Fate::LookAgain,
+            "another of the uid"
+        );
+    }
+
+    #[test]
+    fn what_is_over_is_not_ended_again_when_its_account_goes() {
+        let pending = request(1, "alice");
+        let live = Request {
+            stage: Stage::Active {
+                since: 1_000_000,
+                deadline: Deadline::after(&now(0), 600),
+            },
+            ..request(2, "alice")
+        };
+        let over = Request {
+            stage: Stage::Approved,
+            ..request(3, "alice")
+        };
+        let others = request(4, "bob");
+        let all = [pending.clone(), live.clone(), over, others];
+        let state = State {
+            requests: all.into_iter().map(|one| (one.id, one)).collect(),
+            ..State::default()
+        };
+        let events = end_of_lost(&state, |request| request.user == pending.user);
+        let ends: Vec<_> = events
+            .iter()
+            .map(|event| match event {
+                Event::Closed { id, how, .. } => (*id, *how),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected = [(pending.id, Closed::Lapsed), (live.id, Closed::Revoked)];
+        assert_eq!(ends, expected);
+    }
 
     fn person(uid: u32, name: &str) -> Person {
         let name = name.to_owned();

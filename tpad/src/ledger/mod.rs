@@ -6,6 +6,7 @@
 //! access, and for how long, is decided in this folder and nowhere else.
 #![forbid(unsafe_code)]
 
+pub mod arrival;
 mod asking;
 mod boot;
 mod caller;
@@ -23,8 +24,11 @@ mod person;
 #[cfg(test)]
 pub(crate) mod properties;
 mod refused;
+mod removed;
 mod repeats;
 mod request;
+mod sight;
+mod start;
 mod state;
 #[cfg(test)]
 mod stories;
@@ -36,21 +40,29 @@ mod typed;
 mod voices;
 mod wall_clock;
 
+pub use arrival::{Answer, Arrival};
+pub use asking::may_ask_for;
 pub use boot::{
     BootRecord, End, InDatabase, Lacking, Newest, ends_among, lacking_of, unrecorded_ends, void,
 };
 pub use caller::{Namespace, Peer, Process, Traits, caller};
-pub use command::{Asked, Command, decide};
+pub use command::{Asked, Command, decide, fits_sudo};
 pub use deciding::may_decide_now;
 pub use ending::{cut_off, is_undecided_or_on, reassign_sessions, taken_away};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
 pub use gate::{AccessDecision, AccessQuery, UNLISTED_SERVICE, Why, is_outside_role, judge};
 pub use gave::{Gave, Host, Logins};
-pub use lost::{Fate, Seen, fate};
+pub use lost::{Accounts, Fate, InFiles, Seen, end_of_lost, fate};
 pub use person::{Caller, Identity, Person, Proof, Standing};
 pub use refused::{Kind, Refused};
+pub use removed::{Removed, removed};
 pub use repeats::{Repeated, Repeats, Tally, Telling};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
+pub use sight::{
+    AUDIT_GROUP, Found, audit_only, begins_within, id_prefix, may_audit, may_see, may_see_session,
+    pick, roles_decided_by,
+};
+pub use start::AtStart;
 pub use state::{Session, State};
 pub use sudo::{Fit, SudoCall};
 pub use time::{due, next_moment};

@@ -42,6 +42,12 @@ impl Refused {
         }
     }
 
+    /// There is no such user, or it cannot be told.
+    #[must_use]
+    pub fn user(why: impl Into<String>) -> Self {
+        Self::invalid(why).next("see who is known here: getent passwd")
+    }
+
     pub(super) fn invalid(why: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, why)
     }

@@ -6,9 +6,10 @@ use tpa_bus::offline::Class;
 use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
 use crate::config::load::Source;
-use crate::engine::gate::{Answer as AtGate, Arrival};
 use crate::ledger::properties::request;
-use crate::ledger::{Closed, CommandLine, Deadline, Place, Stage};
+use crate::ledger::{
+    Answer as AtGate, Arrival, Closed, CommandLine, Deadline, Event, Place, Stage,
+};
 use crate::plan::{Due, Followed};
 
 const ROOT: &str = "root:x:0:0::/:/bin/sh\n";
@@ -145,11 +146,11 @@ fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_man
 #[test]
 fn a_directory_that_is_empty_for_a_moment_while_an_account_is_added_ends_no_grant() {
     let (_folder, service, engine) = engine(1);
-    let mut memory = Memory::default();
+    let mut known = Known::default();
     let mut look = || {
-        engine.end_of_local_accounts(&mut memory);
+        engine.end_of_local_accounts(&mut known);
         let said = look_at(&engine.accounts, vec![person(0)]);
-        engine.end_of_lost_accounts(&mut memory, said)
+        engine.end_of_lost_accounts(&mut known, said)
     };
     assert!(!look());
     service.is(State::Empty);
@@ -179,18 +180,18 @@ fn an_account_that_leaves_the_host_s_own_files_ends_its_grant_whatever_a_directo
             service.write(&line, "root:x:0:\n");
         }
         service.is(state);
-        let mut memory = Memory::default();
-        engine.end_of_local_accounts(&mut memory);
+        let mut known = Known::default();
+        engine.end_of_local_accounts(&mut known);
         assert!(is_on(&engine));
         service.write("", "");
-        engine.end_of_local_accounts(&mut memory);
+        engine.end_of_local_accounts(&mut known);
         assert!(is_on(&engine), "files that cannot be read tell nothing");
         for _ in 0..2 {
             service.write(&line, "root:x:0:\n");
         }
-        engine.end_of_local_accounts(&mut memory);
+        engine.end_of_local_accounts(&mut known);
         service.write(ROOT, "root:x:0:\n");
-        engine.end_of_local_accounts(&mut memory);
+        engine.end_of_local_accounts(&mut known);
         assert!(!is_on(&engine));
     }
 }

@@ -4,9 +4,8 @@ use tpa_bus::offline::Class;
 
 use super::*;
 use crate::config::load::Source;
-use crate::engine::gate::{Answer, Arrival};
 use crate::ledger::Person;
-use crate::ledger::{CommandLine, Digest, Place};
+use crate::ledger::{Answer, Arrival, CommandLine, Digest, Place};
 use crate::store::{Content, EventQuery};
 
 fn engine(folder: &Path) -> Engine {
@@ -134,7 +133,7 @@ fn a_sudo_command_of_any_length_makes_an_event_of_bounded_length() {
         arrival.command = CommandLine::of(&words, digest);
         let mut inner = engine.lock();
         let (now, _) = engine.moment(&mut inner).unwrap();
-        let session = crate::engine::gate::session(&arrival, &grant, &now);
+        let session = arrival.session(&grant, &now);
         let events = vec![
             Event::SessionOpened(session.clone()),
             Event::SessionClosed(session),

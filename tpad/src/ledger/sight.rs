@@ -1,0 +1,270 @@
+//! Who may see what: requests, sessions, the audit trail.
+
+use tpa_bus::id::{Id, normalize};
+
+use super::{Caller, Kind, Refused, Request, Session, State};
+use crate::policy::Policy;
+
+/// The group that may read the audit trail.
+pub const AUDIT_GROUP: &str = "tpa-audit";
+
+/// Whether somebody may read the audit trail, and see every request: root, and everybody behind the
+/// call must be in [`AUDIT_GROUP`].
+#[must_use]
+pub fn may_audit(caller: &Caller) -> bool {
+    caller.is_root() || caller.is_in(AUDIT_GROUP)
+}
+
+/// The same for whoever wants to read the trail itself.
+///
+/// # Errors
+/// A refusal that says what they may see.
+pub fn audit_only(caller: &Caller) -> Result<(), Refused> {
+    if may_audit(caller) {
+        return Ok(());
+    }
+    Err(
+        Refused::not_permitted("the audit trail is for root and the group tpa-audit")
+            .next("see your own requests: tpactl ls --mine, tpactl show ID"),
+    )
+}
+
+/// Whether the trail can be walked from behind this event on. There may be none after it, but it must
+/// be there: that it ever was nobody but the caller says, so that is no break of the chain.
+///
+/// # Errors
+/// A refusal, where `head`, the newest event, comes before it.
+pub fn begins_within(head: u64, after: u64) -> Result<(), Refused> {
+    if after <= head {
+        return Ok(());
+    }
+    Err(
+        Refused::invalid(format!("there is no event {after}: the last is {head}"))
+            .next("walk from the beginning: tpactl verify"),
+    )
+}
+
+/// The roles whose requests this caller decides, by name.
+#[must_use]
+pub fn roles_decided_by(policy: &Policy, caller: &Caller) -> Vec<String> {
+    let roles = policy.roles.values();
+    roles
+        .filter(|role| caller.is_listed(&role.approvers))
+        .map(|role| role.name.clone())
+        .collect()
+}
+
+/// People see their own requests and those they may decide, or did; root and auditors see all.
+#[must_use]
+pub fn may_see(policy: &Policy, caller: &Caller, request: &Request) -> bool {
+    let decides = || {
+        let role = policy.roles.get(&request.role);
+        role.is_some_and(|role| caller.is_listed(&role.approvers))
+    };
+    let own = request.is_of(caller.person().uid);
+    may_audit(caller) || own || request.has_yes_by_all(caller) || decides()
+}
+
+/// People see their own sessions and those under a grant that they may see.
+#[must_use]
+pub fn may_see_session(state: &State, policy: &Policy, caller: &Caller, session: &Session) -> bool {
+    let grant = || state.requests.get(&session.grant);
+    may_audit(caller)
+        || caller.acts_for(session.user.uid)
+        || grant().is_some_and(|request| may_see(policy, caller, request))
+}
+
+/// What the beginning of an id leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Found {
+    /// A request that the caller may see.
+    Visible(Id),
+    /// One that they may not: they gave its whole id, so they were told of it.
+    Hidden(Id),
+}
+
+impl Found {
+    /// The request, for somebody who wants to do something about it. Whether they may is for
+    /// [`super::decide`] to say, and to record.
+    #[must_use]
+    pub fn to_act_on(self) -> Id {
+        match self {
+            Self::Visible(id) | Self::Hidden(id) => id,
+        }
+    }
+
+    /// The request, for somebody who wants to look at it.
+    ///
+    /// # Errors
+    /// When they may not see it.
+    pub fn to_look_at(self) -> Result<Id, Refused> {
+        match self {
+            Self::Visible(id) => Ok(id),
+            Self::Hidden(id) => Err(Refused::not_permitted(format!("you may not see {id}"))
+                .next("see your own requests: tpactl ls --mine")),
+        }
+    }
+}
+
+/// An id, or the beginning of one, in the letters of ids.
+///
+/// # Errors
+/// When it is none.
+pub fn id_prefix(typed: &str) -> Result<String, Refused> {
+    normalize(typed).ok_or_else(|| Refused::unknown_id(typed))
+}
+
+/// Which request an id, or the beginning of one, means to this caller, of all those that begin so.
+///
+/// # Errors
+/// When it is none that they may know of, or more than one.
+pub fn pick(
+    policy: &Policy,
+    caller: &Caller,
+    typed: &str,
+    candidates: &[Request],
+) -> Result<Found, Refused> {
+    let prefix = id_prefix(typed)?;
+    let visible: Vec<Id> = candidates
+        .iter()
+        .filter(|request| may_see(policy, caller, request))
+        .map(|request| request.id)
+        .collect();
+    match visible.as_slice() {
+        [id] => Ok(Found::Visible(*id)),
+        // Nobody guesses a whole id: who knows it was told.
+        [] => candidates
+            .iter()
+            .find(|request| request.id.as_str() == prefix)
+            .map(|request| Found::Hidden(request.id))
+            .ok_or_else(|| Refused::unknown_id(typed)),
+        several => {
+            let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
+            let why = format!("{prefix} is the beginning of {}", ids.join(", "));
+            Err(Refused::new(Kind::UnknownId, why).next("give more of the id"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::properties::{groups, person, policy, request, session};
+    use crate::ledger::{Approval, Identity, Person, Proof};
+
+    const ALICE: usize = 0;
+    const BOB: usize = 1;
+    const CAROL: usize = 2;
+
+    fn caller(who: usize) -> Caller {
+        Caller {
+            identity: Identity::of(person(who), groups(who)),
+            uid: person(who).uid,
+            login: None,
+            proof: Proof::Uid,
+        }
+    }
+
+    fn in_group(who: usize, group: &str) -> Caller {
+        let mut caller = caller(who);
+        caller.identity.groups.push(group.to_owned());
+        caller
+    }
+
+    fn root(behind: Option<usize>) -> Caller {
+        let person = behind.map_or_else(Person::root, person);
+        Caller {
+            identity: Identity::of(person, Vec::new()),
+            uid: 0,
+            login: None,
+            proof: Proof::Login,
+        }
+    }
+
+    #[test]
+    fn people_see_what_is_theirs_or_for_them_to_decide_and_nothing_else() {
+        let hers = request(1, "alice");
+        let sees = |caller: &Caller| may_see(&policy(), caller, &hers);
+        assert!(sees(&caller(ALICE)), "her own");
+        assert!(!sees(&caller(BOB)), "bob's colleague's");
+        assert!(sees(&caller(CAROL)), "an approver of the role");
+        assert!(sees(&root(Some(BOB))) && sees(&in_group(BOB, AUDIT_GROUP)));
+    }
+
+    #[test]
+    fn whoever_said_yes_still_sees_it_when_the_role_is_gone_and_others_do_not() {
+        let mut hers = request(1, "alice");
+        let nothing = Policy {
+            roles: [].into(),
+            ..policy()
+        };
+        assert!(!may_see(&nothing, &caller(CAROL), &hers));
+        hers.approvals.push(Approval {
+            by: person(CAROL),
+            login: None,
+            at: 1_000_000,
+            comment: None,
+        });
+        assert!(may_see(&nothing, &caller(CAROL), &hers));
+        assert!(!may_see(&nothing, &caller(3), &hers));
+    }
+
+    #[test]
+    fn a_login_behind_the_call_that_is_not_in_the_group_takes_the_trail_away() {
+        let auditor = in_group(BOB, AUDIT_GROUP);
+        assert!(audit_only(&auditor).is_ok());
+        let from_alices_login = Caller {
+            login: Some(Box::new(caller(ALICE).identity)),
+            ..auditor
+        };
+        let refused = audit_only(&from_alices_login).unwrap_err();
+        assert_eq!(refused.kind, Kind::NotPermitted);
+        assert!(!may_see(
+            &policy(),
+            &from_alices_login,
+            &request(1, "carol")
+        ));
+    }
+
+    #[test]
+    fn a_session_is_seen_by_its_person_and_by_whoever_sees_its_grant() {
+        let grant = request(1, "alice");
+        let hers = session(grant.id, person(ALICE), 7);
+        let mut state = State::default();
+        let sees = |state: &State, who| may_see_session(state, &policy(), &caller(who), &hers);
+        assert!(sees(&state, ALICE), "also when the grant is forgotten");
+        assert!(!sees(&state, CAROL));
+        state.requests.insert(grant.id, grant);
+        assert!(sees(&state, CAROL) && !sees(&state, BOB));
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_leads_to_what_the_caller_may_see_alone() {
+        let (hers, his) = (request(1, "alice"), request(2, "bob"));
+        let both = [hers.clone(), his.clone()];
+        let pick = |who, typed: &str| pick(&policy(), &caller(who), typed, &both);
+        assert_eq!(pick(ALICE, "0000"), Ok(Found::Visible(hers.id)));
+        assert_eq!(pick(BOB, "0000"), Ok(Found::Visible(his.id)));
+        let several = pick(CAROL, "0000").unwrap_err();
+        assert!(several.why.contains(&his.id.to_string()), "{several}");
+        let other = pick(3, "0000").map(Found::to_act_on);
+        assert!(other.is_err(), "dave decides both");
+    }
+
+    #[test]
+    fn a_whole_id_of_another_s_can_be_acted_on_and_not_looked_at_and_its_beginning_is_unknown() {
+        let hers = request(1, "alice");
+        let found = pick(
+            &policy(),
+            &caller(BOB),
+            hers.id.as_str(),
+            std::slice::from_ref(&hers),
+        )
+        .unwrap();
+        assert_eq!(found.to_act_on(), hers.id);
+        assert_eq!(found.to_look_at().unwrap_err().kind, Kind::NotPermitted);
+        let part = pick(&policy(), &caller(BOB), "0000000", &[hers]).unwrap_err();
+        assert_eq!(part, Refused::unknown_id("0000000"));
+    }
+}
