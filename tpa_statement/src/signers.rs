@@ -66,6 +66,19 @@ impl Signer {
             .is_none_or(|patterns| list_fits(patterns, NAMESPACE))
     }
 
+    /// From when on it is valid, in seconds since 1970; from ever where it does not say.
+    #[must_use]
+    pub const fn valid_after(&self) -> Option<i64> {
+        self.valid_after
+    }
+
+    /// The first second in which it is valid no more, in seconds since 1970; none where it does not
+    /// say.
+    #[must_use]
+    pub const fn valid_before(&self) -> Option<i64> {
+        self.valid_before
+    }
+
     /// Whether it is valid at this time, in seconds since 1970.
     #[must_use]
     pub fn is_valid_at(&self, at: i64) -> bool {

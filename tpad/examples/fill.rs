@@ -232,6 +232,7 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
         actor: None,
         actor_uid: None,
         actor_login: None,
+        proof: None,
         event,
     };
     (0..).zip(events).map(envelope).collect()

@@ -201,6 +201,7 @@ mod tests {
                     actor: None,
                     actor_uid: None,
                     actor_login: None,
+                    proof: None,
                     event: Event::DaemonStopped,
                 },
                 fields: vec![("host".to_owned(), "web\n01".to_owned())],

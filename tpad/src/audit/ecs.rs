@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 65] = [
+const FIELDS: [(&str, &str); 68] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -16,6 +16,9 @@ const FIELDS: [(&str, &str); 65] = [
     ("actor_euid", "user.effective.id"),
     ("actor_login", "tpa.actor_login"),
     ("actor_login_uid", "tpa.actor_login_uid"),
+    ("proof", "tpa.proof"),
+    ("key", "tpa.key"),
+    ("touched", "tpa.touched"),
     ("rhost", "source.address"),
     ("tty", "process.tty.name"),
     ("pid", "process.pid"),

@@ -6,7 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tpa_bus::offline::Who;
 
 use super::unusual::{self, Seen};
-use crate::ledger::{Envelope, Event, LookedFor, Place, Repeated, Request, Session, Stage};
+use crate::ledger::{Envelope, Event, LookedFor, Place, Proof, Repeated, Request, Session, Stage};
+use crate::policy::ProofLevel;
 
 /// What the event itself does not know.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
         let login = envelope.actor_login.as_ref();
         fields.maybe("actor_login", login.map(|person| &person.name));
         fields.maybe("actor_login_uid", login.map(|person| person.uid));
+        of_proof(&mut fields, envelope.proof.as_ref());
     }
     fields.add("code", code);
     fields.add("outcome", outcome(&envelope.event));
@@ -84,6 +86,17 @@ impl Fields {
         if let Some(value) = value {
             self.add(name, value);
         }
+    }
+}
+
+/// How the actor proved who they are. Of a version that did not record it nothing is said.
+fn of_proof(fields: &mut Fields, proof: Option<&Proof>) {
+    let Some(proof) = proof else { return };
+    let level = proof.level().map_or("none", ProofLevel::word);
+    fields.add("proof", level);
+    if let Some(key) = proof.key() {
+        fields.add("key", &key.fingerprint);
+        fields.add("touched", key.touched);
     }
 }
 
@@ -292,6 +305,7 @@ mod tests {
             }),
             actor_uid: Some(0),
             actor_login: None,
+            proof: None,
             event: Event::RequestCreated(Box::new(request(1, "alice"))),
         };
         let mut state = State::default();

@@ -136,6 +136,7 @@ mod tests {
                     actor: None,
                     actor_uid: None,
                     actor_login: None,
+                    proof: None,
                     event: Event::DaemonStopped,
                 },
                 fields: vec![

@@ -5,9 +5,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use nix::unistd::geteuid;
 use tpa_bus::offline::{Class, Concern, Who};
 use tpa_bus::span::Span;
+use tpa_bus::text::one_line;
+use tpa_statement::signers::{Signer, Signers, fingerprint};
 
 use super::explain_json;
 use super::files::Program;
@@ -20,6 +23,9 @@ use super::usable;
 use crate::policy::danger::{self, Finding};
 use crate::policy::lacking;
 use crate::policy::{OnEnd, Policy, Role};
+
+/// Most keys that are told one by one; JSON has all.
+const SIGNERS_SHOWN: usize = 50;
 
 /// A person of whom to tell what the configuration means to them.
 pub(super) struct Subject<'p> {
@@ -196,12 +202,55 @@ fn explain_all(out: &mut String, policy: &Policy) {
             "\nnotify\n  run      {program}, unprivileged, for each event"
         );
     }
+    explain_signers(out, policy.signers.as_ref());
     for role in policy.roles.values() {
         explain_role(out, role);
     }
     for warning in all_warnings(policy) {
         let _ = write!(out, "\n{}", told(&[warning]));
     }
+}
+
+/// Who signs as whom.
+fn explain_signers(out: &mut String, signers: Option<&Signers>) {
+    let Some(signers) = signers else { return };
+    let _ = writeln!(out, "\nsigners");
+    let mut lines = signers.iter().map(describe);
+    for text in lines.by_ref().take(SIGNERS_SHOWN) {
+        line(out, "key", &text);
+    }
+    match lines.count() {
+        0 => {}
+        more => line(out, "", &format!("and {more} more: tpactl check --json")),
+    }
+}
+
+fn describe(signer: &Signer) -> String {
+    let what = if signer.authority {
+        "certificates of "
+    } else {
+        ""
+    };
+    format!(
+        "{what}{} signs as {}{}",
+        fingerprint(&signer.key),
+        one_line(&signer.principals.join(", "), 200),
+        when(signer)
+    )
+}
+
+/// When a key counts, and that it does not sign statements where the line says so.
+fn when(signer: &Signer) -> String {
+    let mut text = String::new();
+    if !signer.in_namespace() {
+        text.push_str(", not statements: it is for other namespaces");
+    }
+    let from = signer.valid_after().map(|at| format!(" from {}", time(at)));
+    let until = signer
+        .valid_before()
+        .map(|at| format!(" until {}", time(at)));
+    text.extend(from.into_iter().chain(until));
+    text
 }
 
 fn explain_role(out: &mut String, role: &Role) {
@@ -229,6 +278,14 @@ fn explain_role(out: &mut String, role: &Role) {
     if let Some(goes_on) = role.gives.goes_on() {
         line(out, "", &format!("but not {goes_on}"));
     }
+}
+
+/// A moment, in UTC.
+pub(super) fn time(at: i64) -> String {
+    DateTime::<Utc>::from_timestamp(at, 0).map_or_else(
+        || at.to_string(),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 fn line(out: &mut String, head: &str, text: &str) {
@@ -310,6 +367,11 @@ fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
     for role in policy.roles.values() {
         if subject.is_among(policy, &role.approvers) {
             line(out, "decides", &format!("{}, for others", role.name));
+        }
+    }
+    for signer in policy.signers.iter().flat_map(Signers::iter) {
+        if signer.principals.iter().any(|name| name == subject.name) {
+            line(out, "key", &describe(signer));
         }
     }
 }

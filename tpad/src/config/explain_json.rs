@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use tpa_bus::offline::{Class, Who};
+use tpa_statement::signers::{Signer, fingerprint};
 
-use super::explain::{Subject, all_warnings, concern};
+use super::explain::{Subject, all_warnings, concern, time};
 use super::problem::Problem;
 use super::standing::Rules;
 use crate::policy::{AuditFormat, Policy, Role};
@@ -33,6 +34,7 @@ pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
         "audit_format": format,
         "audit_keep_s": policy.audit_keep_s,
         "notify": policy.notify,
+        "signers": policy.signers.as_ref().map(|signers| signers.iter().map(signer).collect::<Vec<_>>()),
         "roles": roles,
         "user": subject.map(|subject| person(policy, subject)),
     }))
@@ -72,6 +74,19 @@ fn role(role: &Role) -> Value {
         "on_end": role.gives.on_end,
         "gives": role.gives.describe(),
         "goes_on": role.gives.goes_on(),
+    })
+}
+
+fn signer(signer: &Signer) -> Value {
+    json!({
+        "line": signer.line,
+        "people": signer.principals,
+        "key": fingerprint(&signer.key),
+        "key_type": signer.key.algorithm().as_str(),
+        "cert_authority": signer.authority,
+        "statements": signer.in_namespace(),
+        "valid_after": signer.valid_after().map(time),
+        "valid_before": signer.valid_before().map(time),
     })
 }
 

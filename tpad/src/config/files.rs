@@ -59,17 +59,22 @@ impl<'o> Folder<'o> {
 
     /// Reads a file in it; `None` when there is none.
     pub(super) fn read(&self, name: &OsStr) -> Result<Option<String>, Problem> {
+        self.read_up_to(name, MOST_BYTES)
+    }
+
+    /// The same, of a file that may have so many bytes.
+    pub(super) fn read_up_to(&self, name: &OsStr, most: u64) -> Result<Option<String>, Problem> {
         let path = self.path.join(name);
         let Some((fd, _)) = self.file(name, &path)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
         File::from(fd)
-            .take(MOST_BYTES + 1)
+            .take(most.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|error| Problem::of_file(&path, format!("cannot be read: {error}")))?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(Problem::of_file(&path, "is longer than 1 MiB"));
+        if bytes.len() as u64 > most {
+            return Err(too_long(&path, most));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
@@ -138,6 +143,10 @@ impl<'o> Folder<'o> {
         check_writers(&stat_of(&fd, &path)?, &path, owners)?;
         Ok(Self { fd, path, owners })
     }
+}
+
+pub(super) fn too_long(path: &Path, most: u64) -> Problem {
+    Problem::of_file(path, format!("is longer than {} MiB", most >> 20))
 }
 
 fn cannot_open(path: &Path, errno: Errno) -> Problem {

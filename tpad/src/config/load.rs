@@ -5,13 +5,14 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use tpa_statement::signers::Signers;
 
-use super::files::Folder;
+use super::files::{Folder, MOST_BYTES, too_long};
 use super::look::look;
 use super::people::People;
 use super::problem::Problem;
 use super::settings::{self, Settings};
-use super::{login_defs, role};
+use super::{login_defs, role, signers};
 use crate::hex::hex;
 use crate::policy::danger::Seen;
 use crate::policy::{Policy, Role};
@@ -77,9 +78,11 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     });
     let settings = read_settings(&files, source, uid_min, people, &mut problems);
     let roles = read_roles(&files, source, people, &mut problems);
+    let signers = read_signers(&files, source, &mut problems);
     match settings {
         Some(settings) if problems.is_empty() => {
             let mut policy = settings.into_policy(files.revision(), roles);
+            policy.signers = signers;
             policy.seen = Seen {
                 strays: files.strays,
                 ..look(&policy, people)
@@ -90,23 +93,32 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     }
 }
 
-/// Reads and checks one file by itself: settings when it is named `tpad.toml` or has their tables,
-/// else a role. Where it lies and whose it is does not matter: it is a draft, which tools that
+/// Reads and checks one file by itself: who signs as whom when it is named `signers`, settings when
+/// it is named `tpad.toml` or has their tables, else a role. Where it lies and whose it is does not matter: it is a draft, which tools that
 /// check before they put it in place keep where they like.
 ///
 /// # Errors
 /// All that is wrong with it.
 pub fn load_file(path: &Path, people: &dyn People) -> Result<Policy, Vec<Problem>> {
-    let text = read_draft(path).map_err(|problem| vec![problem])?;
-    let uid_min = login_defs::uid_min(Path::new("/etc"), &[0]).unwrap_or(login_defs::UID_MIN);
     let name = path.file_name().map(OsStr::to_string_lossy);
     let name = name.as_deref().unwrap_or_default();
+    let is_signers = name == signers::NAME;
+    let most = if is_signers {
+        signers::MOST_BYTES
+    } else {
+        MOST_BYTES
+    };
+    let text = read_draft(path, most).map_err(|problem| vec![problem])?;
+    let uid_min = login_defs::uid_min(Path::new("/etc"), &[0]).unwrap_or(login_defs::UID_MIN);
+    let signers = is_signers.then(|| signers::read(path, &text)).transpose()?;
     let is_settings = name == SETTINGS || (!is_role(&text) && has_settings(&text));
     let role_name = match role_name(OsStr::new(name)) {
         Named::Role(name) => name,
         Named::Unfit | Named::Stray | Named::Other => "role".to_owned(),
     };
-    let (settings, roles) = if is_settings {
+    let (settings, roles) = if is_signers {
+        ("", BTreeMap::new())
+    } else if is_settings {
         (text.as_str(), BTreeMap::new())
     } else {
         let role = role::read(&role_name, path, &text, people)?;
@@ -118,6 +130,7 @@ pub fn load_file(path: &Path, people: &dyn People) -> Result<Policy, Vec<Problem
     let mut revision = hex(&hash.finalize());
     revision.truncate(12);
     let mut policy = settings.into_policy(revision, roles);
+    policy.signers = signers;
     policy.seen = look(&policy, people);
     Ok(policy)
 }
@@ -139,17 +152,16 @@ fn has_table(text: &str, names: &[&str]) -> bool {
     first.into_iter().any(|key| names.contains(&key))
 }
 
-fn read_draft(path: &Path) -> Result<String, Problem> {
+fn read_draft(path: &Path, most: u64) -> Result<String, Problem> {
     use std::io::Read as _;
     let failed = |error: std::io::Error| Problem::of_file(path, format!("cannot be read: {error}"));
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
-    let most = super::files::MOST_BYTES;
     file.take(most + 1)
         .read_to_string(&mut text)
         .map_err(failed)?;
     if text.len() as u64 > most {
-        return Err(Problem::of_file(path, "is longer than 1 MiB"));
+        return Err(too_long(path, most));
     }
     Ok(text)
 }
@@ -189,10 +201,19 @@ fn read_roles(
     roles
 }
 
+/// Who signs as whom; none where there is no such file.
+fn read_signers(files: &Files, source: &Source, problems: &mut Vec<Problem>) -> Option<Signers> {
+    let path = source.folder().join(signers::NAME);
+    signers::read(&path, files.signers.as_deref()?)
+        .map_err(|found| problems.extend(found))
+        .ok()
+}
+
 /// The texts of all files, read once.
 #[derive(Default)]
 struct Files {
     settings: Option<String>,
+    signers: Option<String>,
     roles: BTreeMap<String, String>,
     /// Names in `roles.d` of what may be meant as a role and is none.
     strays: Vec<String>,
@@ -212,6 +233,10 @@ impl Files {
         let mut problems = Vec::new();
         match folder.read(OsStr::new(SETTINGS)) {
             Ok(text) => files.settings = text,
+            Err(problem) => problems.push(problem),
+        }
+        match folder.read_up_to(OsStr::new(signers::NAME), signers::MOST_BYTES) {
+            Ok(text) => files.signers = text,
             Err(problem) => problems.push(problem),
         }
         match folder.folder(OsStr::new(ROLES)) {
@@ -259,6 +284,9 @@ impl Files {
         };
         for (name, text) in &self.roles {
             add(&format!("{ROLES}/{name}.toml"), text);
+        }
+        if let Some(text) = &self.signers {
+            add(signers::NAME, text);
         }
         if let Some(text) = &self.settings {
             add(SETTINGS, text);

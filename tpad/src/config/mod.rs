@@ -13,6 +13,7 @@ pub mod problem;
 mod program;
 mod role;
 mod settings;
+mod signers;
 mod standing;
 mod sudo;
 mod usable;

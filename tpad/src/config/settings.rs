@@ -49,6 +49,7 @@ impl Settings {
             audit_keep_s: self.audit_keep_s,
             notify: self.notify,
             roles,
+            signers: None,
             seen: Seen::default(),
         }
     }

@@ -207,6 +207,7 @@ pub(super) fn envelopes(
         actor: caller.map(|caller| caller.person().clone()),
         actor_uid: caller.map(|caller| caller.uid),
         actor_login: caller.and_then(Caller::login_person),
+        proof: caller.map(|caller| caller.proof.clone()),
         event,
     })
 }

@@ -374,6 +374,7 @@ pub(super) fn last_known_policy() -> Policy {
         audit_keep_s: None,
         notify: None,
         roles: std::collections::BTreeMap::new(),
+        signers: None,
         seen: crate::policy::danger::Seen::default(),
     }
 }

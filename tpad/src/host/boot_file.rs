@@ -291,6 +291,7 @@ mod tests {
             actor: Some(Person::root()),
             actor_uid: Some(0),
             actor_login: None,
+            proof: None,
             event: Event::Closed {
                 id,
                 how: Closed::Revoked,

@@ -323,6 +323,7 @@ mod tests {
                 actor: None,
                 actor_uid: None,
                 actor_login: None,
+                proof: None,
                 event,
             });
         }

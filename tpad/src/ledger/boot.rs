@@ -225,6 +225,7 @@ mod tests {
             actor: None,
             actor_uid: None,
             actor_login: None,
+            proof: None,
             event: Event::Closed { id, how, why: None },
         }
     }

@@ -43,6 +43,7 @@ impl Host {
             actor: None,
             actor_uid: None,
             actor_login: None,
+            proof: None,
             event,
         });
     }

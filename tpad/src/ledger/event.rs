@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
 use super::{
-    Approval, ClockSet, Closed, Deadline, Gave, Person, Repeated, Request, Session, Stage,
+    Approval, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request, Session, Stage,
 };
 use crate::clock::Now;
 use crate::policy::Gives;
@@ -21,6 +21,9 @@ pub struct Envelope {
     /// Whose login they caused it from, where it was another's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_login: Option<Person>,
+    /// How they proved who they are; nothing in events of versions that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// What happened.
     pub event: Event,
 }

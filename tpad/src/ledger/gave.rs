@@ -169,6 +169,7 @@ mod tests {
                 actor: None,
                 actor_uid: None,
                 actor_login: None,
+                proof: None,
                 event,
             });
         }

@@ -21,6 +21,7 @@ mod gate;
 mod gave;
 mod lost;
 mod person;
+mod proof;
 #[cfg(test)]
 pub(crate) mod properties;
 mod refused;
@@ -53,7 +54,8 @@ pub use event::{Envelope, Event, LookedFor, Place, Priority};
 pub use gate::{AccessDecision, AccessQuery, UNLISTED_SERVICE, Why, is_outside_role, judge};
 pub use gave::{Gave, Host, Logins};
 pub use lost::{Accounts, Fate, InFiles, Seen, end_of_lost, fate};
-pub use person::{Caller, Identity, Person, Proof, Standing};
+pub use person::{Caller, Identity, Person, Standing};
+pub use proof::{Key, Proof};
 pub use refused::{Kind, Refused};
 pub use removed::{Removed, removed};
 pub use repeats::{Repeated, Repeats, Tally, Telling};

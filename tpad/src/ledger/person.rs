@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tpa_bus::offline::Who;
 
+use super::Proof;
 use crate::policy::Policy;
 
 /// Someone with an account. There is no default: a person who was not looked up does not exist.
@@ -97,22 +98,6 @@ pub enum Standing {
     Lent(String),
     /// shadow(5) or subuid(5) cannot be read, and why.
     Unknown(String),
-}
-
-/// How it was told who is calling. Each further way to say something gets its own word here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Proof {
-    /// The kernel's uid of the connection is the person's.
-    Uid,
-    /// The connection is root's, of a process that is known to have made it: the person is its
-    /// login uid's, and root where it has none.
-    Login,
-    /// PAM has just authenticated the person.
-    Gate,
-    /// The process that made the connection cannot be told, so that nobody knows whose login it
-    /// comes from. Root's rights are there all the same; a person behind them is not.
-    Unproven,
 }
 
 /// Who is calling: the person, and what may take away from what they can do.

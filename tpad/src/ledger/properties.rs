@@ -84,6 +84,7 @@ pub(crate) fn policy() -> Policy {
             .iter()
             .map(|name| ((*name).to_owned(), role(name)))
             .collect(),
+        signers: None,
         seen: crate::policy::danger::Seen::default(),
     }
 }
@@ -259,6 +260,7 @@ impl World {
                 actor: None,
                 actor_uid: None,
                 actor_login: None,
+                proof: None,
                 event,
             });
         }
@@ -284,6 +286,7 @@ impl World {
                 actor: caller.map(|c| c.person().clone()),
                 actor_uid: caller.map(|c| c.uid),
                 actor_login: caller.and_then(Caller::login_person),
+                proof: None,
                 event,
             });
             if let Some(before) = before {

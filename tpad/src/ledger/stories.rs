@@ -46,6 +46,7 @@ impl Ledger {
                 actor: who.map(person),
                 actor_uid: who.map(|who| person(who).uid),
                 actor_login: None,
+                proof: None,
                 event,
             });
         }

@@ -325,6 +325,7 @@ fn n_approvers_are_n_people_by_uid_and_by_login() {
                 actor: Some(caller.person().clone()),
                 actor_uid: Some(caller.uid),
                 actor_login: caller.login_person(),
+                proof: None,
                 event,
             });
         }

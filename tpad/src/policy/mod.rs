@@ -6,15 +6,18 @@
 
 mod command;
 pub mod danger;
+mod proof;
 mod sudo_rs;
 
 pub(crate) use command::{unfit_command, unfit_file, unfit_path};
+pub use proof::ProofLevel;
 pub(crate) use sudo_rs::{lacking, lacking_rules};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tpa_bus::offline::{GateFile, NOBODY, Who};
+use tpa_statement::signers::Signers;
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Policy {
     pub notify: Option<String>,
     /// By name.
     pub roles: BTreeMap<String, Role>,
+    /// Who signs as whom; `None` where nobody does, because there is no such file.
+    pub signers: Option<Signers>,
     /// What was seen of the host when this was loaded: rules are judged by it.
     pub seen: danger::Seen,
 }

@@ -12,6 +12,7 @@ pub(super) fn created(n: u8) -> Entry {
         }),
         actor_uid: Some(1001),
         actor_login: None,
+        proof: None,
         event: Event::RequestCreated(Box::new(request(n, "alice"))),
     };
     let fields = vec![("event".to_owned(), "request-created".to_owned())];
@@ -387,6 +388,7 @@ fn at(at: i64, event: Event) -> Entry {
         actor: None,
         actor_uid: None,
         actor_login: None,
+        proof: None,
         event,
     };
     Entry {

@@ -51,6 +51,7 @@ fn policy() -> Policy {
         audit_keep_s: None,
         notify: None,
         roles: BTreeMap::from([("web-ops".into(), role)]),
+        signers: None,
         seen: danger::Seen::default(),
     }
 }

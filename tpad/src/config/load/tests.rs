@@ -182,6 +182,7 @@ fn the_documented_files_load_to_what_they_say() {
         audit_keep_s: Some(400 * 86_400),
         notify: Some("/etc/tpa/notify".into()),
         roles: BTreeMap::from([("web-ops".into(), role)]),
+        signers: None,
         seen: policy.seen.clone(),
     };
     assert_eq!(policy, expected);
@@ -202,6 +203,56 @@ fn without_any_files_nobody_is_gated() {
         ..config.source()
     };
     assert_eq!(load(&source, &Host).unwrap().roles.len(), 0);
+}
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+
+#[test]
+fn who_signs_as_whom_is_loaded_and_without_the_file_nobody_does() {
+    let config = Config::new("", &[]);
+    let without = config.load().unwrap();
+    assert_eq!(without.signers, None);
+    config.write("signers", &format!("# people\nalice {KEY}\n"));
+    let with = config.load().unwrap();
+    let signers = with.signers.unwrap();
+    let people: Vec<_> = signers.iter().flat_map(|line| &line.principals).collect();
+    assert_eq!(people, ["alice"]);
+    assert_ne!(without.revision, with.revision);
+}
+
+#[test]
+fn signers_that_are_not_as_they_should_be_are_no_configuration() {
+    let config = Config::new("", &[]);
+    let text = format!("alice {KEY}\nbob no-key\n* {KEY}\n");
+    config.write("signers", &text);
+    let found = config.complaints();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("signers:2: "), "{found:?}");
+    assert!(found[1].contains("is a pattern"), "{found:?}");
+    config.write("signers", &format!("alice {KEY}\n"));
+    for mode in [0o664, 0o646] {
+        config.chmod("signers", mode);
+        let found = config.complaints();
+        assert!(found[0].contains("can be written by others"), "{found:?}");
+    }
+    fs::remove_file(config.path("signers")).unwrap();
+    config.write("elsewhere", "");
+    symlink(config.path("elsewhere"), config.path("signers")).unwrap();
+    assert!(config.complaints()[0].contains("is a link"));
+}
+
+#[test]
+fn signers_are_checked_by_themselves_before_they_are_put_in_place() {
+    let config = Config::new("", &[]);
+    config.write("signers", &format!("alice {KEY}\n"));
+    let checked = load_file(&config.path("signers"), &Host).unwrap();
+    assert_eq!(checked.signers.unwrap().iter().count(), 1);
+    config.write("signers", "alice\n");
+    assert_eq!(
+        load_file(&config.path("signers"), &Host).unwrap_err().len(),
+        1
+    );
 }
 
 #[test]
