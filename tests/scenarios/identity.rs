@@ -1,7 +1,7 @@
 //! People, groups and roles come and go; what was decided about somebody is theirs alone.
 
 use anyhow::ensure;
-use tpa_tests::grant::{grant, request, role, shown};
+use tpa_tests::grant::{REASON, grant, request, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::people::{DB_ADMIN, WEB_OPS};
@@ -57,9 +57,15 @@ on_both_debians! {
     fn changes_that_leave_the_account_alone_end_nothing(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.root("useradd eve && usermod --comment 'Alice A.' alice && userdel eve && chpasswd <<E\nalice:new-pw\nE").ok()?;
+        // Two are made, and the second asks, within one second.
+        let line = format!("tpactl request web-ops --reason '{REASON}' --no-wait --json");
+        let made = "useradd --groups engineers zoe && useradd --groups engineers zoey";
+        let asks = format!("setpriv --reuid=zoey --regid=zoey --init-groups {line}");
+        let asked = host.root(&format!("{made} && {asks}")).json()?;
         host.root("systemctl restart tpad").ok()?;
         shown(host, &id)?.has("state", "active")?;
         host.ssh("alice", "true").ok()?;
+        shown(host, asked.text("id")?)?.has("state", "pending")?;
     }
 
     fn an_approver_who_leaves_the_group_keeps_the_approvals_given(host) {

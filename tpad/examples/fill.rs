@@ -251,6 +251,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         id,
         requested_by: user.clone(),
         user,
+        entry: None,
         requested_at: at,
         role: "web-ops".to_owned(),
         reason: "nginx hangs since the certificate change".to_owned(),

@@ -10,13 +10,17 @@ pub(crate) mod pretended;
 
 use std::ffi::CString;
 use std::fmt::Debug;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{self, File, Metadata};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::{Uid, User, getgrouplist};
 use tpa_bus::groups::{self, Group};
 
-use crate::ledger::Person;
+use crate::ledger::{PasswdEntry, Person};
+
+/// Nanoseconds in a second.
+const NS_PER_S: i64 = 1_000_000_000;
 
 pub use asking::Accounts;
 pub use lookups::{Lookups, When};
@@ -129,11 +133,13 @@ fn account(user: Option<User>) -> nix::Result<Option<Account>> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LocalFiles {
     now: String,
-    /// When this version was written, in seconds since 1970.
-    now_at: i64,
+    /// When this version was written, in nanoseconds since 1970.
+    now_ns: i64,
     before: String,
-    /// When the version before was written, in seconds since 1970.
+    /// When the version before was written, in seconds since 1970: finer times of it are not kept.
     before_at: i64,
+    /// When the version before was put where it is, in nanoseconds since 1970.
+    kept_ns: i64,
     /// group(5)
     groups: String,
 }
@@ -142,13 +148,26 @@ impl LocalFiles {
     /// Reads them. What cannot be read tells nothing.
     #[must_use]
     pub fn read() -> Self {
-        let written = |path| fs::metadata(path).map_or(i64::MIN, |file| file.mtime());
+        let (now, written) = version("/etc/passwd").unzip();
+        let (before, kept) = version("/etc/passwd-").unzip();
+        let ns = |seconds: i64, ns: i64| seconds.saturating_mul(NS_PER_S).saturating_add(ns);
         Self {
-            now: fs::read_to_string("/etc/passwd").unwrap_or_default(),
-            before: fs::read_to_string("/etc/passwd-").unwrap_or_default(),
-            now_at: written("/etc/passwd"),
-            before_at: written("/etc/passwd-"),
+            now: now.unwrap_or_default(),
+            now_ns: written.map_or(i64::MIN, |file| ns(file.mtime(), file.mtime_nsec())),
+            before: before.unwrap_or_default(),
+            before_at: kept.as_ref().map_or(i64::MIN, MetadataExt::mtime),
+            kept_ns: kept.map_or(i64::MIN, |file| ns(file.ctime(), file.ctime_nsec())),
             groups: fs::read_to_string("/etc/group").unwrap_or_default(),
+        }
+    }
+
+    /// Somebody in the version that is there now.
+    #[must_use]
+    pub fn entry(&self, person: &Person) -> PasswdEntry {
+        PasswdEntry {
+            local: self.has(person),
+            written_ns: self.now_ns,
+            kept_ns: self.kept_ns,
         }
     }
 
@@ -161,10 +180,12 @@ impl LocalFiles {
     /// Whether it was one until the last change, which was made since that second.
     #[must_use]
     pub fn had(&self, person: &Person, since: i64) -> bool {
-        self.now_at >= since && self.was_in_before(person)
+        self.now_ns / NS_PER_S >= since && self.was_in_before(person)
     }
 
-    fn was_in_before(&self, person: &Person) -> bool {
+    /// Whether it was one until the last change.
+    #[must_use]
+    pub fn was_in_before(&self, person: &Person) -> bool {
         groups::is_local(&self.before, &person.name, person.uid)
     }
 
@@ -235,6 +256,15 @@ impl LocalFiles {
     }
 }
 
+/// A file, and of which version of it that is.
+fn version(path: &str) -> Option<(String, Metadata)> {
+    let mut file = File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    Some((text, metadata))
+}
+
 /// `alice:x:1001:2000:…`
 fn user(line: &str) -> Option<(Person, u32)> {
     let mut fields = line.split(':');
@@ -260,8 +290,9 @@ mod tests {
         let files = |now: &str, before: &str| LocalFiles {
             now: format!("{root}{now}"),
             before: format!("{root}{before}"),
-            now_at: 100,
+            now_ns: 100 * NS_PER_S,
             before_at: 100,
+            kept_ns: 100 * NS_PER_S,
             groups: String::new(),
         };
         assert!(files(line, "").made_anew(&alice, 100));

@@ -82,7 +82,9 @@ impl Pretended {
         let mut files = self.0.files.lock().unwrap();
         files.before = std::mem::replace(&mut files.now, passwd.to_owned());
         files.groups = group.to_owned();
-        (files.now_at, files.before_at) = (i64::MAX, i64::MAX);
+        files.before_at = i64::MAX;
+        files.now_ns += 1;
+        files.kept_ns += 1;
     }
 
     pub fn is(&self, state: State) {

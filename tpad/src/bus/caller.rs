@@ -178,6 +178,7 @@ fn lent(identity: &Identity) -> Standing {
 /// The person of an account: with all names of this host that are theirs, and the groups of each.
 pub(super) fn named(account: Account, files: &LocalFiles) -> Identity {
     let mut identity = Identity::of(account.person, account.groups);
+    identity.entry = Some(files.entry(&identity.person));
     for other in files.all_of(identity.person.uid) {
         if !identity.names.contains(&other.person.name) {
             identity.names.push(other.person.name);

@@ -59,7 +59,7 @@ impl Engine {
     pub fn ask(&self, caller: &Caller, asked: Asked) -> Result<Request> {
         let mut inner = self.lock();
         let id = fresh_id(&inner)?;
-        self.command(&mut inner, caller, &Command::Ask(id, asked), id)
+        self.command(&mut inner, caller, &Command::Ask(id, Box::new(asked)), id)
     }
 
     /// Does something with a request. `id` is an id that [`Engine::resolve`] gave.

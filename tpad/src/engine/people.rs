@@ -15,7 +15,8 @@ use zruntime::SharedRuntime;
 use super::Engine;
 use crate::accounts::{Accounts, LocalFiles};
 use crate::ledger::{
-    Accounts as Known, Fate, InFiles, Person, Request, end_of_lost, fate, is_undecided_or_on,
+    Accounts as Known, Fate, InFiles, Person, Request, end_of_lost, fate, is_made_anew,
+    is_undecided_or_on,
 };
 use crate::policy::Policy;
 use crate::watch::{Since, Watching};
@@ -273,10 +274,18 @@ impl Engine {
 /// What the host's own files tell of the account of somebody who asked for access.
 fn in_files(files: &LocalFiles, request: &Request) -> InFiles {
     let (user, since) = (&request.user, request.requested_at);
+    let (had, made_anew) = match &request.entry {
+        Some(then) => {
+            let made_anew = is_made_anew(then, &files.entry(user), files.was_in_before(user));
+            (then.local, made_anew)
+        }
+        // Filed under a version that kept nothing but the second.
+        None => (files.had(user, since), files.made_anew(user, since)),
+    };
     InFiles {
         has: files.has(user),
-        had: files.had(user, since),
-        made_anew: files.made_anew(user, since),
+        had,
+        made_anew,
         whole: files.is_whole(),
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn ask(
     let request = Request {
         id,
         user: asked.user.person.clone(),
+        entry: asked.user.entry.clone(),
         requested_by: caller.person().clone(),
         requested_login: caller.login_person(),
         requested_at: now.wall_s,

@@ -11,7 +11,7 @@ use crate::policy::{Policy, lacking};
 #[derive(Debug, Clone)]
 pub enum Command {
     /// File a request under this id.
-    Ask(Id, Asked),
+    Ask(Id, Box<Asked>),
     /// File a request for more time on a grant.
     Extend {
         /// Id of the new request.
@@ -209,7 +209,7 @@ mod tests {
             until: None,
             at: None,
         };
-        Command::Ask(request(2, "alice").id, asked)
+        Command::Ask(request(2, "alice").id, Box::new(asked))
     }
 
     fn approve() -> Command {

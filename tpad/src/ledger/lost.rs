@@ -5,12 +5,34 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tpa_bus::groups::Answer;
 
 use super::{Event, Person, Request, State, is_undecided_or_on, taken_away};
 
 /// How often in a row a directory has to say that there is no such account.
 pub const LOOKS: u32 = 6;
+
+/// Somebody in the host's own accounts (passwd(5)) at one moment. Times are in nanoseconds since
+/// 1970, as the kernel keeps them: within one second an account is made, removed and made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswdEntry {
+    /// Whether their account stands there.
+    pub local: bool,
+    /// When this version of `/etc/passwd` was written.
+    pub written_ns: i64,
+    /// When `/etc/passwd-`, the version before it, was put there.
+    pub kept_ns: i64,
+}
+
+/// Whether somebody's account was removed and made anew since they were seen `then`: it is there
+/// `now`, and was not in the version before, which came after that of `then`. Both files have been
+/// written since, or it did not.
+#[must_use]
+pub fn is_made_anew(then: &PasswdEntry, now: &PasswdEntry, was_in_version_before: bool) -> bool {
+    let written = now.written_ns != then.written_ns && now.kept_ns != then.kept_ns;
+    now.local && !was_in_version_before && written
+}
 
 /// What was seen of an account, now and before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +79,7 @@ pub fn fate(person: &Person, seen: &Seen) -> Fate {
 pub struct InFiles {
     /// It stands there.
     pub has: bool,
-    /// It stood there until the last change, which was made since the person asked for access.
+    /// It stood there when the person asked for access, or until a change that was made since.
     pub had: bool,
     /// It was removed there and made anew since the person asked for access.
     pub made_anew: bool,
@@ -219,6 +241,38 @@ mod tests {
             said,
             missing: 0,
         }
+    }
+
+    #[test]
+    fn an_account_that_was_missing_in_a_version_since_was_made_anew_within_a_second_too() {
+        let entry = |local, written_ns, kept_ns| PasswdEntry {
+            local,
+            written_ns,
+            kept_ns,
+        };
+        let then = entry(true, 20, 15);
+        let anew = entry(true, 40, 35);
+        assert!(is_made_anew(&then, &anew, false));
+        assert!(
+            !is_made_anew(&then, &anew, true),
+            "another account was changed"
+        );
+        assert!(
+            !is_made_anew(&then, &then, false),
+            "it was the last to be made before"
+        );
+        assert!(
+            !is_made_anew(&then, &entry(true, 40, 15), false),
+            "an editor that keeps no version before"
+        );
+        assert!(
+            !is_made_anew(&then, &entry(true, 20, 35), false),
+            "a copy of the host, or another mode of the file"
+        );
+        assert!(
+            !is_made_anew(&then, &entry(false, 40, 35), false),
+            "it is not there at all"
+        );
     }
 
     fn dora(seen: &Seen) -> Fate {

@@ -53,7 +53,7 @@ pub use ending::{cut_off, is_undecided_or_on, reassign_sessions, taken_away};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
 pub use gate::{AccessDecision, AccessQuery, UNLISTED_SERVICE, Why, is_outside_role, judge};
 pub use gave::{Gave, Host, Logins};
-pub use lost::{Accounts, Fate, InFiles, Seen, end_of_lost, fate};
+pub use lost::{Accounts, Fate, InFiles, PasswdEntry, Seen, end_of_lost, fate, is_made_anew};
 pub use person::{Caller, Identity, Person, Standing};
 pub use proof::{Key, Proof};
 pub use refused::{Kind, Refused};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tpa_bus::offline::Who;
 
-use super::Proof;
+use super::{PasswdEntry, Proof};
 use crate::policy::Policy;
 
 /// Someone with an account. There is no default: a person who was not looked up does not exist.
@@ -38,6 +38,8 @@ pub struct Identity {
     pub groups: Vec<String>,
     /// Whether the account may be used.
     pub standing: Standing,
+    /// By which version of the host's accounts they were known; `None` where no file was looked at.
+    pub entry: Option<PasswdEntry>,
 }
 
 impl Identity {
@@ -49,6 +51,7 @@ impl Identity {
             person,
             groups,
             standing: Standing::Good,
+            entry: None,
         }
     }
 
@@ -63,6 +66,7 @@ impl Identity {
             names: Vec::new(),
             groups: Vec::new(),
             standing: Standing::Good,
+            entry: None,
         }
     }
 

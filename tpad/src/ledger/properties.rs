@@ -106,6 +106,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         requested_by: user.clone(),
         requested_login: None,
         user,
+        entry: None,
         requested_at: 1_000_000,
         role: "one".into(),
         reason: "because".into(),
@@ -380,7 +381,7 @@ impl World {
                 at,
             } => Command::Ask(
                 fresh,
-                Asked {
+                Box::new(Asked {
                     user: Identity::of(person(user), groups(user)),
                     role: ROLES[role].to_owned(),
                     reason: reason(),
@@ -388,7 +389,7 @@ impl World {
                     duration_s: seconds,
                     until,
                     at,
-                },
+                }),
             ),
             What::Extend { nth: n, seconds } => Command::Extend {
                 id: fresh,

@@ -5,7 +5,7 @@ use tpa_bus::id::Id;
 use tpa_bus::state::State;
 use tpa_bus::text::one_line;
 
-use super::{Caller, Gave, Person};
+use super::{Caller, Gave, PasswdEntry, Person};
 use crate::clock::Now;
 use crate::policy::Gives;
 
@@ -16,6 +16,10 @@ pub struct Request {
     pub id: Id,
     /// For whom.
     pub user: Person,
+    /// By which version of the host's accounts they were known; `None` where a version that did not
+    /// record it filed the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<PasswdEntry>,
     /// Who asked.
     pub requested_by: Person,
     /// Whose login they asked from, where it was another's.

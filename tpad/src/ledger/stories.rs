@@ -88,7 +88,8 @@ impl Ledger {
             until: None,
             at: None,
         };
-        self.does(who, &Command::Ask(id, asked)).map(|()| id)
+        self.does(who, &Command::Ask(id, Box::new(asked)))
+            .map(|()| id)
     }
 
     fn extends(&mut self, who: usize, grant: Id) -> Result<Id, Refused> {

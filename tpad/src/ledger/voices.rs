@@ -159,8 +159,8 @@ fn own() -> Vec<Command> {
         ..asked.clone()
     };
     vec![
-        Command::Ask(id(9), asked),
-        Command::Ask(id(9), glass),
+        Command::Ask(id(9), Box::new(asked)),
+        Command::Ask(id(9), Box::new(glass)),
         Command::Extend {
             id: id(9),
             grant: id(LIVE),

@@ -195,3 +195,27 @@ fn an_account_that_leaves_the_host_s_own_files_ends_its_grant_whatever_a_directo
         assert!(!is_on(&engine));
     }
 }
+
+#[test]
+fn of_accounts_made_and_made_anew_within_one_second_only_the_latter_lose_what_they_had() {
+    let (_folder, service, engine) = engine(1);
+    let (one, both) = (
+        format!("{ROOT}dora1:x:5001:5001::/:/bin/sh\n"),
+        format!("{ROOT}dora1:x:5001:5001::/:/bin/sh\ndora0:x:5000:5000::/:/bin/sh\n"),
+    );
+    for passwd in [ROOT, &one, &both] {
+        service.write(passwd, "root:x:0:\n");
+    }
+    let files = engine.accounts.files();
+    for request in engine.lock().state.requests.values_mut() {
+        request.entry = Some(files.entry(&request.user));
+    }
+    let mut known = Known::default();
+    engine.end_of_local_accounts(&mut known);
+    assert!(is_on(&engine));
+    for passwd in [&one, &both] {
+        service.write(passwd, "root:x:0:\n");
+    }
+    engine.end_of_local_accounts(&mut known);
+    assert!(!is_on(&engine));
+}
