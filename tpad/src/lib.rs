@@ -2,8 +2,8 @@
 //!
 //! [`ledger`] says what was decided, [`plan`] says what the host should look like now, [`host`]
 //! makes it so. [`policy`] is who may do what, [`config`] reads it from files, [`store`] keeps every event, [`audit`] tells
-//! syslog of it and [`notify`] the administrator's program, [`bus`] lets people and the gate in,
-//! and in [`engine`] they meet. [`watchdog`] proves to PID 1 that all of it answers.
+//! syslog of it, [`bus`] lets people and the gate in, and in [`engine`] they meet. [`daemon`] is all
+//! that waits.
 
 pub mod accounts;
 pub mod aside;
@@ -11,13 +11,13 @@ pub mod audit;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod descriptors;
 pub mod engine;
 pub mod gated;
 pub mod hex;
 pub mod host;
 pub mod ledger;
-pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod shadow;
@@ -25,4 +25,3 @@ pub mod single;
 pub mod store;
 pub mod sys;
 pub mod watch;
-pub mod watchdog;

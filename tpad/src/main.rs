@@ -15,13 +15,12 @@ use tpad::accounts::Nss;
 use tpad::bus::{client, serve};
 use tpad::config::explain::{Check, check_command};
 use tpad::config::load::Source;
+use tpad::daemon;
 use tpad::descriptors::Shares;
-use tpad::engine::{self, Engine};
+use tpad::engine::Engine;
 use tpad::gated::{Subject, World};
 use tpad::host::{Host, paths::Paths, reap};
-use tpad::notify;
 use tpad::single::Single;
-use tpad::watchdog;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
 
@@ -108,7 +107,7 @@ fn main() -> ExitCode {
             };
             return check_command(&check, &Nss);
         }
-        Command::Daemon => daemon(),
+        Command::Daemon => run(),
         Command::Reload => reload(),
         Command::Reap { id, boot, all } => reap(id.as_deref(), boot, all),
         Command::Gated { user, groups } => {
@@ -125,7 +124,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn daemon() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<()> {
     let _single = Single::take(Path::new(LOCK))?;
     let runtime = SharedRuntime::current().context("make a runtime")?;
     let run = Path::new(names::RUN_DIR);
@@ -140,21 +139,21 @@ fn daemon() -> anyhow::Result<()> {
         let ready = ready_after(2);
         let people = serve::people(Arc::clone(&engine), runtime.clone(), shares, ready.clone());
         runtime.spawn("people", people).detach();
-        let syslog = engine::syslog(Arc::clone(&engine), runtime.clone());
-        let notify = notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());
+        let told = daemon::syslog::syslog(Arc::clone(&engine), runtime.clone());
+        let notify = daemon::notify::notify(Arc::clone(&engine), runtime.clone(), Paths::default());
         runtime.spawn("notify", notify).detach();
-        let sessions = engine::sessions(Arc::clone(&engine), runtime.clone(), shares);
-        runtime.spawn("sessions", sessions).detach();
-        let watched = watchdog::watchdog(runtime.clone());
+        let seen = daemon::sessions::sessions(Arc::clone(&engine), runtime.clone(), shares);
+        runtime.spawn("sessions", seen).detach();
+        let watched = daemon::watchdog::watchdog(runtime.clone());
         runtime.spawn("watchdog", watched).detach();
         let host = Host::new(runtime.clone(), Paths::default());
-        let follow = engine::run::run(Arc::clone(&engine), runtime.clone(), host, ready);
-        let people = engine::people(Arc::clone(&engine), runtime.clone());
-        let names = engine::names(Arc::clone(&engine), runtime.clone());
+        let follow = daemon::reconcile::run(Arc::clone(&engine), runtime.clone(), host, ready);
+        let accounts = daemon::people::people(Arc::clone(&engine), runtime.clone());
+        let names = daemon::names::names(Arc::clone(&engine), runtime.clone());
         runtime.spawn("names", names).detach();
         or(
-            or(follow, syslog),
-            or(people, wait_for_signals(&engine, &runtime)),
+            or(follow, told),
+            or(accounts, wait_for_signals(&engine, &runtime)),
         )
         .await
     })

@@ -115,7 +115,7 @@ fn what_reads_the_configuration_knows_nothing_of_what_uses_it() {
 
 #[test]
 fn nobody_but_the_ledger_refuses_a_command_or_ends_access() {
-    for room in ["engine", "bus", "notify"] {
+    for room in ["engine", "daemon", "bus"] {
         for file in sources(room).iter().filter(|file| !is_a_test(file)) {
             let code = code(file);
             for decision in ["(Refused {", "Event::Closed {", "Event::GrantActivated {"] {

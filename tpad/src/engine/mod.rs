@@ -1,17 +1,14 @@
 //! The one place where the parts meet: a command goes through the ledger into the store, and
-//! wakes whoever makes the host follow ([`run`]).
+//! wakes whoever makes the host follow ([`crate::daemon`]).
 //!
 //! Everything runs on one thread. The state stands behind a mutex that is never held across an
 //! `await`, so a command is decided, recorded and applied without anybody in between.
 
 mod access;
-mod follow;
+mod feed;
 mod gate;
-mod names;
-mod people;
+pub(crate) mod loading;
 mod record;
-pub mod run;
-mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tpa_bus::groups::KnownGroups;
 use tpa_bus::id::Id;
+use tpa_bus::names;
+use tpa_bus::offline::GateFile;
 use zruntime::Event as Notify;
 
 use crate::accounts::{Accounts, Nss, When};
@@ -30,14 +29,10 @@ use crate::ledger::{
     AtStart, Doubt, Event, InDatabase, Lacking, Repeats, State, lacking_of, unrecorded_ends,
 };
 use crate::plan::NoticeSent;
-use crate::policy::Policy;
+use crate::policy::{AuditFormat, Policy};
 use crate::store::{Body, Reader, Store};
 
 pub use access::What;
-pub use follow::syslog;
-pub use names::names;
-pub use people::people;
-pub use sessions::sessions;
 
 /// How long a closed request stays in memory, in seconds: so that the gate can tell people that
 /// their grant has ended.
@@ -55,48 +50,48 @@ pub struct Engine {
     inner: Mutex<Inner>,
     /// Reads the trail for auditors, beside everything else.
     reader: Reader,
-    clock: Clock,
-    source: Source,
+    pub(crate) clock: Clock,
+    pub(crate) source: Source,
     /// Of what was ended without the daemon.
-    marks: Marks,
+    pub(crate) marks: Marks,
     host: String,
     /// Who people are, and what groups they are in.
     pub accounts: Accounts,
     /// Rings when something was recorded or the configuration changed.
-    changed: Notify,
+    pub(crate) changed: Notify,
     /// Rings when the host follows what was recorded.
-    settled: Notify,
+    pub(crate) settled: Notify,
 }
 
 #[derive(Debug)]
-struct Inner {
-    store: Store,
+pub(crate) struct Inner {
+    pub(crate) store: Store,
     /// What this boot has seen, kept outside the database.
-    boot: BootFile,
-    state: State,
-    policy: Arc<Policy>,
-    said: BTreeSet<NoticeSent>,
+    pub(crate) boot: BootFile,
+    pub(crate) state: State,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) said: BTreeSet<NoticeSent>,
     /// What took effect but could not be written: it goes first when writing works again.
-    unrecorded: Vec<Body>,
+    pub(crate) unrecorded: Vec<Body>,
     /// What is not believed of the wall clock at present.
-    doubt: Option<Doubt>,
+    pub(crate) doubt: Option<Doubt>,
     /// How often people were refused since they were last let in, by uid.
-    refused: BTreeMap<u32, u32>,
+    pub(crate) refused: BTreeMap<u32, u32>,
     /// What is brought about again and again, and counted.
-    repeats: Repeats,
+    pub(crate) repeats: Repeats,
     /// Events that the log is to be told once more, by number.
-    again: BTreeSet<u64>,
+    pub(crate) again: BTreeSet<u64>,
     /// The break in the chain that was told last.
-    broken: Option<u64>,
+    pub(crate) broken: Option<u64>,
     /// What `tpad reap --all` has ended under this tpad: what it took away is no drift.
-    cut_off: BTreeSet<Id>,
+    pub(crate) cut_off: BTreeSet<Id>,
     /// Counts changes; the host follows one of them at a time.
-    generation: u64,
-    followed: u64,
+    pub(crate) generation: u64,
+    pub(crate) followed: u64,
     /// Names of the configuration that the name service does not tell yet.
-    awaited: names::Awaited,
+    pub(crate) awaited: loading::Awaited,
     /// Why sudo did not take the rules of grants, by grant.
-    rejected: BTreeMap<tpa_bus::id::Id, String>,
+    pub(crate) rejected: BTreeMap<tpa_bus::id::Id, String>,
 }
 
 /// Why a command had no effect.
@@ -142,7 +137,7 @@ impl Engine {
         Self::open_with(database, run, source, Accounts::new(Nss, known))
     }
 
-    fn open_with(
+    pub(crate) fn open_with(
         database: &Path,
         run: &Path,
         source: Source,
@@ -162,8 +157,8 @@ impl Engine {
         });
         let (boot, unread) = BootFile::read(run.to_owned(), &now.boot_id);
         let host = nix::unistd::gethostname().context("read the host's name")?;
-        let read = names::read(&source, &accounts, When::Start);
-        let awaited = names::Awaited::after(&read);
+        let read = loading::read(&source, &accounts, When::Start);
+        let awaited = loading::Awaited::after(&read);
         let (policy, loaded) = match read.result {
             Ok(policy) => {
                 let revision = policy.revision.clone();
@@ -174,7 +169,7 @@ impl Engine {
                 for problem in &problems {
                     tracing::error!("configuration: {problem}");
                 }
-                (run::last_known_policy(), Event::PolicyRejected { problems })
+                (last_known_policy(), Event::PolicyRejected { problems })
             }
         };
         let engine = Self {
@@ -245,7 +240,7 @@ impl Engine {
         let found = AtStart {
             lacking,
             belongs_to: inner.store.fact(MACHINE)?,
-            machine: run::machine_id(),
+            machine: machine_id(),
             unclear: unclear.into_iter().map(|one| (one.id, one.why)).collect(),
         };
         events.extend(found.comes_to(&after));
@@ -276,11 +271,50 @@ impl Engine {
         self.tick(&mut self.lock())
     }
 
+    /// Records that the daemon stops in good order.
+    pub fn stop(&self) {
+        let mut inner = self.lock();
+        let stopped = self
+            .tick(&mut inner)
+            .and_then(|now| self.record(&mut inner, None, vec![Event::DaemonStopped], &now));
+        if let Err(error) = stopped {
+            tracing::error!("{error:#}");
+        }
+    }
+
     /// A mutex is poisoned when a thread panicked while it held it. The state behind it changes
     /// only after the store took the change, so it is whole all the same.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What to go by when the configuration does not load at start: no roles, and the gate as it was.
+fn last_known_policy() -> Policy {
+    let gate = std::fs::read_to_string(names::GATE_FILE)
+        .ok()
+        .and_then(|text| GateFile::parse(&text).ok())
+        .unwrap_or_default();
+    Policy {
+        revision: "none".to_owned(),
+        gate,
+        pending_per_user: 0,
+        warn_before: Vec::new(),
+        audit_format: AuditFormat::Kv,
+        audit_keep_s: None,
+        notify: None,
+        roles: std::collections::BTreeMap::new(),
+        signers: None,
+        seen: crate::policy::danger::Seen::default(),
+    }
+}
+
+/// Which machine this is (machine-id(5)).
+fn machine_id() -> String {
+    std::fs::read_to_string("/etc/machine-id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::store::{self, Body, Change, Entry};
 
 impl Engine {
     /// The moment to go by, and the event that says so when the wall clock was set.
-    pub(super) fn moment(&self, inner: &mut Inner) -> anyhow::Result<(Now, Option<Event>)> {
+    pub(crate) fn moment(&self, inner: &mut Inner) -> anyhow::Result<(Now, Option<Event>)> {
         let clocks = self.clock.now().context("read the clock")?;
         let reading = ledger::read(&inner.state, inner.doubt, &clocks);
         inner.doubt = reading.doubt;
@@ -29,7 +29,7 @@ impl Engine {
     /// Records what time has brought about, and tells the moment. How the clock was set goes first,
     /// since what is due is told by it, then what ends, by itself: both take effect even when
     /// nothing can be written.
-    pub(super) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
+    pub(crate) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
         let (now, jump) = self.moment(inner)?;
         self.record_or_say(inner, jump.into_iter().collect(), &now);
         self.cut_off(inner, &now);
@@ -77,7 +77,7 @@ impl Engine {
 
     /// Records events and applies them. When it returns an error, nothing has changed; what only
     /// takes access away takes effect even when it cannot be written, and is written later.
-    pub(super) fn record(
+    pub(crate) fn record(
         &self,
         inner: &mut Inner,
         caller: Option<&Caller>,
@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// The same for what has its own time, and its own person.
-    pub(super) fn record_as_it_was(
+    pub(crate) fn record_as_it_was(
         &self,
         inner: &mut Inner,
         envelopes: Vec<Envelope>,
@@ -197,7 +197,7 @@ impl Engine {
 }
 
 /// Events that the caller brings about now, or tpad itself.
-pub(super) fn envelopes(
+pub(crate) fn envelopes(
     caller: Option<&Caller>,
     events: Vec<Event>,
     now: &Now,

@@ -12,8 +12,8 @@ use tpa_bus::groups::Answer;
 use tpa_bus::offline::Who;
 use zruntime::SharedRuntime;
 
-use super::Engine;
 use crate::accounts::{Accounts, LocalFiles};
+use crate::engine::Engine;
 use crate::ledger::{
     Accounts as Known, Fate, InFiles, Person, Request, end_of_lost, fate, is_made_anew,
     is_undecided_or_on,
@@ -210,7 +210,7 @@ impl Engine {
     }
 
     /// Waits for a while until something is known of everybody with access.
-    pub(super) async fn knows_people(&self, runtime: &SharedRuntime) {
+    pub(crate) async fn knows_people(&self, runtime: &SharedRuntime) {
         let untold = self.accounts.untold(self.people());
         if untold.is_empty() {
             return;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use zruntime::{Shared, SharedRuntime, Task};
 
-use super::Engine;
 use crate::descriptors::Shares;
+use crate::engine::Engine;
 use crate::host::process;
 use crate::ledger::{Event, Request, Session};
 

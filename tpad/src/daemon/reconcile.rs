@@ -9,17 +9,14 @@ use futures_lite::future::or;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tpa_bus::id::Id;
-use tpa_bus::names;
-use tpa_bus::offline::GateFile;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
-use super::{Engine, Inner};
 use crate::clock::{Clock, Now};
+use crate::engine::{Engine, Inner};
 use crate::host::managed_dir::At;
 use crate::host::{Host, Report, failed};
 use crate::ledger::{Event, Logins, Removed, State, removed};
 use crate::plan::{Due, Ending, Followed, Plan, PlanInputs, RETRY_MS, plan};
-use crate::policy::{AuditFormat, Policy};
 use crate::sys;
 use crate::watch::{Since, Touched, Watching};
 
@@ -218,7 +215,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
+    pub(crate) fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
         let mut inner = self.lock();
         let now = self.tick(&mut inner)?;
         anyhow::ensure!(
@@ -261,7 +258,7 @@ impl Engine {
     }
 
     /// Takes in what the host layer did.
-    pub(super) fn record_reports(&self, planned: &Plan, reports: Vec<Report>) {
+    pub(crate) fn record_reports(&self, planned: &Plan, reports: Vec<Report>) {
         if reports.is_empty() {
             return;
         }
@@ -357,34 +354,6 @@ fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
         }
         Report::Notified { .. } => Vec::new(),
     }
-}
-
-/// What to go by when the configuration does not load at start: no roles, and the gate as it was.
-pub(super) fn last_known_policy() -> Policy {
-    let gate = std::fs::read_to_string(names::GATE_FILE)
-        .ok()
-        .and_then(|text| GateFile::parse(&text).ok())
-        .unwrap_or_default();
-    Policy {
-        revision: "none".to_owned(),
-        gate,
-        pending_per_user: 0,
-        warn_before: Vec::new(),
-        audit_format: AuditFormat::Kv,
-        audit_keep_s: None,
-        notify: None,
-        roles: std::collections::BTreeMap::new(),
-        signers: None,
-        seen: crate::policy::danger::Seen::default(),
-    }
-}
-
-/// Which machine this is (machine-id(5)).
-pub(super) fn machine_id() -> String {
-    std::fs::read_to_string("/etc/machine-id")
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -1,0 +1,14 @@
+//! All that waits: loops, timers, what is listened to. Each runs until the process ends, tells the
+//! engine what it has seen, and does what follows from it.
+//!
+//! [`reconcile`] keeps the host as planned, [`people`] and [`names`] keep what is known of accounts,
+//! [`sessions`] sees sessions end, [`syslog`] tells syslog and [`notify`] the administrator's program of
+//! each event, and [`watchdog`] proves to PID 1 that all of it answers.
+
+pub mod names;
+pub mod notify;
+pub mod people;
+pub mod reconcile;
+pub mod sessions;
+pub mod syslog;
+pub mod watchdog;

@@ -1,0 +1,99 @@
+//! Reads the configuration, and puts it in force.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zruntime::SharedRuntime;
+
+use super::{Engine, Inner};
+use crate::accounts::{Accounts, Lookups, When};
+use crate::clock::Now;
+use crate::config::load::{Source, load};
+use crate::config::problem::Problem;
+use crate::ledger::Event;
+use crate::policy::Policy;
+
+/// How long somebody who wants a configuration loaded waits for the name service.
+const RELOAD: Duration = Duration::from_secs(15);
+
+/// A configuration that was read, and the names in it that the name service did not confirm.
+pub(crate) struct Loaded {
+    pub result: Result<Policy, Vec<Problem>>,
+    pub untold: BTreeSet<String>,
+}
+
+/// Reads the configuration.
+pub(crate) fn read(source: &Source, accounts: &Accounts, when: When) -> Loaded {
+    let lookups = Lookups::new(accounts, when);
+    let result = load(source, &lookups);
+    Loaded {
+        result,
+        untold: lookups.untold(),
+    }
+}
+
+/// Names of the configuration that are waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Awaited {
+    /// Users, and `@groups`.
+    pub names: BTreeSet<String>,
+    /// The configuration is not in force without them.
+    pub rejected: bool,
+}
+
+impl Awaited {
+    /// After a load.
+    pub fn after(loaded: &Loaded) -> Self {
+        let rejected = loaded.result.is_err();
+        let names = loaded.untold.clone();
+        Self { names, rejected }
+    }
+}
+
+impl Engine {
+    /// Loads the configuration anew. The one in force stays when that fails.
+    ///
+    /// # Errors
+    /// What is wrong with it, one problem a line.
+    pub async fn reload(&self, runtime: &SharedRuntime) -> anyhow::Result<()> {
+        let loaded = self.read(runtime, When::Reload).await?;
+        let mut inner = self.lock();
+        let now = self.tick(&mut inner)?;
+        match loaded.result {
+            Ok(policy) => {
+                inner.awaited = Awaited {
+                    names: loaded.untold,
+                    rejected: false,
+                };
+                self.put_in_force(&mut inner, policy, &now)
+            }
+            Err(problems) => {
+                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                let text = problems.join("\n");
+                let rejected = vec![Event::PolicyRejected { problems }];
+                self.record(&mut inner, None, rejected, &now)?;
+                Err(anyhow::anyhow!("{text}"))
+            }
+        }
+    }
+
+    pub(crate) async fn read(&self, runtime: &SharedRuntime, when: When) -> anyhow::Result<Loaded> {
+        let source = self.source.clone();
+        let reading = move |accounts: &Accounts| read(&source, accounts, when);
+        let loaded = self.accounts.within(runtime, RELOAD, reading).await;
+        loaded.map_err(|why| anyhow::anyhow!("the names in it cannot be looked up: {why}"))
+    }
+
+    pub(crate) fn put_in_force(
+        &self,
+        inner: &mut Inner,
+        policy: Policy,
+        now: &Now,
+    ) -> anyhow::Result<()> {
+        let revision = policy.revision.clone();
+        self.record(inner, None, vec![Event::PolicyLoaded { revision }], now)?;
+        inner.policy = Arc::new(policy);
+        Ok(())
+    }
+}
