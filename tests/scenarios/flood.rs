@@ -101,6 +101,21 @@ fn all_end_in(host: &Host, seconds: u64) -> Result<Duration> {
     Ok(Duration::from_secs(end))
 }
 
+/// Most system calls that one refused login may cost tpad, however many grants live, beside those that
+/// write the pages of the database, which are four to eight: 91 on Debian 13.
+const REFUSAL: u32 = 105;
+
+/// What tpad takes while somebody is refused who was refused before, and nothing else is going on: accounts
+/// that were changed a moment ago are read again each time.
+fn refusal(host: &Host) -> Result<u32> {
+    host.ssh("mallory", "true").fails()?;
+    host.eventually("[ $(($(date +%s) - $(stat --format=%Z /etc/passwd))) -gt 3 ]")?;
+    calls(host, "--follow-forks --trace=!pwrite64", || {
+        host.ssh("mallory", "true").fails()?;
+        Ok(())
+    })
+}
+
 /// What tpad and all that it starts take while somebody is refused, somebody comes in, and a request is
 /// filed and withdrawn, which changes nothing on the host; and what tpad itself takes while a grant
 /// begins and ends. The sudo that is asked about its rule reads all rules.
@@ -218,6 +233,8 @@ on_both_debians! {
         host.ssh("alice", "true").ok()?;
         let few = costs(host)?;
         live(host, 11, MANY)?;
+        let refused = refusal(host)?;
+        ensure!(refused <= REFUSAL, "a refused login took {refused} system calls at {MANY} live grants");
         host.ssh("alice", "true").ok()?;
         let many = costs(host)?;
         // What sudo's programs say of all rules is read in pieces, and grows with them.

@@ -17,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use nix::unistd::{Uid, User, getgrouplist};
 use tpa_bus::groups::{self, Group};
 
+use crate::clock;
 use crate::ledger::{PasswdEntry, Person};
 
 /// Nanoseconds in a second.
@@ -142,14 +143,52 @@ pub struct LocalFiles {
     kept_ns: i64,
     /// group(5)
     groups: String,
+    /// Which files those were; `None` where that would not tell a change that followed at once.
+    read_from: Option<Stamps>,
+}
+
+/// Device, number, length, and when it was changed last (inode(7)) in seconds and nanoseconds.
+type Stamp = (u64, u64, u64, i64, i64);
+
+/// Of [`FILES`], where they are there.
+type Stamps = [Option<Stamp>; 3];
+
+/// passwd(5), the version before it, and group(5).
+const FILES: [&str; 3] = ["/etc/passwd", "/etc/passwd-", "/etc/group"];
+
+/// How old a file must be before its stamp tells every change from then on, in seconds: the clock of
+/// file systems is coarser than it looks.
+const SETTLED_S: i64 = 2;
+
+fn stamp(file: &str) -> Option<Stamp> {
+    let found = fs::metadata(file).ok()?;
+    Some((
+        found.dev(),
+        found.ino(),
+        found.size(),
+        found.ctime(),
+        found.ctime_nsec(),
+    ))
+}
+
+/// Whether whatever changes these files from now on changes their stamps.
+fn are_settled(stamps: &Stamps, now_s: i64) -> bool {
+    stamps
+        .iter()
+        .flatten()
+        .all(|(.., changed_s, _)| changed_s.saturating_add(SETTLED_S) <= now_s)
 }
 
 impl LocalFiles {
     /// Reads them. What cannot be read tells nothing.
     #[must_use]
     pub fn read() -> Self {
-        let (now, written) = version("/etc/passwd").unzip();
-        let (before, kept) = version("/etc/passwd-").unzip();
+        // Before they are read: what is changed meanwhile shows at the next look.
+        let stamps = FILES.map(stamp);
+        let read_from = are_settled(&stamps, clock::wall_s()).then_some(stamps);
+        let [now, before, groups] = FILES;
+        let (now, written) = version(now).unzip();
+        let (before, kept) = version(before).unzip();
         let ns = |seconds: i64, ns: i64| seconds.saturating_mul(NS_PER_S).saturating_add(ns);
         Self {
             now: now.unwrap_or_default(),
@@ -157,8 +196,16 @@ impl LocalFiles {
             before: before.unwrap_or_default(),
             before_at: kept.as_ref().map_or(i64::MIN, MetadataExt::mtime),
             kept_ns: kept.map_or(i64::MIN, |file| ns(file.ctime(), file.ctime_nsec())),
-            groups: fs::read_to_string("/etc/group").unwrap_or_default(),
+            groups: fs::read_to_string(groups).unwrap_or_default(),
+            read_from,
         }
+    }
+
+    /// Whether they are still as they were when they were read.
+    #[must_use]
+    pub fn are_current(&self) -> bool {
+        self.read_from
+            .is_some_and(|stamps| stamps == FILES.map(stamp))
     }
 
     /// Somebody in the version that is there now.
@@ -278,6 +325,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn files_are_read_again_where_a_change_might_not_show() {
+        let changed_at = |at| [Some((1, 2, 3, at, 0)), None, Some((1, 3, 3, 50, 0))];
+        assert!(are_settled(&changed_at(98), 100));
+        assert!(!are_settled(&changed_at(99), 100));
+        assert!(
+            !are_settled(&changed_at(200), 100),
+            "the clock was set back"
+        );
+        assert!(!LocalFiles::default().are_current());
+        let files = LocalFiles::read();
+        assert_eq!(files.are_current(), files.read_from.is_some());
+    }
+
+    #[test]
     fn an_account_that_was_not_there_meanwhile_was_made_anew() {
         let alice = Person {
             uid: 1001,
@@ -294,6 +355,7 @@ mod tests {
             before_at: 100,
             kept_ns: 100 * NS_PER_S,
             groups: String::new(),
+            read_from: None,
         };
         assert!(files(line, "").made_anew(&alice, 100));
         assert!(

@@ -83,6 +83,13 @@ pub fn boottime_ms() -> nix::Result<u64> {
     Ok(u64::try_from(ms).unwrap_or(0))
 }
 
+/// `CLOCK_REALTIME` in seconds since 1970, to hold against the times of files; long ago where the kernel
+/// does not tell.
+#[must_use]
+pub fn wall_s() -> i64 {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(i64::MIN, |wall| wall.tv_sec())
+}
+
 /// `CLOCK_MONOTONIC` in microseconds, by which systemd tells when a unit started. It does not
 /// count through suspend.
 ///

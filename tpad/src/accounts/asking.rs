@@ -30,7 +30,7 @@ struct Shared {
     service: Box<dyn NameService>,
     kept: Mutex<Kept>,
     open: AtomicUsize,
-    /// Notified when something was told.
+    /// Notified when something was told that was not known.
     told: Signal,
     /// Whether the log has a word on it that the name service does not answer.
     silent: Mutex<bool>,
@@ -53,7 +53,7 @@ impl Accounts {
     /// With what the `tpad` before this one knew of groups.
     #[must_use]
     pub fn new(service: impl NameService + 'static, known: KnownGroups) -> Self {
-        let files = service.files();
+        let files = Arc::new(service.files());
         Self(Arc::new(Shared {
             service: Box::new(service),
             kept: Mutex::new(Kept::beginning_with(known, files)),
@@ -185,10 +185,16 @@ impl Accounts {
     fn learned(&self, said: nix::Result<Option<Account>>) -> Answer<Account> {
         let answer = answer(said);
         if let Answer::Found(account) = &answer {
-            locked(&self.0.kept).learn(account.clone());
-            self.0.told.notify(usize::MAX);
+            let is_new = locked(&self.0.kept).learn(account.clone());
+            self.has_told(is_new);
         }
         answer
+    }
+
+    fn has_told(&self, is_new: bool) {
+        if is_new {
+            self.0.told.notify(usize::MAX);
+        }
     }
 
     /// Looks a group up. Hangs as long as the name service does.
@@ -196,18 +202,23 @@ impl Accounts {
         let local = self.files().group(name);
         let answer = local.map_or_else(|| answer(self.0.service.group(name)), Answer::Found);
         if let Answer::Found(group) = &answer {
-            locked(&self.0.kept).learn_group(name, group.clone());
-            self.0.told.notify(usize::MAX);
+            let is_new = locked(&self.0.kept).learn_group(name, group.clone());
+            self.has_told(is_new);
         }
         answer
     }
 
-    /// The accounts and groups of this host, read afresh, and kept for whoever must not wait.
+    /// The accounts and groups of this host as they are, and kept for whoever must not wait. They are
+    /// read again where they may have changed.
     #[must_use]
-    pub fn files(&self) -> LocalFiles {
-        let files = self.0.service.files();
+    pub fn files(&self) -> Arc<LocalFiles> {
+        let last = locked(&self.0.kept).files();
+        if last.are_current() {
+            return last;
+        }
+        let files = Arc::new(self.0.service.files());
         if files.is_whole() {
-            locked(&self.0.kept).has_read(files.clone());
+            locked(&self.0.kept).has_read(Arc::clone(&files));
         }
         files
     }
@@ -257,7 +268,7 @@ impl Accounts {
         locked(&self.0.kept).groups_after(changes)
     }
 
-    /// Waits until something is told.
+    /// Waits until something is told that was not known.
     pub fn told(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.told.listen()
     }

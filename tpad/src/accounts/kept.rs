@@ -1,6 +1,7 @@
 //! What the name service last told: pure, for whoever must not wait for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tpa_bus::groups::{Answer, Group, KnownGroups, Member, Membership};
 use tpa_bus::offline::{Class, Concern, GateFile, Who};
@@ -16,14 +17,14 @@ const PEOPLE_MAX: usize = 10_000;
 pub(super) struct Kept {
     people: BTreeMap<u32, Account>,
     groups: KnownGroups,
-    files: LocalFiles,
+    files: Arc<LocalFiles>,
     /// Counts what changed in `groups`.
     changes: u64,
 }
 
 impl Kept {
     /// What the `tpad` before this one knew of groups, and what the files say.
-    pub fn beginning_with(groups: KnownGroups, files: LocalFiles) -> Self {
+    pub fn beginning_with(groups: KnownGroups, files: Arc<LocalFiles>) -> Self {
         Self {
             groups,
             files,
@@ -31,14 +32,21 @@ impl Kept {
         }
     }
 
+    /// What the files said last.
+    pub fn files(&self) -> Arc<LocalFiles> {
+        Arc::clone(&self.files)
+    }
+
     /// What the files say now.
-    pub fn has_read(&mut self, files: LocalFiles) {
+    pub fn has_read(&mut self, files: Arc<LocalFiles>) {
         self.files = files;
     }
 
     /// Somebody's account was told. A directory that lists nobody in a group still tells of each
-    /// person which groups they are in, so whoever is seen in one is kept as a member.
-    pub fn learn(&mut self, account: Account) {
+    /// person which groups they are in, so whoever is seen in one is kept as a member. Whether any of
+    /// it is new.
+    pub fn learn(&mut self, account: Account) -> bool {
+        let before = self.changes;
         for (name, group) in &mut self.groups.0 {
             if group.local {
                 continue;
@@ -54,11 +62,14 @@ impl Kept {
         if self.people.len() >= PEOPLE_MAX {
             self.people.clear();
         }
-        self.people.insert(account.person.uid, account);
+        let uid = account.person.uid;
+        let is_new = self.people.get(&uid) != Some(&account) || self.changes != before;
+        self.people.insert(uid, account);
+        is_new
     }
 
-    /// A group was told.
-    pub fn learn_group(&mut self, name: &str, group: Group) {
+    /// A group was told. Whether any of it is new.
+    pub fn learn_group(&mut self, name: &str, group: Group) -> bool {
         let mut group = group;
         if let Some(before) = self
             .groups
@@ -77,10 +88,12 @@ impl Kept {
             let kept: BTreeSet<_> = kept.cloned().collect();
             group.members.extend(kept);
         }
-        if self.groups.0.get(name) != Some(&group) {
+        let is_new = self.groups.0.get(name) != Some(&group);
+        if is_new {
             self.groups.0.insert(name.to_owned(), group);
             self.changes = self.changes.wrapping_add(1);
         }
+        is_new
     }
 
     /// Only these groups are named by the configuration.

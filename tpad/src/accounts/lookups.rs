@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tpa_bus::groups::Answer;
@@ -35,7 +36,7 @@ impl When {
 #[derive(Debug)]
 pub struct Lookups<'a> {
     accounts: &'a Accounts,
-    files: LocalFiles,
+    files: Arc<LocalFiles>,
     when: When,
     left: Cell<Duration>,
     untold: RefCell<BTreeSet<String>>,

@@ -287,9 +287,17 @@ impl Gate {
     /// A role that the person may ask for: the one they had last, else the first by name.
     async fn askable(&self, user: &Person, why: &Why) -> Option<String> {
         let accounts = &self.engine.accounts;
-        let told = accounts.by_uid(&self.runtime, user.uid, HINT).await;
-        let account = told.ok()??;
-        let caller = at_gate(named(account, &accounts.files()));
+        let files = accounts.files();
+        // It is advice: of an account of this host what is known will do, and nobody is asked.
+        let known = accounts.as_known(user).filter(|_| files.has(user));
+        let account = match known {
+            Some(account) => account,
+            None => accounts
+                .by_uid(&self.runtime, user.uid, HINT)
+                .await
+                .ok()??,
+        };
+        let caller = at_gate(named(account, &files));
         let roles = access::roles_for(&self.engine, &caller);
         let had = why
             .about()

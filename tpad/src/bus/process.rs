@@ -18,6 +18,7 @@ use tpa_bus::names::CHALLENGE_LENGTH;
 use zruntime::{AsyncIo, SharedRuntime};
 
 use crate::host::cgroup::uid_of_slice;
+use crate::host::process::read_file;
 use crate::ledger::{Namespace, Process, Traits};
 use crate::sys;
 
@@ -50,7 +51,7 @@ impl Held {
 /// read under its number was its own only if it has not ended since.
 pub fn look(proc: &Path, pid: i32, descriptor: &OwnedFd) -> Option<Traits> {
     let dir = proc.join(pid.to_string());
-    let read = |name: &str| fs::read(dir.join(name)).ok();
+    let read = |name: &str| read_file(&dir.join(name)).ok();
     let status = read("status")?;
     // Missing where the kernel has no audit.
     let login = read("loginuid");

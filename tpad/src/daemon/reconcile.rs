@@ -45,18 +45,22 @@ pub async fn run(
         let changed = engine.changed.listen();
         let told = engine.accounts.told();
         let policy = engine.policy();
-        let mut reports = host.write_gate(&policy.gate);
+        let (now, planned, generation) = engine.plan()?;
+        let is_touched = !touched.is_empty();
+        let due = followed.due(&planned.desired, is_touched, &host.outside(), &now);
+        let at = match due {
+            Due::Nothing | Due::Changes => At::Changed(std::mem::take(&mut touched)),
+            Due::Look => At::Everything,
+        };
+        let mut reports = host.write_gate(&policy.gate, &at);
         if let Some((groups, changes)) = engine.accounts.groups_after(groups_written) {
             reports.extend(host.write_groups(&groups));
             groups_written = changes;
         }
-        let (now, planned, generation) = engine.plan()?;
         let again = followed.again_ms(&planned.desired, &now);
         let wake_ms = [planned.wake_ms, again].into_iter().flatten().min();
         timer.set(&engine.clock, &now, wake_ms)?;
         engine.record_reports(&planned, reports);
-        let is_touched = !touched.is_empty();
-        let due = followed.due(&planned.desired, is_touched, &host.outside(), &now);
         let follows = match due {
             Due::Nothing => {
                 let limits = host.follow_limits(&planned.desired, &now);
@@ -66,11 +70,6 @@ pub async fn run(
                 }
             }
             Due::Changes | Due::Look => {
-                let touched = std::mem::take(&mut touched);
-                let at = match due {
-                    Due::Changes => At::Changed(touched),
-                    Due::Nothing | Due::Look => At::Everything,
-                };
                 let looked = engine.look(&mut host, &timer, &planned, (&now, &at));
                 match looked.await {
                     Looked::CutShort => {

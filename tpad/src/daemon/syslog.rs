@@ -34,7 +34,7 @@ pub async fn syslog(engine: Arc<Engine>, runtime: SharedRuntime) -> anyhow::Resu
         for record in &records {
             syslog.send(record, format).await;
         }
-        if let Err(error) = engine.lock().store.set_fact(CURSOR, &told.to_string()) {
+        if let Err(error) = engine.lock().store.set_cursor(CURSOR, told) {
             tracing::error!("{error}; these lines will be told again");
         }
         // A pruning is an event too: one that followed upon itself would leave room for nothing.

@@ -19,12 +19,7 @@ impl Engine {
     pub async fn news(&self, last: &mut u64) -> Vec<Record> {
         loop {
             let bell = self.changed.listen();
-            let query = EventQuery {
-                after: Some(*last),
-                limit: BATCH,
-                ..EventQuery::default()
-            };
-            let found = self.lock().store.events(&query);
+            let found = self.lock().store.news(*last, BATCH);
             match found {
                 Ok(records) if records.is_empty() => {}
                 Ok(records) => {

@@ -32,6 +32,8 @@ const CAREFUL: OFlag = OFlag::O_NOFOLLOW
 pub struct Folder {
     fd: OwnedFd,
     path: PathBuf,
+    /// Whose it is: ours.
+    owner: u32,
 }
 
 /// A file as it was found.
@@ -61,8 +63,15 @@ impl Folder {
             path.display(),
             stat.st_mode & 0o7777
         );
-        let path = path.to_owned();
-        Ok(Self { fd, path })
+        Ok(Self::checked(path, fd, &stat))
+    }
+
+    fn checked(path: &Path, fd: OwnedFd, stat: &FileStat) -> Self {
+        Self {
+            fd,
+            path: path.to_owned(),
+            owner: stat.st_uid,
+        }
     }
 
     /// Opens the folder with this mode; makes it when it is not there.
@@ -71,16 +80,19 @@ impl Folder {
     /// As [`Folder::open`], or when the folder above is missing.
     pub fn create(path: &Path, mode: u32) -> anyhow::Result<Self> {
         let mode = Mode::from_bits_truncate(mode);
-        match mkdir(path, mode) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(error) => return Err(error).with_context(|| format!("make {}", path.display())),
-        }
-        let (fd, stat) = open_owned(path)?;
+        let is_missing = |error: &anyhow::Error| error.downcast_ref() == Some(&Errno::ENOENT);
+        let opened = match open_owned(path) {
+            Err(error) if is_missing(&error) => {
+                mkdir(path, mode).with_context(|| format!("make {}", path.display()))?;
+                open_owned(path)
+            }
+            opened => opened,
+        };
+        let (fd, stat) = opened?;
         if stat.st_mode & 0o7777 != mode.bits() {
             fchmod(&fd, mode).with_context(|| format!("set the mode of {}", path.display()))?;
         }
-        let path = path.to_owned();
-        Ok(Self { fd, path })
+        Ok(Self::checked(path, fd, &stat))
     }
 
     /// Where it is.
@@ -131,10 +143,12 @@ impl Folder {
             Err(error) => return Err(error.into()),
         };
         let stat = fstat(&fd)?;
-        if !is(&stat, SFlag::S_IFREG) || stat.st_uid != geteuid().as_raw() {
+        if !is(&stat, SFlag::S_IFREG) || stat.st_uid != self.owner {
             return Ok(Some(Found::Other));
         }
-        let mut bytes = Vec::new();
+        // Room for all of it and for what shows its end, or it is read in many small pieces.
+        let length = u64::try_from(stat.st_size).unwrap_or(0).min(most);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(64));
         File::from(fd).take(most).read_to_end(&mut bytes)?;
         if bytes.len() as u64 == most {
             return Ok(Some(Found::Other));
@@ -206,7 +220,7 @@ impl Folder {
         let fd = openat(&self.fd, plain(name)?, flags, Mode::empty())?;
         let stat = fstat(&fd)?;
         let as_left = is(&stat, SFlag::S_IFREG)
-            && stat.st_uid == geteuid().as_raw()
+            && stat.st_uid == self.owner
             && stat.st_mode & 0o7777 == mode
             && u64::try_from(stat.st_size) == Ok(length);
         if !as_left {

@@ -166,8 +166,8 @@ impl Host {
 
     /// Tells the gate whom it concerns, for when `tpad` cannot be asked. When that cannot be
     /// written, the old one holds.
-    pub fn write_gate(&mut self, gate: &GateFile) -> Vec<Report> {
-        self.states.write_gate(&self.paths, gate)
+    pub fn write_gate(&mut self, gate: &GateFile, at: &At) -> Vec<Report> {
+        self.states.write_gate(&self.paths, gate, at)
     }
 
     /// Tells the gate what was last known of groups, for when the name service does not tell.

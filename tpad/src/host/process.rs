@@ -23,6 +23,9 @@ const COMMAND_MAX: u64 = 8 * 1_024 * 1_024;
 /// How much of it is read before others have their turn, in bytes.
 const PIECE: usize = 64 * 1_024;
 
+/// Most that proc(5) tells of a process in one of its short files, as a rule, in bytes.
+const FILE_MAX: usize = 4 * 1_024;
+
 /// A tick of the clock by which proc(5) tells when a process started, in milliseconds: `USER_HZ` is
 /// 100 wherever Debian runs.
 const TICK_MS: u64 = 10;
@@ -201,11 +204,25 @@ pub async fn all_ended(runtime: &SharedRuntime, dying: Vec<OwnedFd>) -> io::Resu
     Ok(())
 }
 
+/// Reads a file of proc(5). It tells no length beforehand: the room is for what one of them has at
+/// most, so that it takes two calls to read it and not eight.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_file(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(FILE_MAX);
+    // A `File` alone would be asked for its length first.
+    fs::File::open(file)?
+        .take(u64::MAX)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads a process; `None` when it is gone, or has ended and waits to be collected.
 fn look_at(proc: &Path, pid: i32) -> Option<Process> {
     let dir = proc.join(pid.to_string());
     let read = |name: &str| {
-        let bytes = fs::read(dir.join(name)).ok()?;
+        let bytes = read_file(&dir.join(name)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
     // Missing where the kernel has no audit.

@@ -114,11 +114,25 @@ impl States {
 
 impl States {
     /// Tells the gate whom it concerns, for when `tpad` cannot be asked. When that cannot be
-    /// written, the old one holds.
-    pub fn write_gate(&mut self, paths: &Paths, gate: &GateFile) -> Vec<Report> {
-        match self.put_gate(paths, gate.render()) {
+    /// written, the old one holds. Costs nothing where it was told that and nobody touched it.
+    pub fn write_gate(&mut self, paths: &Paths, gate: &GateFile, at: &At) -> Vec<Report> {
+        let right = gate.render();
+        let folder = paths.gate.parent();
+        let is_touched = match at {
+            At::Everything => true,
+            At::Changed(files) => files
+                .iter()
+                .any(|file| *file == paths.gate || Some(file.as_path()) == folder),
+        };
+        if !is_touched && self.gate.as_ref() == Some(&right) {
+            return Vec::new();
+        }
+        match self.put_gate(paths, right) {
             Ok(report) => report.into_iter().collect(),
-            Err(error) => vec![Report::failed("gate file", &error)],
+            Err(error) => {
+                self.gate = None;
+                vec![Report::failed("gate file", &error)]
+            }
         }
     }
 
@@ -404,16 +418,24 @@ mod tests {
         let (mut states, gate) = (States::default(), GateFile::default());
         let read = || GateFile::parse(&std::fs::read_to_string(&paths.gate).unwrap());
         for _ in 0..2 {
-            assert_eq!(states.write_gate(&paths, &gate), []);
+            assert_eq!(states.write_gate(&paths, &gate, &At::Everything), []);
             assert_eq!(read(), Ok(GateFile::default()));
         }
         let what = "gate file".to_owned();
         let drift = [Report::Drift { what, id: None }];
         std::fs::write(&paths.gate, "nobody").unwrap();
-        assert_eq!(states.write_gate(&paths, &gate), drift);
+        assert_eq!(states.write_gate(&paths, &gate, &At::Everything), drift);
         std::fs::remove_file(&paths.gate).unwrap();
-        assert_eq!(states.write_gate(&paths, &gate), drift);
-        assert_eq!(read(), Ok(GateFile::default()));
+        let untouched = At::Changed(BTreeSet::new());
+        assert_eq!(states.write_gate(&paths, &gate, &untouched), []);
+        assert!(!paths.gate.exists(), "nobody looks at it");
+        let folder = paths.gate.parent().unwrap().to_owned();
+        for touched in [paths.gate.clone(), folder] {
+            let at = At::Changed([touched].into());
+            assert_eq!(states.write_gate(&paths, &gate, &at), drift);
+            assert_eq!(read(), Ok(GateFile::default()));
+            std::fs::remove_file(&paths.gate).unwrap();
+        }
     }
 
     #[test]

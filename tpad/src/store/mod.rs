@@ -11,6 +11,7 @@ pub mod chain;
 mod prune;
 mod read;
 mod reader;
+mod recent;
 mod schema;
 mod stamp;
 mod times;
@@ -26,6 +27,7 @@ use rusqlite::config::DbConfig;
 use crate::hex::hex;
 use crate::ledger::{Envelope, Event, Newest, Priority};
 
+use recent::Recent;
 use stamp::Stamp;
 
 pub use prune::Prunable;
@@ -46,6 +48,8 @@ pub struct Store {
     left: Stamp,
     /// They are not as they were left: nothing is written any more.
     touched: bool,
+    /// What was added last, for those who follow it.
+    recent: Recent,
 }
 
 /// The fact that holds the database's own name.
@@ -202,6 +206,7 @@ impl Store {
             name: String::new(),
             left: Stamp::of(path),
             touched: false,
+            recent: Recent::default(),
         };
         store.head = store.read_head()?;
         store.name = match store.fact(NAME)? {
@@ -304,6 +309,7 @@ impl Store {
             )
             .unwrap();
         self.head = chain::Head { seq, hash };
+        self.recent = Recent::default();
         self.left = Stamp::of(&self.path);
     }
 

@@ -87,6 +87,25 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// When what is committed is on the disk
+/// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    /// Before the commit returns.
+    AtOnce,
+    /// With the next commit that waits for it. A kill loses nothing, a power cut may.
+    WithTheNext,
+}
+
+/// Sets that for what is committed from now on.
+pub(super) fn commit_durably(connection: &Connection, when: Durable) -> rusqlite::Result<()> {
+    let level = match when {
+        Durable::AtOnce => "FULL",
+        Durable::WithTheNext => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", level)
+}
+
 /// Opens the file with the pragmas that everything else relies on.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let error = |what| {
@@ -118,9 +137,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(error("open"))?;
-    connection
-        .pragma_update(None, "synchronous", "FULL")
-        .map_err(error("open"))?;
+    commit_durably(&connection, Durable::AtOnce).map_err(error("open"))?;
     connection
         .pragma_update(None, "trusted_schema", "OFF")
         .map_err(error("open"))?;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
+use super::schema::{Durable, commit_durably};
 use super::{Body, Content, Error, Record, Store, chain};
 use crate::ledger::{Person, Repeated, Request, Session, Tally};
 
@@ -106,7 +107,22 @@ impl Store {
             transaction.commit().map_err(&error)
         })?;
         self.head = head;
+        self.recent.add(&records);
         Ok(records)
+    }
+
+    /// Keeps how far something got that is done again where that is lost: a kill leaves it, and a
+    /// power cut may leave an older one. It is written out with the next event, and costs no wait of
+    /// its own for the disk.
+    ///
+    /// # Errors
+    /// When it was not written.
+    pub fn set_cursor(&mut self, name: &str, place: u64) -> Result<(), Error> {
+        let error = self.sqlite("write");
+        commit_durably(&self.connection, Durable::WithTheNext).map_err(&error)?;
+        let written = self.set_fact(name, &place.to_string());
+        commit_durably(&self.connection, Durable::AtOnce).map_err(&error)?;
+        written
     }
 
     /// Keeps a fact under a name.

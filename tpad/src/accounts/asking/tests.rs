@@ -182,3 +182,22 @@ fn whoever_is_seen_in_a_group_that_lists_nobody_is_kept_for_the_gate() {
     let only = Accounts::new(Pretended::default(), KnownGroups(BTreeMap::new()));
     assert_eq!(only.groups_after(0), None);
 }
+
+#[test]
+fn whoever_waits_for_what_is_told_is_woken_by_what_was_not_known_alone() {
+    let (service, accounts) = directory();
+    let runtime = SharedRuntime::new().unwrap();
+    let woken = |accounts: &Accounts, asked: fn(&Accounts)| {
+        let told = accounts.told();
+        asked(accounts);
+        runtime.block_on(runtime.timeout(SOON, told)).is_ok()
+    };
+    let dora: fn(&Accounts) = |accounts| drop(accounts.look_up("dora"));
+    let oncall: fn(&Accounts) = |accounts| drop(accounts.look_up_group("oncall"));
+    for asked in [dora, oncall] {
+        assert!(woken(&accounts, asked));
+        assert!(!woken(&accounts, asked), "nothing new");
+    }
+    service.add(account("dora", 5001, &[ENGINEERS, ("oncall", 4000)]));
+    assert!(woken(&accounts, dora));
+}
