@@ -3,7 +3,7 @@
 
 use tpa_bus::access::{Event, Request, Role, Session};
 
-use crate::doctor::Finding;
+use crate::doctor::{Finding, Sight};
 use crate::say::clean;
 use crate::say::time::rfc3339;
 
@@ -191,7 +191,7 @@ impl Row for Event {
 }
 
 impl Row for Finding {
-    const COLUMNS: &'static [&'static str] = &["area", "problem", "fix", "severity"];
+    const COLUMNS: &'static [&'static str] = &["area", "problem", "fix", "severity", "looked_at"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -199,6 +199,7 @@ impl Row for Finding {
             self.problem.clone(),
             self.fix.clone(),
             self.severity.word().to_owned(),
+            (self.sight == Sight::LookedAt).to_string(),
         ]
     }
 }

@@ -33,7 +33,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let finding = match ran {
         Some(ran) if ran.success => return Ok(Vec::new()),
         // The log is for root and the group adm: who cannot read it knows nothing of what is in it.
-        Some(ran) if ran.said.contains(DENIED) => Finding::info(
+        Some(ran) if ran.said.contains(DENIED) => Finding::not_looked_at(
             AREA,
             format!("{} cannot be read: {DENIED}", FILES[0]),
             "run it as root: sudo tpactl doctor",

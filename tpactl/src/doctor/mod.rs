@@ -42,6 +42,17 @@ pub struct Finding {
     pub fix: String,
     /// How bad it is. There is no default: whoever adds a finding chooses.
     pub severity: Severity,
+    /// Whether this is about something that was looked at, or says that it could not be.
+    pub sight: Sight,
+}
+
+/// What is known of what a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// It was looked at.
+    LookedAt,
+    /// It could not be looked at: anything may be wrong there, and nothing is known to be.
+    NotLookedAt,
 }
 
 /// How bad a finding is, the worst first.
@@ -77,9 +88,16 @@ impl Finding {
         Self::of(Severity::Warning, area, problem, fix)
     }
 
-    /// Nothing is known to be wrong: most often it could not be looked at.
-    fn info(area: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::of(Severity::Info, area, problem, fix)
+    /// Something could not be looked at, so that nobody can tell what is wrong there.
+    fn not_looked_at(
+        area: &'static str,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            sight: Sight::NotLookedAt,
+            ..Self::of(Severity::Info, area, problem, fix)
+        }
     }
 
     /// One as severe as is said.
@@ -94,6 +112,7 @@ impl Finding {
             area,
             problem: problem.into(),
             fix: fix.into(),
+            sight: Sight::LookedAt,
         }
     }
 }
@@ -155,7 +174,7 @@ impl Host {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Finding {
-    Finding::info(
+    Finding::not_looked_at(
         "doctor",
         format!("{path} cannot be read: {error}"),
         "run it as root: sudo tpactl doctor",
@@ -177,9 +196,10 @@ fn run_program(program: &Path, args: &[&str]) -> io::Result<Ran> {
 }
 
 /// Looks at every area, and tells the worst first. An area that cannot be looked at is a finding
-/// itself.
+/// itself, told once, however many areas needed it.
 pub fn examine(host: &Host) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = [
+    let mut findings = Vec::new();
+    for area in [
         pam::examine,
         services::examine,
         daemon::examine,
@@ -199,10 +219,13 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         recording::examine,
         synchronised::examine,
         log::examine,
-    ]
-    .into_iter()
-    .flat_map(|area| area(host).unwrap_or_else(|unreadable| vec![unreadable]))
-    .collect();
+    ] {
+        for finding in area(host).unwrap_or_else(|unreadable| vec![unreadable]) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
     // Stable: among equals the order of the areas stays.
     findings.sort_by_key(|finding| finding.severity);
     findings
@@ -322,13 +345,36 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_looked_at_is_info() {
-        let unread = severity("/var/log/auth.log cannot be read", |host| {
-            saying!(host, "/usr/bin/grep", false, "Permission denied");
-        });
-        let unknown = severity("sshd -T does not tell", |host| {
-            saying!(host, "/usr/sbin/sshd", false, "OpenSSH_10.0p2\n");
-        });
-        assert_eq!([unread, unknown], [Severity::Info; 2]);
+    fn what_could_not_be_looked_at_is_told_as_that_and_once() {
+        type Harm = fn(&mut fake::Fake);
+        let table: [(&str, Harm); 4] = [
+            ("/var/log/auth.log cannot be read", |host| {
+                saying!(host, "/usr/bin/grep", false, "Permission denied");
+            }),
+            ("sshd -T does not tell", |host| {
+                saying!(host, "/usr/sbin/sshd", false, "OpenSSH_10.0p2\n");
+            }),
+            // Before OpenSSH 9.8 nobody asks it about penalties.
+            ("sshd -T does not tell", |host| {
+                saying!(host, "/usr/sbin/sshd", false, "OpenSSH_9.2p1\n");
+            }),
+            ("whether the clock is synchronised", |host| {
+                saying!(
+                    host,
+                    "/usr/bin/timedatectl",
+                    false,
+                    "Failed to connect to bus\n"
+                );
+            }),
+        ];
+        for (problem, harm) in table {
+            let mut host = fake::protected();
+            harm(&mut host);
+            let found = examine(&host.host);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].problem.contains(problem), "{found:?}");
+            assert_eq!(found[0].severity, Severity::Info);
+            assert_eq!(found[0].sight, Sight::NotLookedAt);
+        }
     }
 }

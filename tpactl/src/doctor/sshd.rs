@@ -36,7 +36,7 @@ pub fn settings(host: &Host) -> Option<String> {
 
 /// That they cannot be had.
 pub fn unknown() -> Finding {
-    Finding::info(
+    Finding::not_looked_at(
         AREA,
         "sshd -T does not tell how sshd is set up",
         "run it as root: sudo tpactl doctor; and correct what sshd -t says",

@@ -5,11 +5,12 @@ use super::{Finding, Host, gate, sshd};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// The same shape for every area; what cannot be run is told by the area about sshd's settings.
 pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     let mut findings = Vec::new();
     let default = "/etc/ssh/sshd_config";
-    if asks(host, &["-T"]) == Some(false) {
+    if host.run(SSHD, &["-T"]).is_some_and(|ran| !ran.success) {
+        findings.push(sshd::unknown());
+    } else if asks(host, &["-T"]) == Some(false) {
         findings.push(finding(default, "everybody"));
     } else if let Ok(gate) = gate::read(host) {
         for name in gate::gated(&gate, host)? {
@@ -24,10 +25,18 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         let said_so = title.to_lowercase().replace('=', " ").contains("usepam no");
         if said_so {
             findings.push(finding(&format!("its command line, {title}"), "everybody"));
-        } else if let Some(file) = file
-            && asks(host, &["-T", "-f", file]) == Some(false)
-        {
-            findings.push(finding(file, "everybody"));
+        } else if let Some(file) = file {
+            match asks(host, &["-T", "-f", file]) {
+                Some(true) => {}
+                Some(false) => findings.push(finding(file, "everybody")),
+                None => findings.push(Finding::not_looked_at(
+                    "sshd",
+                    format!(
+                        "sshd -T -f {file} does not tell how the sshd with that file is set up"
+                    ),
+                    "run it as root: sudo tpactl doctor; and correct what it says",
+                )),
+            }
         }
     }
     Ok(findings)
@@ -146,7 +155,13 @@ mod tests {
         folder(&host, 9, "0\t0\t0\t0", "/usr/sbin/sshd");
         let found = problems(&host);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("/etc/ssh/second"));
+        assert!(found[0].contains("UsePAM no in /etc/ssh/second"));
+        host.host.run = fake::usual;
+        let found = problems(&host);
+        assert!(
+            found[0].starts_with("sshd -T -f /etc/ssh/second does not tell"),
+            "{found:?}"
+        );
     }
 
     #[test]

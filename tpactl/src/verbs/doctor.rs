@@ -1,15 +1,17 @@
 //! `tpactl doctor`: is this host really protected?
 
 use crate::context::Context;
-use crate::doctor::{Finding, Host, Severity, examine};
+use crate::doctor::{Finding, Host, Severity, Sight, examine};
 use crate::fail::{Exit, Fail};
 use crate::form::Format;
 use crate::say::table::wrap;
 use crate::{json, say};
 
 const AFTER_HELP: &str = "\
-Exits with 1 when something is shown, otherwise with 0. What could not be looked
-at is info, and not shown with --severity error or warning: run it as root.
+Exits with 0 when nothing is found, and with 1 when a finding is as severe as
+was asked for. What could not be looked at, most often because only root may, is
+shown in any case, as info: anything may be wrong there. With --severity warning
+or error it exits with 4 when there is nothing else.
 
 Examples:
   sudo tpactl doctor
@@ -34,7 +36,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Fail> {
 
 /// Shows what is as severe as was asked for.
 fn tell(all: &[Finding], args: &Args, context: &Context) -> Result<Exit, Fail> {
-    let shown = at_least(args.severity, all);
+    let shown = worth_showing(args.severity, all);
     let form = args.format.form();
     let nothing = if all.is_empty() {
         "nothing found: this host is protected".to_owned()
@@ -51,17 +53,27 @@ fn tell(all: &[Finding], args: &Args, context: &Context) -> Result<Exit, Fail> {
         || lines(&shown, all, context.width(form)),
         &nothing,
     )?;
-    Ok(if shown.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failure
-    })
+    Ok(exit(args.severity, &shown))
 }
 
-/// Those that are as severe as this or more.
-fn at_least(least: Severity, findings: &[Finding]) -> Vec<Finding> {
-    let severe = findings.iter().filter(|finding| finding.severity <= least);
-    severe.cloned().collect()
+/// Those that are as severe as this or more, and what could not be looked at: something as severe
+/// may be there.
+fn worth_showing(least: Severity, findings: &[Finding]) -> Vec<Finding> {
+    let shown = findings
+        .iter()
+        .filter(|one| one.severity <= least || one.sight == Sight::NotLookedAt);
+    shown.cloned().collect()
+}
+
+/// That nothing so severe was found is not said where something could not be looked at.
+fn exit(least: Severity, shown: &[Finding]) -> Exit {
+    if shown.is_empty() {
+        Exit::Done
+    } else if shown.iter().any(|one| one.severity <= least) {
+        Exit::Failure
+    } else {
+        Exit::NotPermitted
+    }
 }
 
 /// How many of each severity, those that are not shown too.
@@ -70,12 +82,19 @@ fn totals(findings: &[Finding]) -> String {
         let number = findings.iter().filter(|one| one.severity == severity);
         number.count()
     };
-    format!(
+    let counts = format!(
         "{}, {}, {} info",
         say::count(of(Severity::Error), "error"),
         say::count(of(Severity::Warning), "warning"),
         of(Severity::Info)
-    )
+    );
+    let unseen = findings
+        .iter()
+        .filter(|one| one.sight == Sight::NotLookedAt);
+    match unseen.count() {
+        0 => counts,
+        number => format!("{counts}; {number} could not be looked at"),
+    }
 }
 
 /// What is shown, below each how to fix it, and in the end how many there are of all.
@@ -98,6 +117,8 @@ pub struct Form<'a> {
     /// What `fix` was called before; the same text.
     mend: &'a str,
     severity: &'a str,
+    /// Whether it is about something that was looked at, or says that it could not be.
+    looked_at: bool,
 }
 
 impl json::View for Finding {
@@ -111,6 +132,7 @@ impl json::View for Finding {
             fix: &self.fix,
             mend: &self.fix,
             severity: self.severity.word(),
+            looked_at: self.sight == Sight::LookedAt,
         }
     }
 }
@@ -147,6 +169,39 @@ mod tests {
 
     fn one(severity: Severity) -> Finding {
         Finding::of(severity, "pam", format!("{severity:?}"), "a fix")
+    }
+
+    fn unseen() -> Finding {
+        Finding {
+            sight: Sight::NotLookedAt,
+            ..one(Severity::Info)
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_shown_at_any_severity_and_never_ends_well() {
+        for (line, expected) in [
+            ("", Exit::Failure),
+            ("--severity info", Exit::Failure),
+            ("--severity warning", Exit::NotPermitted),
+            ("--severity error", Exit::NotPermitted),
+        ] {
+            let all = [one(Severity::Info), unseen()];
+            let (exit, out, _) = told(&all, line);
+            assert_eq!(exit, expected, "{line}");
+            assert!(
+                out.ends_with("0 errors, 0 warnings, 2 info; 1 could not be looked at\n"),
+                "{out}"
+            );
+            let (exit, json, _) = told(&all, &format!("{line} --json"));
+            assert_eq!(exit, expected, "{line}");
+            assert!(json.contains("\"looked_at\": false"), "{json}");
+            let (exit, csv, _) = told(&all, &format!("{line} -o csv"));
+            assert_eq!(exit, expected, "{line}");
+            assert!(csv.contains(",info,false,web-01\n"), "{csv}");
+        }
+        let (exit, _, _) = told(&[one(Severity::Error), unseen()], "--severity error");
+        assert_eq!(exit, Exit::Failure, "what was found is worse");
     }
 
     fn each() -> [Finding; 3] {
@@ -217,8 +272,11 @@ mod tests {
             }
         }
         let (_, csv, _) = told(&each(), "-o csv");
-        assert!(csv.starts_with("area,problem,fix,severity,host\n"), "{csv}");
-        assert!(csv.contains(",warning,web-01\n"), "{csv}");
+        assert!(
+            csv.starts_with("area,problem,fix,severity,looked_at,host\n"),
+            "{csv}"
+        );
+        assert!(csv.contains(",warning,true,web-01\n"), "{csv}");
     }
 
     #[test]
