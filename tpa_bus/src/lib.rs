@@ -14,6 +14,8 @@ pub mod groups;
 pub mod id;
 pub mod names;
 pub mod offline;
+#[cfg(feature = "pattern")]
+pub mod pattern;
 pub mod span;
 pub mod state;
 pub mod subuid;

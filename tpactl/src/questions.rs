@@ -8,20 +8,21 @@ use tpa_bus::text::is_unsafe;
 use crate::fail::{Exit, Fail};
 use crate::say;
 use crate::screen::Screen;
-use crate::verbs::request::{What, meant};
+use crate::verbs::request::draft::{Draft, accepts_ticket};
+use crate::verbs::request::meant;
 
 /// Asks for everything that is missing, and again for what the role does not allow.
-pub fn fill_in(mut what: What, roles: &[Role], screen: &Screen) -> Result<What, Fail> {
-    let role = role(what.role.as_deref(), roles, screen)?;
-    what.role = Some(role.name.clone());
-    if what.until.is_none() {
-        what.length = Some(length(what.length, role, screen)?);
+pub fn fill_in(mut draft: Draft, roles: &[Role], screen: &Screen) -> Result<Draft, Fail> {
+    let role = role(draft.role.as_deref(), roles, screen)?;
+    draft.role = Some(role.name.clone());
+    if draft.until.is_none() {
+        draft.length = Some(length(draft.length, role, screen)?);
     }
-    what.reason = Some(reason(what.reason.as_deref(), role, screen)?);
-    if role.ticket_required {
-        what.ticket = Some(ticket(what.ticket.as_deref(), role, screen)?);
+    draft.reason = Some(reason(draft.reason.as_deref(), role, screen)?);
+    if role.ticket_required || draft.ticket.is_some() {
+        draft.ticket = Some(ticket(draft.ticket.as_deref(), role, screen)?);
     }
-    Ok(what)
+    Ok(draft)
 }
 
 /// Which role. One that is alone is not asked for, but said.
@@ -97,7 +98,7 @@ fn reason(given: Option<&str>, role: &Role, screen: &Screen) -> Result<String, F
     })
 }
 
-/// Under which ticket. Whether it is like the pattern is for `tpad` to say.
+/// Under which ticket. One that the role does not take costs no other answer.
 fn ticket(given: Option<&str>, role: &Role, screen: &Screen) -> Result<String, Fail> {
     let (question, wanted) = match &role.ticket_pattern {
         Some(pattern) => (
@@ -107,7 +108,7 @@ fn ticket(given: Option<&str>, role: &Role, screen: &Screen) -> Result<String, F
         None => ("Ticket: ".to_owned(), "a ticket".to_owned()),
     };
     settle(given, &question, &wanted, screen, |answer| {
-        (!answer.is_empty()).then(|| answer.to_owned())
+        accepts_ticket(role, answer).then(|| answer.to_owned())
     })
 }
 
@@ -175,9 +176,9 @@ mod tests {
     }
 
     /// What came of the questions, and what was shown meanwhile.
-    fn asked(what: What, roles: &[Role], typed: &'static str) -> (Result<What, Fail>, String) {
+    fn asked(draft: Draft, roles: &[Role], typed: &'static str) -> (Result<Draft, Fail>, String) {
         let (screen, out, err) = fake::screen(Some(typed));
-        let came = fill_in(what, roles, &screen);
+        let came = fill_in(draft, roles, &screen);
         assert_eq!(out.text(), "", "questions are no data");
         (came, anstream::adapter::strip_str(&err.text()).to_string())
     }
@@ -185,12 +186,12 @@ mod tests {
     #[test]
     fn the_only_role_is_taken_and_said_and_enter_takes_its_default_time() {
         let typed = "\nnginx answers slowly\n";
-        let (what, shown) = asked(What::default(), &[web_ops()], typed);
-        let what = what.unwrap();
-        assert_eq!(what.role.as_deref(), Some("web-ops"));
-        assert_eq!(what.length, Some(Span::from_secs(3_600)));
-        assert_eq!(what.reason.as_deref(), Some("nginx answers slowly"));
-        assert_eq!(what.ticket, None);
+        let (draft, shown) = asked(Draft::default(), &[web_ops()], typed);
+        let draft = draft.unwrap();
+        assert_eq!(draft.role.as_deref(), Some("web-ops"));
+        assert_eq!(draft.length, Some(Span::from_secs(3_600)));
+        assert_eq!(draft.reason.as_deref(), Some("nginx answers slowly"));
+        assert_eq!(draft.ticket, None);
         assert_eq!(
             shown,
             "Role: web-ops  The web tier\n\
@@ -206,8 +207,8 @@ mod tests {
             "web-ops\n\nnginx answers slowly\n",
             "\n0\n3\nroot\n2\n\nnginx answers slowly\n",
         ] {
-            let (what, shown) = asked(What::default(), &roles, typed);
-            assert_eq!(what.unwrap().role.as_deref(), Some("web-ops"), "{typed:?}");
+            let (draft, shown) = asked(Draft::default(), &roles, typed);
+            assert_eq!(draft.unwrap().role.as_deref(), Some("web-ops"), "{typed:?}");
             assert!(shown.contains("  2  web-ops  The web tier\n"), "{shown}");
             let bad = typed.lines().count() - 3;
             assert_eq!(shown.matches("Not valid: ").count(), bad, "{shown}");
@@ -216,15 +217,15 @@ mod tests {
 
     #[test]
     fn words_of_a_role_move_no_cursor() {
-        let (_, shown) = asked(What::default(), &[db_admin()], "");
+        let (_, shown) = asked(Draft::default(), &[db_admin()], "");
         assert!(shown.contains("The database\\u{1b}[2J"), "{shown:?}");
     }
 
     #[test]
     fn a_time_that_is_too_long_or_none_is_asked_for_again() {
         let typed = "5h\n0s\n90\nsoon\n90m\nnginx answers slowly\n";
-        let (what, shown) = asked(What::default(), &[web_ops()], typed);
-        assert_eq!(what.unwrap().length, Some(Span::from_secs(5_400)));
+        let (draft, shown) = asked(Draft::default(), &[web_ops()], typed);
+        assert_eq!(draft.unwrap().length, Some(Span::from_secs(5_400)));
         let again = "Not valid: enter a time up to 4h\nHow long, at most 4h [1h]: ";
         assert_eq!(shown.matches(again).count(), 4, "{shown}");
     }
@@ -232,9 +233,9 @@ mod tests {
     #[test]
     fn a_reason_that_is_short_or_no_plain_line_is_asked_for_again() {
         let typed = "\nshort\n\nnginx\x1b[2J is down\nnginx answers slowly\n";
-        let (what, shown) = asked(What::default(), &[web_ops()], typed);
+        let (draft, shown) = asked(Draft::default(), &[web_ops()], typed);
         assert_eq!(
-            what.unwrap().reason.as_deref(),
+            draft.unwrap().reason.as_deref(),
             Some("nginx answers slowly")
         );
         let short = "Not valid: enter a reason of at least 10 characters\n";
@@ -245,30 +246,54 @@ mod tests {
 
     #[test]
     fn a_ticket_is_asked_for_where_the_role_requires_one_and_its_pattern_is_shown() {
-        let typed = "\nslow queries\n\nOPS-12\n";
-        let (what, shown) = asked(What::default(), &[db_admin()], typed);
-        assert_eq!(what.unwrap().ticket.as_deref(), Some("OPS-12"));
+        let typed = "\nslow queries\n\nops-12\nOPS-12 and more\nOPS-12\n";
+        let (draft, shown) = asked(Draft::default(), &[db_admin()], typed);
+        assert_eq!(draft.unwrap().ticket.as_deref(), Some("OPS-12"));
         let again = "Not valid: enter a ticket such as OPS-[0-9]+\n";
-        assert_eq!(shown.matches(again).count(), 1, "{shown}");
+        assert_eq!(shown.matches(again).count(), 3, "{shown}");
+    }
+
+    #[test]
+    fn a_ticket_that_was_given_and_does_not_fit_is_asked_for_again_also_where_none_is_required() {
+        let optional = Role {
+            ticket_required: false,
+            ..db_admin()
+        };
+        for role in [db_admin(), optional] {
+            let given = Draft {
+                role: Some("db-admin".into()),
+                length: Some(Span::from_secs(600)),
+                reason: Some("slow queries".into()),
+                ticket: Some("4821".into()),
+                ..Draft::default()
+            };
+            assert!(!given.is_complete(std::slice::from_ref(&role)));
+            let (draft, shown) = asked(given, &[role], "OPS-4821\n");
+            assert_eq!(draft.unwrap().ticket.as_deref(), Some("OPS-4821"));
+            assert!(
+                shown.starts_with("Not valid: enter a ticket such as"),
+                "{shown}"
+            );
+        }
     }
 
     #[test]
     fn what_was_given_is_not_asked_for_unless_the_role_does_not_allow_it() {
-        let given = || What {
+        let given = || Draft {
             role: Some("web-ops".into()),
             length: Some(Span::from_secs(7_200)),
-            ..What::default()
+            ..Draft::default()
         };
         let typed = "nginx answers slowly\n";
-        let (what, shown) = asked(given(), &[db_admin(), web_ops()], typed);
-        assert_eq!(what.unwrap().length, Some(Span::from_secs(7_200)));
+        let (draft, shown) = asked(given(), &[db_admin(), web_ops()], typed);
+        assert_eq!(draft.unwrap().length, Some(Span::from_secs(7_200)));
         assert_eq!(shown, "Reason, at least 10 characters: ");
-        let too_long = What {
+        let too_long = Draft {
             length: Some(Span::from_secs(36_000)),
             ..given()
         };
-        let (what, _) = asked(too_long, &[web_ops()], "2h\nnginx answers slowly\n");
-        assert_eq!(what.unwrap().length, Some(Span::from_secs(7_200)));
+        let (draft, _) = asked(too_long, &[web_ops()], "2h\nnginx answers slowly\n");
+        assert_eq!(draft.unwrap().length, Some(Span::from_secs(7_200)));
     }
 
     #[test]
@@ -283,8 +308,8 @@ mod tests {
             "1\n\nslow\n",
             "1\n\nslow\nOPS",
         ] {
-            let (what, shown) = asked(What::default(), &roles, typed);
-            let fail = what.unwrap_err();
+            let (draft, shown) = asked(Draft::default(), &roles, typed);
+            let fail = draft.unwrap_err();
             assert_eq!(fail.exit(), Exit::Failure, "{typed:?}");
             assert!(fail.lines().concat().contains("nothing was filed"));
             assert!(shown.ends_with(": \n"), "{shown:?}");
@@ -293,16 +318,16 @@ mod tests {
 
     #[test]
     fn a_role_that_is_not_there_is_refused_before_anything_is_asked() {
-        let given = What {
+        let given = Draft {
             role: Some("web-opz".into()),
-            ..What::default()
+            ..Draft::default()
         };
-        let (what, shown) = asked(given, &[web_ops()], "");
-        let fail = what.unwrap_err();
+        let (draft, shown) = asked(given, &[web_ops()], "");
+        let fail = draft.unwrap_err();
         assert_eq!(fail.exit(), Exit::Usage);
         assert!(fail.lines().concat().contains("did you mean web-ops?"));
         assert_eq!(shown, "");
-        let (what, _) = asked(What::default(), &[], "");
-        assert_eq!(what.unwrap_err().exit(), Exit::NotPermitted);
+        let (draft, _) = asked(Draft::default(), &[], "");
+        assert_eq!(draft.unwrap_err().exit(), Exit::NotPermitted);
     }
 }

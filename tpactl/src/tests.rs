@@ -98,8 +98,8 @@ fn at_a_terminal_a_bare_request_asks_and_shows_the_line_that_says_the_same() {
     let typed = "2h\nnginx hangs\nOPS-1\n";
     let came = run(&daemon, "tpactl request --no-wait --at 22:00", Some(typed));
     assert_eq!(came.exit, Exit::Done, "{came:?}");
-    let line = "In one line: tpactl request web-ops --for 2h --at 22:00 --reason 'nginx hangs' \
-                --ticket OPS-1 --no-wait\n";
+    let line = "In one line: tpactl request web-ops --for 2h --reason 'nginx hangs' \
+                --ticket OPS-1 --at 22:00 --no-wait\n";
     assert!(came.err.ends_with(line), "{}", came.err);
     let new = daemon.state().filed.clone().unwrap();
     assert_eq!(

@@ -1,12 +1,13 @@
 //! `tpactl request`: asks for access.
 
+pub mod draft;
+
 use tpa_bus::access::{NewRequest, Request, Role};
 use tpa_bus::span::{ParseSpanError, Span};
 
 use crate::bus::Client;
 use crate::cli::Change;
 use crate::clock::Clock;
-use crate::completion;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
 use crate::form::Form;
@@ -16,6 +17,7 @@ use crate::say::command_line::command_line;
 use crate::screen::Screen;
 use crate::waiting::Wait;
 use crate::when::{Moment, span};
+use draft::Draft;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +32,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    what: What,
+    draft: Draft,
     /// From when: 22:00 (the next one), or RFC 3339; at once when not given
     #[arg(long, value_name = "TIME")]
     at: Option<Moment>,
@@ -41,26 +43,6 @@ pub struct Args {
     waiting: Waiting,
     #[command(flatten)]
     change: Change,
-}
-
-/// What is asked for, and why.
-#[derive(Debug, Default, clap::Args)]
-pub struct What {
-    /// The role to ask for; tpactl roles lists them. On a terminal, asked for when not given
-    #[arg(add = completion::roles())]
-    pub role: Option<String>,
-    /// For how long, such as 2h; the role's default when not given
-    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
-    pub length: Option<Span>,
-    /// Until when: 17:30 (the next one), or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
-    /// Why; on a terminal, asked for when not given
-    #[arg(long, value_name = "TEXT", alias = "comment")]
-    pub reason: Option<String>,
-    /// The ticket that it belongs to; on a terminal, asked for where the role requires one
-    #[arg(long)]
-    pub ticket: Option<String>,
 }
 
 /// Whether to wait for the decision.
@@ -133,64 +115,40 @@ impl Args {
     /// Whether something may be missing that a person can be asked for. Scripts say `--yes` or read
     /// JSON or CSV. The roles that could be listed are the caller's, not another user's.
     fn may_ask(&self, screen: &Screen) -> bool {
-        let What {
-            role,
-            reason,
-            ticket,
-            ..
-        } = &self.what;
-        let lacks = role.is_none() || reason.is_none() || ticket.is_none();
         let for_people = matches!(self.change.form(), Form::Table | Form::Wide);
-        lacks && screen.can_ask && for_people && !self.change.yes && self.user.is_none()
+        self.draft.has_gaps()
+            && screen.can_ask
+            && for_people
+            && !self.change.yes
+            && self.user.is_none()
     }
 
     /// The command line that says all of it.
     fn words(&self) -> Vec<String> {
-        let What {
-            role,
-            length,
-            until,
-            reason,
-            ticket,
-        } = &self.what;
-        let option = |name: &str, value: Option<String>| {
-            value.map_or_else(Vec::new, |value| vec![name.to_owned(), value])
-        };
         let mut words = vec!["tpactl".to_owned(), "request".to_owned()];
-        words.extend(role.clone());
-        words.extend(option("--for", length.map(|length| length.to_string())));
-        words.extend(option("--until", until.map(|until| until.to_string())));
-        words.extend(option("--at", self.at.map(|at| at.to_string())));
-        words.extend(option("--reason", reason.clone()));
-        words.extend(option("--ticket", ticket.clone()));
+        words.extend(self.draft.words());
+        words.extend(
+            self.at
+                .iter()
+                .flat_map(|at| ["--at".to_owned(), at.to_string()]),
+        );
         words.extend(self.waiting.word());
         if self.change.form() == Form::Wide {
-            words.extend(option("-o", Some("wide".to_owned())));
+            words.extend(["-o", "wide"].map(str::to_owned));
         }
         words
-    }
-}
-
-impl What {
-    /// Whether it can be filed as it is, as far as the roles tell.
-    fn is_whole(&self, roles: &[Role]) -> bool {
-        let (Some(name), Some(_)) = (&self.role, &self.reason) else {
-            return false;
-        };
-        let role = roles.iter().find(|role| role.name == *name);
-        self.ticket.is_some() || role.is_none_or(|role| !role.ticket_required)
     }
 }
 
 /// Asks for what is missing, and shows how to say it all at once.
 async fn ask_for_the_rest(args: Args, client: &Client, context: &Context) -> Result<Args, Fail> {
     let roles = client.ask(client.access.roles()).await?;
-    if args.what.is_whole(&roles) {
+    if args.draft.is_complete(&roles) {
         return Ok(args);
     }
     let screen = &context.screen;
-    let what = questions::fill_in(args.what, &roles, screen)?;
-    let args = Args { what, ..args };
+    let draft = questions::fill_in(args.draft, &roles, screen)?;
+    let args = Args { draft, ..args };
     screen.note(&format!("In one line: {}", command_line(&args.words())));
     Ok(args)
 }
@@ -250,14 +208,13 @@ fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n s
 }
 
 fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
-    let What {
-        role,
+    let Draft {
         length,
         until,
-        reason,
         ticket,
-    } = args.what;
-    let (role, reason) = match (role, reason) {
+        ..
+    } = args.draft;
+    let (role, reason) = match (args.draft.role, args.draft.reason) {
         (Some(role), Some(reason)) => (role, reason),
         (Some(_), None) => return Err(missing("--reason TEXT")),
         (None, Some(_)) => return Err(missing("ROLE")),

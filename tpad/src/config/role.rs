@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use regex_lite::Regex;
 use toml::Spanned;
 use tpa_bus::offline::Who;
+use tpa_bus::pattern::Pattern;
 use tpa_bus::span::Span;
 use tpa_bus::text;
 
@@ -145,18 +145,11 @@ fn ticket_pattern(ticket: &mut Section<'_, '_>) -> Option<String> {
         // It is shown to those who ask.
         let message = "a pattern has no control or invisible characters";
         ticket.document().report(&pattern.span(), message);
-    } else if let Err(why) = whole_match(pattern.get_ref()) {
+    } else if let Err(why) = Pattern::parse(pattern.get_ref()) {
         let message = format!("not a regular expression ({why})");
         ticket.document().report(&pattern.span(), message);
     }
     Some(pattern.into_inner())
-}
-
-/// The expression that a text must match from end to end. Compiled on its own first: otherwise
-/// `a)|(b` would break out of the group around it.
-fn whole_match(pattern: &str) -> Result<Regex, regex_lite::Error> {
-    Regex::new(pattern)?;
-    Regex::new(&format!("^(?:{pattern})$"))
 }
 
 impl Role {
@@ -166,7 +159,7 @@ impl Role {
     pub fn accepts_ticket(&self, ticket: &str) -> bool {
         match &self.ticket_pattern {
             None => true,
-            Some(pattern) => whole_match(pattern).is_ok_and(|regex| regex.is_match(ticket)),
+            Some(pattern) => Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(ticket)),
         }
     }
 }

@@ -141,7 +141,7 @@ fn read_signers(path: &Path, trust: Trust) -> Result<Signers, Fail> {
         Fail::new(
             Exit::Failure,
             format!("cannot read {shown}: {error}"),
-            "mend the file, or name another one: --signers FILE",
+            "fix the file, or name another one: --signers FILE",
         )
     })?;
     Signers::parse(&text).map_err(|problems| {
@@ -150,7 +150,7 @@ fn read_signers(path: &Path, trust: Trust) -> Result<Signers, Fail> {
             Exit::Failure,
             format!("{shown}: {}", first.unwrap_or_default()),
             format!(
-                "mend the file ({}): it is taken whole or not at all",
+                "fix the file ({}): it is taken whole or not at all",
                 say::count(problems.len(), "problem")
             ),
         )
