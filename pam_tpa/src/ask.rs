@@ -498,7 +498,7 @@ mod tests {
     fn who_leaves_the_request_pending_does_not_wait() {
         let mut events = typing();
         events.push(Event::Prompt(
-            "Press Enter to wait, or type q to leave: ",
+            "Wait here for the decision? [Y/n] ",
             Some("q"),
         ));
         let mut desk = desk(Waited::Left);
@@ -511,6 +511,9 @@ mod tests {
         let events = vec![
             Event::Prompt("How long", Some("")),
             Event::Prompt("Reason", Some("")),
+            Event::Prompt("Reason", Some("")),
+            Event::Prompt("Reason", Some("")),
+            Event::Error("tpa: no request was filed."),
         ];
         let desk = vec![Desk::Preview(refused()), Desk::Roles(Ok(vec![role(false)]))];
         at("sshd", events, desk);
@@ -525,7 +528,10 @@ mod tests {
     fn a_request_of_earlier_is_waited_for_instead_of_filing_another() {
         let mut verdict = refused().unwrap();
         verdict.pending = Some(ID.into());
-        let events = vec![Event::Prompt("Type w to wait for it here", Some("w"))];
+        let events = vec![Event::Prompt(
+            "Wait here for the decision? [y/N] ",
+            Some("y"),
+        )];
         let decided = Waited::Decided(Box::new(request("active")));
         at(
             "sshd",

@@ -73,7 +73,6 @@ pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<(&'
         let named = roles.iter().find(|role| role.name == answer);
         match named.or(by_number) {
             Some(role) => Reading::Taken(role),
-            None if answer.is_empty() => Reading::Leaves,
             None => Reading::Bad("a number or a name of the list".to_owned()),
         }
     });
@@ -118,7 +117,7 @@ pub fn reason(pam: &mut dyn Pam, role: &Role) -> Option<String> {
         _ => format!("Reason, at least {least} characters: "),
     };
     put(pam, &question, |answer| match answer.chars().count() {
-        0 => Reading::Leaves,
+        0 => Reading::Bad("a reason".to_owned()),
         length if length < least => Reading::Bad(format!("at least {least} characters")),
         _ => Reading::Taken(answer.to_owned()),
     })
@@ -131,25 +130,33 @@ pub fn ticket(pam: &mut dyn Pam, role: &Role) -> Option<String> {
         None => "Ticket: ".to_owned(),
     };
     put(pam, &question, |answer| match answer {
-        "" => Reading::Leaves,
+        "" => Reading::Bad("a ticket".to_owned()),
         ticket => Reading::Taken(ticket.to_owned()),
     })
 }
 
-/// Whether to wait for a request just filed: they have typed before, so Enter is an answer.
+/// Whether to wait for a request just filed: they have typed before, so Enter is a yes.
 pub fn wait(pam: &mut dyn Pam, told: &str) -> Option<()> {
-    let question = format!("{told}\nPress Enter to wait, or type q to leave: ");
-    put(pam, &question, |_| Reading::Taken(()))
+    let question = format!("{told}\nWait here for the decision? [Y/n] ");
+    put(pam, &question, |answer| {
+        yes_or_no(answer, Reading::Taken(()))
+    })
 }
 
 /// Whether to wait for a request of earlier. A program answers with nothing, so that is a no.
 pub fn wait_for_earlier(pam: &mut dyn Pam, told: &str) -> Option<()> {
-    let question = format!("{told}\nType w to wait for it here, or press Enter to leave: ");
-    put(pam, &question, |answer| match answer {
-        "w" => Reading::Taken(()),
-        "" => Reading::Leaves,
-        _ => Reading::Bad("w or Enter".to_owned()),
-    })
+    let question = format!("{told}\nWait here for the decision? [y/N] ");
+    put(pam, &question, |answer| yes_or_no(answer, Reading::Leaves))
+}
+
+/// Enter is what the question shows as a capital letter.
+fn yes_or_no(answer: &str, enter: Reading<()>) -> Reading<()> {
+    match answer.to_ascii_lowercase().as_str() {
+        "" => enter,
+        "y" | "yes" => Reading::Taken(()),
+        "n" | "no" => Reading::Leaves,
+        _ => Reading::Bad("y or n".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -196,9 +203,7 @@ mod tests {
             let chosen = role(&mut typed(&[answer]), "", &roles).unwrap();
             assert_eq!((chosen.0.name.as_str(), chosen.1.as_str()), ("web-ops", ""));
         }
-        for answer in ["", "q"] {
-            assert_eq!(role(&mut typed(&[answer]), "", &roles), None);
-        }
+        assert_eq!(role(&mut typed(&["q"]), "", &roles), None);
         assert_eq!(role(&mut given_up(["0", "3", "root"]), "", &roles), None);
         let (_, told) = role(&mut typed(&[]), "tpa: intro", &roles[1..]).unwrap();
         assert_eq!(
@@ -216,10 +221,27 @@ mod tests {
     }
 
     #[test]
-    fn whoever_answers_with_nothing_has_nothing_to_ask_for() {
-        assert_eq!(reason(&mut typed(&[""]), &web_ops()), None);
-        assert_eq!(ticket(&mut typed(&[""]), &web_ops()), None);
-        assert_eq!(wait_for_earlier(&mut typed(&[""]), ""), None);
+    fn enter_takes_what_the_question_shows_and_otherwise_brings_it_again() {
+        let roles = [web_ops(), web_ops()];
+        assert_eq!(role(&mut given_up(["", "", ""]), "", &roles), None);
+        assert_eq!(reason(&mut given_up(["", "", ""]), &web_ops()), None);
+        assert_eq!(ticket(&mut given_up(["", "", ""]), &web_ops()), None);
+        let good = reason(&mut typed(&["", "nginx hangs, again"]), &web_ops());
+        assert_eq!(good.as_deref(), Some("nginx hangs, again"));
+        for (answers, now, earlier) in [
+            (&[""][..], Some(()), None),
+            (&["y"], Some(()), Some(())),
+            (&["maybe", "Yes"], Some(()), Some(())),
+            (&["n"], None, None),
+            (&["q"], None, None),
+        ] {
+            assert_eq!(wait(&mut typed(answers), ""), now, "{answers:?}");
+            assert_eq!(
+                wait_for_earlier(&mut typed(answers), ""),
+                earlier,
+                "{answers:?}"
+            );
+        }
     }
 
     #[test]

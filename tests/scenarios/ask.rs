@@ -65,7 +65,7 @@ fn answer(terminal: &mut Terminal) -> Result<String> {
     terminal.types("nginx hangs again")?;
     terminal.sees("tpa: request ")?;
     let id = terminal.sees(" is waiting (0 of 1 approvals); @oncall decides.")?;
-    terminal.sees("Press Enter to wait, or type q to leave: ")?;
+    terminal.sees("Wait here for the decision? [Y/n] ")?;
     terminal.types("")?;
     Ok(id)
 }
@@ -144,8 +144,8 @@ on_both_debians! {
         login.sees("assword")?;
         login.types("alice-pw")?;
         login.sees(&format!("tpa: request {id} is waiting."))?;
-        login.sees("Type w to wait for it here, or press Enter to leave: ")?;
-        login.types("w")?;
+        login.sees("Wait here for the decision? [y/N] ")?;
+        login.types("y")?;
         approve(host, &id)?;
         login.sees("tpa: grant ")?;
         login.types("exit")?;

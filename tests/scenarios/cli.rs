@@ -6,7 +6,7 @@ use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::people::WEB_OPS;
 use tpa_tests::scenario::play;
-use tpa_tests::terminal::Terminal;
+use tpa_tests::terminal::{INTERRUPT, Terminal};
 
 /// A command of carol's on a terminal of 80 columns and 24 rows.
 fn carols(host: &Host, command: &str) -> Result<Terminal> {
@@ -56,6 +56,30 @@ on_both_debians! {
         let left = picker.ends()?;
         ensure!(left.contains(" icanon") && left.contains(" echo "), "a terminal as it was: {left}");
         shown(host, &id)?.has("state", "pending")?;
+
+        // Questions are left by Ctrl-C at whichever, and a ticket that does not fit is asked for again.
+        let alices = "setpriv --reuid=alice --regid=alice --init-groups tpactl request --no-wait";
+        let questions = [
+            ("Role (number or name): ", "db-admin"),
+            ("How long, at most 2h [30m]: ", ""),
+            ("Reason, at least 10 characters: ", "slow queries"),
+            ("Ticket, such as OPS-[0-9]+: ", "4821"),
+            ("Not valid: enter a ticket such as OPS-[0-9]+", "OPS-4821"),
+        ];
+        for answered in 0..questions.len() {
+            let mut asked = host.terminal(alices)?;
+            for (question, answer) in questions.iter().take(answered) {
+                asked.sees(question)?;
+                asked.types(answer)?;
+            }
+            if let Some((question, _)) = questions.get(answered) {
+                asked.sees(question)?;
+            }
+            asked.presses(INTERRUPT)?;
+            asked.ends()?;
+        }
+        let filed = host.root("tpactl ls --json").json()?;
+        ensure!(filed.list("items")?.len() == 1, "{filed:?}");
     }
 
     fn without_a_terminal_nothing_is_chosen_and_nothing_hangs(host) {
