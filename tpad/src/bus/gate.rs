@@ -83,7 +83,7 @@ impl Gate {
         }
         let answer = self.engine.account(&arrival).map_err(Error::from)?;
         self.follow_first_use(&answer).await;
-        Ok(self.verdict(&arrival.user, &answer).await)
+        Ok(self.verdict(&arrival, &answer).await)
     }
 
     async fn open_session(
@@ -95,7 +95,7 @@ impl Gate {
         self.root_only(connection, &header).await?;
         let arrival = arrival(&query).await?;
         let answer = self.engine.open_session(&arrival).map_err(Error::from)?;
-        Ok(self.verdict(&arrival.user, &answer).await)
+        Ok(self.verdict(&arrival, &answer).await)
     }
 
     async fn close_session(
@@ -123,7 +123,7 @@ impl Gate {
         Ok(Verdict {
             pending: pending(&answer, arrival.class),
             held: held(&answer),
-            ..self.verdict(&arrival.user, &answer).await
+            ..self.verdict(&arrival, &answer).await
         })
     }
 
@@ -249,7 +249,8 @@ impl Gate {
         ))
     }
 
-    async fn verdict(&self, user: &Person, answer: &Answer) -> Verdict {
+    async fn verdict(&self, arrival: &Arrival, answer: &Answer) -> Verdict {
+        let user = &arrival.user;
         match answer {
             Answer::Allow {
                 grant,
@@ -268,6 +269,7 @@ impl Gate {
                 let policy = self.engine.policy();
                 let role = self.askable(user, why).await;
                 let text = words::refusal(
+                    arrival.class,
                     &self.engine.host(),
                     &tpa_bus::text::one_line(&user.name, 64),
                     why,

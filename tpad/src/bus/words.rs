@@ -1,5 +1,6 @@
 //! What people read at the gate.
 
+use tpa_bus::offline::Class;
 use tpa_bus::text::one_line;
 
 use super::view::say_span;
@@ -10,6 +11,7 @@ use crate::sys::local_time;
 /// Why someone is refused and what they can do, line by line. `role` is one that they may ask
 /// for.
 pub(super) fn refusal(
+    class: Class,
     host: &str,
     user: &str,
     why: &Why,
@@ -17,12 +19,15 @@ pub(super) fn refusal(
     role: Option<&str>,
     help: &str,
 ) -> Vec<String> {
-    let mut lines = vec![match why {
-        Why::OtherUse(id) => {
-            format!("tpa: access to {host} denied: grant {id} of {user} does not give this.")
-        }
-        _ => format!("tpa: access to {host} denied: no active grant for {user}."),
-    }];
+    let door = match class {
+        Class::Login => "access to",
+        Class::Sudo => "sudo on",
+    };
+    let lacks = match why {
+        Why::OtherUse(id) => format!("grant {id} of {user} does not give this"),
+        _ => format!("no active grant for {user}"),
+    };
+    let mut lines = vec![format!("tpa: {door} {host} denied: {lacks}.")];
     lines.extend(about.and_then(|request| story(why, request)));
     let ask = match (why, role) {
         // What is waiting need not be asked for again.
@@ -107,7 +112,41 @@ mod tests {
             Some(_) => Why::Ended(request.id),
             None => Why::Declined(request.id),
         };
-        refusal("web-01", "alice", &why, Some(&request), None, "").join("\n")
+        refusal(
+            Class::Login,
+            "web-01",
+            "alice",
+            &why,
+            Some(&request),
+            None,
+            "",
+        )
+        .join("\n")
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        let id = request(1, "alice").id;
+        for (class, why, expected) in [
+            (
+                Class::Login,
+                Why::NoGrant,
+                "tpa: access to web-01 denied: no active grant for alice.",
+            ),
+            (
+                Class::Sudo,
+                Why::NoGrant,
+                "tpa: sudo on web-01 denied: no active grant for alice.",
+            ),
+            (
+                Class::Sudo,
+                Why::OtherUse(id),
+                "tpa: sudo on web-01 denied: grant 00000001 of alice does not give this.",
+            ),
+        ] {
+            let lines = refusal(class, "web-01", "alice", &why, None, None, "");
+            assert_eq!(lines, [expected]);
+        }
     }
 
     #[test]

@@ -79,8 +79,12 @@ pub fn plan(state: &State, inputs: &PlanInputs<'_>, now: &Now) -> Plan {
         .values()
         .filter(|request| must_go(request, now))
         .collect();
-    for request in &ended {
-        notices.of_ended(request);
+    let endings: Vec<Ending> = ended
+        .iter()
+        .map(|request| ending(request, &live, inputs, now))
+        .collect();
+    for (request, ending) in ended.iter().zip(&endings) {
+        notices.of_ended(request, ending.takes);
     }
 
     let desired = &mut plan.desired;
@@ -105,10 +109,7 @@ pub fn plan(state: &State, inputs: &PlanInputs<'_>, now: &Now) -> Plan {
             *latest = (*latest).max(end(deadline));
         }
     }
-    desired.endings = ended
-        .iter()
-        .map(|request| ending(request, &live, inputs, now))
-        .collect();
+    desired.endings = endings;
 
     let retry = ended
         .iter()
@@ -301,7 +302,7 @@ impl NoticeBuilder<'_, '_> {
         }
     }
 
-    fn of_ended(&mut self, request: &Request) {
+    fn of_ended(&mut self, request: &Request, takes: Takes) {
         let at = match &request.stage {
             Stage::Closed { at, .. } => *at,
             Stage::Active { deadline, .. } => deadline.not_after,
@@ -310,7 +311,13 @@ impl NoticeBuilder<'_, '_> {
         let (id, end) = (request.id, (self.inputs.say_time)(at));
         let no = request.no_of_others().map(|no| format!(", {no}"));
         let no = no.unwrap_or_default();
-        let line = format!("*** tpa: {id} ended {end}{no}. Closing this session.");
+        // The person's own login, or one that another grant gives, goes on.
+        let what = if takes.logins() {
+            "Closing this session."
+        } else {
+            "Ending its sudo commands."
+        };
+        let line = format!("*** tpa: {id} ended {end}{no}. {what}");
         self.say(request, NoticeKind::Ended, line);
     }
 
@@ -422,6 +429,13 @@ mod tests {
         };
         let one = "the login lives on the other grant";
         assert_eq!(takes(&plan), [Takes::Commands], "{one}");
+        let said = plan.desired.notices.iter().map(|notice| &notice.line);
+        let told = "*** tpa: 00000001 ended T+600. Ending its sudo commands.";
+        assert!(
+            said.into_iter().any(|line| line == told),
+            "{:?}",
+            plan.desired.notices
+        );
         let plan = planned(&both, &now(900), &BTreeSet::new());
         assert_eq!(takes(&plan), [Takes::Everything; 2]);
     }
