@@ -1,8 +1,10 @@
-//! The whole path, live on a throwaway host: from refused login to ended session.
+//! The whole path, live on a throwaway host: from refused login to ended session. With `--next` on
+//! the Debian that is to come, on an emulated machine: its systemd does without the older control
+//! groups, which a container here may have.
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use tpa_tests::clock;
 use tpa_tests::debian::{Debian, Equipment};
 use tpa_tests::grant::{request, shown};
@@ -13,18 +15,31 @@ use tpa_tests::output::Output;
 /// Long enough for every step before the end.
 const LENGTH: &str = "25s";
 
+/// The same where each step takes many times as long.
+const LENGTH_WHEN_EMULATED: &str = "5m";
+
 fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
     let since = clock::uptime()?;
-    let host = Host::boot_gated(like_this_machine()?, Equipment::Plain)?;
+    let (host, length) = match words.as_slice() {
+        [] => (
+            Host::boot_gated(like_this_machine()?, Equipment::Plain)?,
+            LENGTH,
+        ),
+        [word] if word == "--next" => (Host::emulate_gated(Debian::Forky)?, LENGTH_WHEN_EMULATED),
+        _ => bail!("usage: demo [--next]"),
+    };
     let took = clock::uptime()?.saturating_sub(since).as_secs();
     println!(
         "{} is up after {took} s: sshd, sudo, logind, rsyslog,",
         host.debian()
     );
     println!("and the tpa package. Engineers need a grant; carol is on call.");
+    let versions = "for package in systemd openssh-server sudo dbus-daemon; do dpkg-query --show $package; done; uname -r";
+    show(host.root(versions));
 
     keep_out(&host)?;
-    let id = ask(&host)?;
+    let id = ask(&host, length)?;
     decide(&host, &id)?;
     let end = work(&host, &id)?;
     ended(&host, &id, &end)?;
@@ -58,9 +73,9 @@ fn keep_out(host: &Host) -> Result<()> {
     Ok(())
 }
 
-fn ask(host: &Host) -> Result<String> {
+fn ask(host: &Host, length: &str) -> Result<String> {
     title("alice asks for web-ops, from a console");
-    let id = request(host, "alice", "web-ops", LENGTH)?;
+    let id = request(host, "alice", "web-ops", length)?;
     show(host.console("alice", &format!("tpactl show {id}"))).ok()?;
 
     title("she cannot approve it herself");

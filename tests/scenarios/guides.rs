@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::scenario::{play, play_stock, play_stock_with_tools};
@@ -10,6 +11,10 @@ use tpa_tests::{installed, store, tool};
 
 /// The id that the guides show. In its place stands the newest request.
 const SHOWN: &str = "7H2KM4QX";
+
+/// A role beside the usual one.
+const DOOR: &str =
+    "[request]\nwho = [\"@engineers\"]\n[approve]\nwho = [\"@oncall\"]\n[gives]\nlogin = true\n";
 
 /// A block that is carried out.
 enum Block<'a> {
@@ -30,7 +35,8 @@ enum Ends {
     Either,
 }
 
-/// The blocks whose first line names a file, or somebody who types them. Others only show something.
+/// The blocks, whose first line names a file, or somebody who types them. One of `text`, or of lines
+/// for a file that was shown, only shows something.
 fn blocks(guide: &str) -> Result<Vec<Block<'_>>> {
     let mut blocks = Vec::new();
     let mut lines = guide.lines();
@@ -45,7 +51,7 @@ fn blocks(guide: &str) -> Result<Vec<Block<'_>>> {
             ["sh", who] => blocks.push(Block::Shell(who, Ends::Well, text)),
             ["sh", who, "refused"] => blocks.push(Block::Shell(who, Ends::Badly, text)),
             ["sh", who, "any"] => blocks.push(Block::Shell(who, Ends::Either, text)),
-            [""] => {}
+            ["text" | "yaml"] => {}
             _ => bail!("the guide has a block that nobody carries out: {info}"),
         }
     }
@@ -54,6 +60,47 @@ fn blocks(guide: &str) -> Result<Vec<Block<'_>>> {
         "the guide has no block that is carried out"
     );
     Ok(blocks)
+}
+
+/// The guides that are carried out on hosts here; the recipes of roles.md are held against
+/// `tpactl check`.
+const FOLLOWED: [&str; 5] = [
+    "ansible.md",
+    "getting-started.md",
+    "reading-the-log.md",
+    "recovery.md",
+    "upgrading.md",
+];
+
+/// Its commands are for a family of hosts that is not to be had here, and it says so.
+const ELSEWHERE: &str = "selinux-authselect.md";
+
+#[test]
+fn no_guide_has_a_command_that_nobody_carries_out() -> Result<()> {
+    for entry in std::fs::read_dir(store::workspace().join("docs"))? {
+        let path = entry?.path();
+        let guide = std::fs::read_to_string(&path)?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.context("a guide has a name")?;
+        if FOLLOWED.contains(&name) || name == ELSEWHERE {
+            for block in blocks(&guide).with_context(|| name.to_owned())? {
+                let is_elsewhere = matches!(block, Block::Shell("elsewhere", ..));
+                ensure!(
+                    is_elsewhere == (name == ELSEWHERE),
+                    "{name} has a block of another guide's kind"
+                );
+            }
+        } else {
+            let kinds = guide.lines().filter_map(|line| line.strip_prefix("```"));
+            let mut others = kinds
+                .filter(|kind| !kind.is_empty() && !kind.starts_with("toml /etc/tpa/roles.d/"));
+            ensure!(
+                others.next().is_none(),
+                "{name} has commands, and no test follows it"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn newest(host: &Host) -> Result<String> {
@@ -133,14 +180,29 @@ on_both_debians! {
         host.root(APPLY).fails()?.says("nobody-has-this")?;
         ensure!(host.root(before).ok()? == sum, "a role that was refused is in place");
 
-        // What left the folder leaves the host, and is not given any more.
+        // What left the folder leaves the host, and is not given any more. With a newer package in the
+        // same run, and a file for sshd.
+        let newer = "sed -i 's/^Version: .*/Version: 9.0/' DEBIAN/control";
+        installed::bring(host, "newer", newer)?;
         host.root(
-            "cd /root/rollout/files/roles.d && sed -i 's/@nobody-has-this/@oncall/' web-ops.toml && mv web-ops.toml cron-ops.toml",
+            "cd /root/rollout/files/roles.d && sed -i 's/@nobody-has-this/@oncall/' web-ops.toml && mv web-ops.toml cron-ops.toml &&
+             mv /root/newer.deb /root/rollout/files/tpa.deb &&
+             echo '    tpa_sshd_config: \"{{ playbook_dir }}/files/sshd.conf\"' >/root/sshd.line && sed -i '/tpa_roles:/r /root/sshd.line' /root/rollout/site.yml",
         )
         .ok()?;
         host.root(APPLY).says("failed=0")?.ok()?;
         host.root("ls /etc/tpa/roles.d").says("cron-ops.toml")?.keeps_quiet_about("web-ops")?;
         host.console("alice", "tpactl roles --json").says("cron-ops")?.keeps_quiet_about("web-ops")?;
+        host.root("dpkg-query --show tpa").says("9.0")?;
+        host.root("sshd -T -C user=alice,host=x,addr=192.0.2.1").says("keyboard-interactive:pam")?;
+        for user in ["bob", "frank"] {
+            host.ssh(user, "true").ok()?;
+        }
+        // A file that sshd would not start with is refused, and all is as it was.
+        host.root("echo Nonsense >>/root/rollout/files/sshd.conf").ok()?;
+        host.root(APPLY).fails()?.says("Nonsense")?;
+        host.root("sshd -t && sed -i /Nonsense/d /root/rollout/files/sshd.conf").ok()?;
+        host.root(&format!("{APPLY} --check --diff")).says("changed=0")?.says("failed=0")?.ok()?;
     }
 }
 
@@ -148,6 +210,8 @@ on_both_debians! {
     with play_stock;
 
     fn getting_started_starts_and_can_be_read_in_the_log(host) {
+        host.root("dpkg --purge tpa").ok()?;
+        host.copy_in(&installed::package()?, "/tpa_NEW_amd64.deb")?;
         follow(host, include_str!("../../docs/getting-started.md"))?;
         host.ssh("alice", "true").ok()?;
         // What was done is there to be read.
@@ -158,11 +222,38 @@ on_both_debians! {
 on_both_debians! {
     with play;
 
-    fn recovery_recovers_and_an_upgrade_is_looked_at(host) {
-        follow(host, include_str!("../../docs/recovery.md"))?;
-        follow(host, include_str!("../../docs/upgrading.md"))?;
+    fn recovery_recovers_and_an_upgrade_goes_there_and_back(host) {
+        // Who follows the guides says yes where apt asks.
+        host.write("/etc/apt/apt.conf.d/90yes", "APT::Get::Assume-Yes \"true\";\n")?;
+        for (name, version) in [("NEW", "9.0"), ("OLD", "0.0.9")] {
+            installed::bring(host, name, &format!("sed -i 's/^Version: .*/Version: {version}/' DEBIAN/control"))?;
+            host.root(&format!("mv /root/{name}.deb /tpa_{name}_amd64.deb")).ok()?;
+        }
+        // What is to be ended: one grant, all of alice's, everybody's.
+        role(host, "door", DOOR)?;
+        for (user, role) in [("mallory", "web-ops"), ("alice", "door"), ("alice", "web-ops")] {
+            grant(host, user, role, "1h")?;
+        }
+        let recovery = include_str!("../../docs/recovery.md");
+        let (before, anew) = recovery.split_once("## Start anew").context("it ends with that")?;
+        follow(host, before)?;
+        let live = host.root("tpactl ls --state active --json").json()?;
+        ensure!(live.list("items")?.is_empty(), "{live:?}");
         host.root("systemctl is-active tpad").ok()?;
-        host.ssh("bob", "true").ok()?;
         host.ssh("alice", "true").fails()?;
+
+        grant(host, "alice", "web-ops", "1h")?;
+        let upgrading = include_str!("../../docs/upgrading.md");
+        let (before, remove) = upgrading.split_once("## Remove").context("it ends with that")?;
+        follow(host, before)?;
+        host.root("dpkg-query --show tpa").says("0.0.9")?;
+        host.ssh("alice", "true").ok()?;
+        host.ssh("mallory", "true").fails()?;
+        follow(host, remove)?;
+        host.ssh("mallory", "true").ok()?;
+        host.root("dpkg -i /root/tpa.deb").ok()?;
+        follow(host, anew)?;
+        host.none_of("/var/lib/tpa /run/tpa /etc/tpa/tpad.toml")?;
+        host.ssh("bob", "true").ok()?;
     }
 }
