@@ -250,6 +250,16 @@ on_both_debians! {
 
     fn an_ordinary_user_is_told_to_run_it_as_root(host) {
         host.console("bob", "tpactl doctor").code_is(1)?.says("run it as root: sudo tpactl doctor")?;
+        // Nothing is wrong that he can see, and he cannot see everything.
+        let said = host.console("bob", "tpactl doctor --severity error");
+        said.code_is(4)?
+            .says("sshd -T does not tell")?
+            .says("/etc/sudoers cannot be read")?
+            .says("could not be looked at")?
+            .keeps_quiet_about("error:")?;
+        host.root("tpactl doctor --severity error").code_is(0)?;
+        host.root("sed -i '/common-account/d' /etc/pam.d/sudo").ok()?;
+        host.console("bob", "tpactl doctor --severity error").code_is(1)?.says("sudo has no account line")?;
     }
 }
 
