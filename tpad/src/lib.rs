@@ -11,6 +11,7 @@ pub mod audit;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod core;
 pub mod daemon;
 pub mod descriptors;
 pub mod engine;

@@ -184,7 +184,7 @@ async fn wait_for_signals(engine: &Engine, runtime: &SharedRuntime) -> anyhow::R
                 tracing::error!("the configuration stays as it was: {error:#}");
             }
         } else {
-            engine.stop();
+            engine.with(tpad::core::Core::stop);
             return Ok(());
         }
     }

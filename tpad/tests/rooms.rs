@@ -113,9 +113,35 @@ fn what_reads_the_configuration_knows_nothing_of_what_uses_it() {
     }
 }
 
+/// What the core may use: what it asks of the host it asks through its own `World`.
+const BELOW_CORE: [&str; 6] = ["audit", "clock", "ledger", "plan", "policy", "store"];
+
+#[test]
+fn the_core_reaches_the_host_through_its_world_alone() {
+    for file in sources("core").iter().filter(|file| !is_a_test(file)) {
+        let code = code(file);
+        let mut others = used(&code);
+        others.retain(|name| *name != "core" && !BELOW_CORE.contains(name));
+        assert!(others.is_empty(), "{} uses {others:?}", file.display());
+        let reached: Vec<_> = HOST.iter().filter(|way| code.contains(*way)).collect();
+        assert!(reached.is_empty(), "{} uses {reached:?}", file.display());
+    }
+}
+
+#[test]
+fn what_waits_and_what_lets_people_in_is_used_by_nothing_below() {
+    let below = ["core", "host", "store", "audit", "accounts", "config"];
+    for file in below.into_iter().flat_map(sources) {
+        let code = code(&file);
+        let mut above = used(&code);
+        above.retain(|name| ["bus", "daemon", "engine"].contains(name));
+        assert!(above.is_empty(), "{} uses {above:?}", file.display());
+    }
+}
+
 #[test]
 fn nobody_but_the_ledger_refuses_a_command_or_ends_access() {
-    for room in ["engine", "daemon", "bus"] {
+    for room in ["core", "engine", "daemon", "bus"] {
         for file in sources(room).iter().filter(|file| !is_a_test(file)) {
             let code = code(file);
             for decision in ["(Refused {", "Event::Closed {", "Event::GrantActivated {"] {
@@ -127,7 +153,9 @@ fn nobody_but_the_ledger_refuses_a_command_or_ends_access() {
 
 /// Whether a file holds tests alone.
 fn is_a_test(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name == "tests.rs")
+    let tests = ["tests.rs", "stories.rs"];
+    let name = file.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| tests.contains(&name))
 }
 
 #[test]

@@ -19,7 +19,8 @@ use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
 use super::view;
 use crate::accounts::Account;
-use crate::engine::{Engine, Error, What};
+use crate::core::{Error, What};
+use crate::engine::Engine;
 use crate::ledger::{Asked, Caller, Identity, Refused, Request, Stage, may_ask_for};
 use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
@@ -61,19 +62,21 @@ pub enum Line {
 
 impl Access {
     fn show(&self, caller: &Caller, request: &Request) -> Result<wire::Request, Refusal> {
-        let now = self.engine.now().map_err(Error::from)?;
-        Ok(view::request(&self.engine, caller, request, &now))
+        self.engine.with(|core| {
+            let now = core.now().map_err(Error::from)?;
+            Ok(view::request(core, caller, request, &now))
+        })
     }
 
     /// Does something with a request, waits for the host, and shows what came of it.
     async fn act(&self, caller: &Caller, id: Id, what: What) -> Result<wire::Request, Refusal> {
-        let request = self.engine.act(caller, id, what)?;
+        let request = self.engine.with(|core| core.act(caller, id, what))?;
         self.settled(caller, request.id).await
     }
 
     async fn settled(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
         self.engine.settle(&self.runtime).await;
-        self.show(caller, &self.engine.request(id)?)
+        self.show(caller, &self.engine.with(|core| core.request(id))?)
     }
 
     /// The account of somebody who is named.
@@ -93,7 +96,9 @@ impl Access {
     /// The live and waiting grants of a person that the caller may see.
     fn grants_of(&self, caller: &Caller, uid: u32) -> Result<Vec<Request>, Refusal> {
         let theirs = |request: &Request| request.user.uid == uid && is_on(request);
-        Ok(self.engine.open_requests(caller, theirs)?)
+        Ok(self
+            .engine
+            .with(|core| core.open_requests(caller, theirs))?)
     }
 }
 
@@ -123,7 +128,7 @@ impl Access {
             None => None,
         };
         let asked = asked(&caller, user, request);
-        let request = self.engine.ask(&caller, asked)?;
+        let request = self.engine.with(|core| core.ask(&caller, asked))?;
         self.settled(&caller, request.id).await
     }
 
@@ -153,13 +158,16 @@ impl Access {
         let found = if filter.reviewable == Some(true) {
             let open = self
                 .engine
-                .open_requests(&caller, |request| query.fits(request))?;
-            self.engine.retain_reviewable(&caller, open)?
+                .with(|core| core.open_requests(&caller, |request| query.fits(request)))?;
+            self.engine
+                .with(|core| core.retain_reviewable(&caller, open))?
         } else {
-            self.engine.requests(&caller, &query)?
+            self.engine.with(|core| core.requests(&caller, &query))?
         };
-        let now = self.engine.now().map_err(Error::from)?;
-        Ok(view::requests(&self.engine, &caller, &found, &now))
+        self.engine.with(|core| {
+            let now = core.now().map_err(Error::from)?;
+            Ok(view::requests(core, &caller, &found, &now))
+        })
     }
 
     async fn get_request(
@@ -169,8 +177,8 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.find(&caller, id)?;
-        self.show(&caller, &self.engine.request(id)?)
+        let id = self.engine.with(|core| core.find(&caller, id))?;
+        self.show(&caller, &self.engine.with(|core| core.request(id))?)
     }
 
     async fn approve(
@@ -181,7 +189,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.resolve(&caller, id)?;
+        let id = self.engine.with(|core| core.resolve(&caller, id))?;
         let wire::ApproveOptions {
             duration_s,
             comment,
@@ -205,7 +213,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.resolve(&caller, id)?;
+        let id = self.engine.with(|core| core.resolve(&caller, id))?;
         self.act(&caller, id, What::Deny(reason)).await
     }
 
@@ -216,7 +224,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.resolve(&caller, id)?;
+        let id = self.engine.with(|core| core.resolve(&caller, id))?;
         self.act(&caller, id, What::Withdraw).await
     }
 
@@ -229,7 +237,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.resolve(&caller, id)?;
+        let id = self.engine.with(|core| core.resolve(&caller, id))?;
         self.act(&caller, id, What::Extend { seconds, reason })
             .await
     }
@@ -245,7 +253,7 @@ impl Access {
             let mine = self.grants_of(&caller, caller.person().uid)?;
             mine.iter().map(|request| request.id).collect()
         } else {
-            vec![self.engine.resolve(&caller, id)?]
+            vec![self.engine.with(|core| core.resolve(&caller, id))?]
         };
         self.end_each(&caller, &ids, &What::End, "you hold no access")
             .await
@@ -277,7 +285,7 @@ impl Access {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
-        let id = self.engine.resolve(&caller, id)?;
+        let id = self.engine.with(|core| core.resolve(&caller, id))?;
         self.act(&caller, id, What::Review(comment)).await
     }
 
@@ -303,8 +311,10 @@ impl Access {
             self.account(user).await?.person.uid
         };
         let found = self.grants_of(&caller, uid)?;
-        let now = self.engine.now().map_err(Error::from)?;
-        Ok(view::requests(&self.engine, &caller, &found, &now))
+        self.engine.with(|core| {
+            let now = core.now().map_err(Error::from)?;
+            Ok(view::requests(core, &caller, &found, &now))
+        })
     }
 
     async fn sessions(
@@ -317,11 +327,11 @@ impl Access {
         let grant = if id.is_empty() {
             None
         } else {
-            Some(self.engine.find(&caller, id)?)
+            Some(self.engine.with(|core| core.find(&caller, id))?)
         };
         Ok(self
             .engine
-            .sessions(&caller, grant)
+            .with(|core| core.sessions(&caller, grant))
             .iter()
             .map(view::session)
             .collect())
@@ -336,7 +346,9 @@ impl Access {
         let caller = identify(connection, &header).await?;
         let id = filter.id.filter(|id| !id.is_empty());
         let query = EventQuery {
-            id: id.map(|id| self.engine.find(&caller, &id)).transpose()?,
+            id: id
+                .map(|id| self.engine.with(|core| core.find(&caller, &id)))
+                .transpose()?,
             since: filter.since,
             until: filter.until,
             after: filter.after,
@@ -467,7 +479,11 @@ impl Access {
                 all: None,
             } => check_count("ids", ids)?
                 .iter()
-                .map(|id| self.engine.resolve(caller, id).map_err(Refusal::from))
+                .map(|id| {
+                    self.engine
+                        .with(|core| core.resolve(caller, id))
+                        .map_err(Refusal::from)
+                })
                 .collect(),
             wire::RevokeWhat {
                 ids: None,
@@ -481,7 +497,9 @@ impl Access {
                 ids: None,
                 user: None,
                 all: Some(true),
-            } => Ok(all_of(self.engine.open_requests(caller, is_on)?)),
+            } => Ok(all_of(
+                self.engine.with(|core| core.open_requests(caller, is_on))?,
+            )),
             _ => Err(Refusal::Invalid(
                 "name either ids, a user, or all".to_owned(),
             )),
@@ -500,13 +518,13 @@ impl Access {
         let mut refused = None;
         let mut ended = Vec::new();
         for id in ids {
-            match self.engine.act(caller, *id, what.clone()) {
+            match self.engine.with(|core| core.act(caller, *id, what.clone())) {
                 Ok(request) => ended.push(request.id),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
         // Whoever ends their own login ends this very call: they hear of it while they can.
-        let own_login = matches!(what, What::End) && self.engine.gave_logins(ids);
+        let own_login = matches!(what, What::End) && self.engine.with(|core| core.gave_logins(ids));
         if !own_login {
             self.engine.settle(&self.runtime).await;
         }
@@ -517,7 +535,7 @@ impl Access {
             ))),
             None => ended
                 .iter()
-                .map(|id| self.show(caller, &self.engine.request(*id)?))
+                .map(|id| self.show(caller, &self.engine.with(|core| core.request(*id))?))
                 .collect(),
         }
     }

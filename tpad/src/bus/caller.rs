@@ -21,7 +21,8 @@ use super::access::{Access, Line};
 use super::claims::Claims;
 use super::process;
 use crate::accounts::{Account, LocalFiles};
-use crate::engine::{Engine, Error};
+use crate::core::{Core, Error};
+use crate::engine::Engine;
 use crate::ledger::{Caller, Identity, Peer, Process, Standing, caller};
 use crate::{shadow, sys};
 
@@ -132,7 +133,7 @@ async fn known(access: &Access, peer: &Peer) -> Known {
         Process::Gone => None,
     };
     let engine = &access.engine;
-    let today = engine.now().map_or(i64::MAX, |now| now.wall_s) / DAY_S;
+    let today = engine.with(Core::now).map_or(i64::MAX, |now| now.wall_s) / DAY_S;
     let files = engine.accounts.files();
     let mut known = Known::new();
     for uid in [Some(peer.uid), login].into_iter().flatten() {

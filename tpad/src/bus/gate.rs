@@ -17,7 +17,8 @@ use zruntime::SharedRuntime;
 use super::caller::{is_root, named};
 use super::seats::Seats;
 use super::{access, view, words};
-use crate::engine::{Engine, Error};
+use crate::core::Error;
+use crate::engine::Engine;
 use crate::host::process;
 use crate::ledger::{
     Answer, Arrival, Caller, CommandLine, Identity, Person, Place, Proof, Why, bounded_name,
@@ -70,18 +71,25 @@ impl Gate {
         self.root_only(connection, &header).await?;
         if query.class == UNLISTED {
             let (user, place) = who_and_where(&query)?;
-            self.engine.unlisted(user, place).map_err(Error::from)?;
+            self.engine
+                .with(|core| core.unlisted(user, place))
+                .map_err(Error::from)?;
             return Ok(Verdict::default());
         }
         let arrival = arrival(&query).await?;
         if query.exempt {
-            self.engine.exempt(&arrival).map_err(Error::from)?;
+            self.engine
+                .with(|core| core.exempt(&arrival))
+                .map_err(Error::from)?;
             return Ok(Verdict {
                 allowed: true,
                 ..Verdict::default()
             });
         }
-        let answer = self.engine.account(&arrival).map_err(Error::from)?;
+        let answer = self
+            .engine
+            .with(|core| core.account(&arrival))
+            .map_err(Error::from)?;
         self.follow_first_use(&answer).await;
         Ok(self.verdict(&arrival, &answer).await)
     }
@@ -94,7 +102,10 @@ impl Gate {
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
         let arrival = arrival(&query).await?;
-        let answer = self.engine.open_session(&arrival).map_err(Error::from)?;
+        let answer = self
+            .engine
+            .with(|core| core.open_session(&arrival))
+            .map_err(Error::from)?;
         Ok(self.verdict(&arrival, &answer).await)
     }
 
@@ -105,10 +116,9 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
         self.root_only(connection, &header).await?;
-        Ok(self
-            .engine
-            .close_session(&arrival(&query).await?)
-            .map_err(Error::from)?)
+        let arrival = arrival(&query).await?;
+        let closed = self.engine.with(|core| core.close_session(&arrival));
+        Ok(closed.map_err(Error::from)?)
     }
 
     async fn preview(
@@ -119,7 +129,10 @@ impl Gate {
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
         let arrival = arrival(&query).await?;
-        let answer = self.engine.preview(&arrival).map_err(Error::from)?;
+        let answer = self
+            .engine
+            .with(|core| core.preview(&arrival))
+            .map_err(Error::from)?;
         Ok(Verdict {
             pending: pending(&answer, arrival.class),
             held: held(&answer),
@@ -159,7 +172,7 @@ impl Gate {
             ..request
         };
         let asked = access::asked(&caller, None, request);
-        let request = self.engine.ask(&caller, asked)?;
+        let request = self.engine.with(|core| core.ask(&caller, asked))?;
         self.engine.settle(&self.runtime).await;
         self.show(&caller, request.id)
     }
@@ -173,7 +186,7 @@ impl Gate {
         self.root_only(connection, &header).await?;
         let id = Id::parse(id).map_err(|error| Refusal::UnknownId(error.to_string()))?;
         let caller = at_gate(Identity::of(Person::root(), Vec::new()));
-        let uid = self.engine.request(id)?.user.uid;
+        let uid = self.engine.with(|core| core.request(id))?.user.uid;
         let _seat = self
             .waiting
             .take(uid)
@@ -240,13 +253,11 @@ impl Gate {
     }
 
     fn show(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
-        let now = self.engine.now().map_err(Error::from)?;
-        Ok(view::request(
-            &self.engine,
-            caller,
-            &self.engine.request(id)?,
-            &now,
-        ))
+        self.engine.with(|core| {
+            let now = core.now().map_err(Error::from)?;
+            let request = core.request(id)?;
+            Ok(view::request(core, caller, &request, &now))
+        })
     }
 
     async fn verdict(&self, arrival: &Arrival, answer: &Answer) -> Verdict {
@@ -270,7 +281,7 @@ impl Gate {
                 let role = self.askable(user, why).await;
                 let text = words::refusal(
                     arrival.class,
-                    &self.engine.host(),
+                    &self.engine.with(|core| core.host()),
                     &tpa_bus::text::one_line(&user.name, 64),
                     why,
                     about.as_deref(),
@@ -303,7 +314,7 @@ impl Gate {
         let roles = access::roles_for(&self.engine, &caller);
         let had = why
             .about()
-            .and_then(|id| self.engine.request(id).ok())
+            .and_then(|id| self.engine.with(|core| core.request(id)).ok())
             .map(|r| r.role);
         let last = had.filter(|had| roles.iter().any(|role| role.name == *had));
         last.or_else(|| roles.into_iter().next().map(|role| role.name))

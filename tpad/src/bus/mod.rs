@@ -25,7 +25,7 @@ mod words;
 
 use tpa_bus::error::Refusal;
 
-use crate::engine::Error;
+use crate::core::Error;
 use crate::ledger::Kind;
 
 /// A refusal, as it crosses the bus.

@@ -383,12 +383,12 @@ async fn tell(
 ) -> zbus::Result<()> {
     let emitter = SignalEmitter::new(connection, names::OBJECT_PATH)?;
     let emitter = emitter.set_destination(BusName::from(name.as_ref()));
-    if engine.hears_of_events(caller) {
+    if engine.with(|core| core.hears_of_events(caller)) {
         Access::event_recorded(&emitter, record.seq).await?;
     }
     let request = record.event().and_then(Event::request_id);
     if let (Some(id), Some(state)) = (request, record.field("state"))
-        && engine.hears_of(caller, id)
+        && engine.with(|core| core.hears_of(caller, id))
     {
         Access::request_changed(&emitter, id.as_str(), state).await?;
     }

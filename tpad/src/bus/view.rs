@@ -7,22 +7,17 @@ use tpa_bus::access as wire;
 
 use crate::audit::line;
 use crate::clock::Now;
-use crate::engine::Engine;
+use crate::core::Core;
 use crate::ledger::{Approval, Caller, Closed, Request, Session, Stage};
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
 
-pub(super) fn request(
-    engine: &Engine,
-    caller: &Caller,
-    request: &Request,
-    now: &Now,
-) -> wire::Request {
-    let policy = engine.policy();
+pub(super) fn request(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Request {
+    let policy = core.policy();
     let found = warnings(&policy, &request.role, gives_now(&policy, request));
     wire::Request {
         warnings: Some(found),
-        ..row(engine, caller, request, now)
+        ..row(core, caller, request, now)
     }
 }
 
@@ -36,8 +31,8 @@ fn gives_now<'a>(policy: &'a Policy, request: &'a Request) -> &'a Gives {
 }
 
 /// A request without what its rules amount to, which takes longer to say than all the rest.
-fn row(engine: &Engine, caller: &Caller, request: &Request, now: &Now) -> wire::Request {
-    let policy = engine.policy();
+fn row(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Request {
+    let policy = core.policy();
     let role = policy.roles.get(&request.role);
     let gives = gives_now(&policy, request);
     let mut out = wire::Request {
@@ -61,16 +56,16 @@ fn row(engine: &Engine, caller: &Caller, request: &Request, now: &Now) -> wire::
             .reviewed
             .as_ref()
             .map(|review| review.by.name.clone()),
-        sessions: engine
+        sessions: core
             .sessions(caller, Some(request.id))
             .iter()
             .map(session)
             .collect(),
         gives: gives.describe(),
         goes_on: gives.goes_on(),
-        rules_rejected: engine.rules_rejected(request.id),
+        rules_rejected: core.rules_rejected(request.id),
         review_due: Some(request.awaits_review()),
-        reviewable: Some(engine.is_reviewable(caller, request, now)),
+        reviewable: Some(core.is_reviewable(caller, request, now)),
         ..wire::Request::default()
     };
     stage(&mut out, request, now);
@@ -250,7 +245,7 @@ pub(super) fn say_span(seconds: u64) -> String {
 
 /// For the reply to a listing, which may be long.
 pub(super) fn requests(
-    engine: &Engine,
+    core: &Core,
     caller: &Caller,
     found: &[Request],
     now: &Now,
@@ -258,9 +253,9 @@ pub(super) fn requests(
     // Of what is over nobody decides any more, and a list may be long.
     let shown = |each: &Request| {
         if each.is_open() {
-            request(engine, caller, each, now)
+            request(core, caller, each, now)
         } else {
-            row(engine, caller, each, now)
+            row(core, caller, each, now)
         }
     };
     found.iter().map(shown).collect()

@@ -24,7 +24,7 @@ pub async fn names(engine: Arc<Engine>, runtime: SharedRuntime) {
     let mut pause = AGAIN.0;
     loop {
         let changed = engine.changed.listen();
-        let awaited = engine.lock().awaited.names.clone();
+        let awaited = engine.awaited().names.clone();
         if awaited.is_empty() {
             pause = AGAIN.0;
             changed.await;
@@ -58,7 +58,7 @@ impl Engine {
     /// The name service tells of these by now. A configuration that lacked them is tried again.
     async fn have_come(&self, runtime: &SharedRuntime, came: &BTreeSet<String>) {
         let rejected = {
-            let awaited = &mut self.lock().awaited;
+            let mut awaited = self.awaited();
             awaited.names.retain(|name| !came.contains(name));
             awaited.rejected
         };
@@ -69,14 +69,10 @@ impl Engine {
             Ok(loaded) => loaded,
             Err(error) => return tracing::error!("configuration: {error:#}"),
         };
-        let mut inner = self.lock();
-        inner.awaited = Awaited::after(&loaded);
+        *self.awaited() = Awaited::after(&loaded);
         let Ok(policy) = loaded.result else { return };
         tracing::info!("the names in the configuration have come: it is loaded");
-        let in_force = self
-            .tick(&mut inner)
-            .and_then(|now| self.put_in_force(&mut inner, policy, &now));
-        if let Err(error) = in_force {
+        if let Err(error) = self.with(|core| core.put_in_force(policy)) {
             tracing::error!("{error:#}");
         }
     }

@@ -1,7 +1,7 @@
 //! Keeps what is known of people and groups, so that nobody at the gate and no end waits for the
 //! name service: it is asked once for each person and each change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,10 +14,7 @@ use zruntime::SharedRuntime;
 
 use crate::accounts::{Accounts, LocalFiles};
 use crate::engine::Engine;
-use crate::ledger::{
-    Accounts as Known, Fate, InFiles, Person, Request, end_of_lost, fate, is_made_anew,
-    is_undecided_or_on,
-};
+use crate::ledger::{Accounts as Known, Fate, InFiles, Person, Request, fate, is_made_anew};
 use crate::policy::Policy;
 use crate::watch::{Since, Watching};
 
@@ -195,18 +192,7 @@ fn names_in<'a>(lists: impl IntoIterator<Item = &'a Vec<Who>>) -> BTreeSet<Strin
 impl Engine {
     /// Everybody who holds or wants access, each once.
     fn people(&self) -> Vec<Person> {
-        let inner = self.lock();
-        let mut people = BTreeMap::new();
-        for request in inner
-            .state
-            .requests
-            .values()
-            .filter(|r| is_undecided_or_on(r))
-        {
-            let user = &request.user;
-            people.insert((user.uid, user.name.clone()), user.clone());
-        }
-        people.into_values().collect()
+        self.with(|core| core.people())
     }
 
     /// Waits for a while until something is known of everybody with access.
@@ -257,15 +243,7 @@ impl Engine {
     }
 
     fn end_of_accounts(&self, is_gone: impl FnMut(&Request) -> bool) {
-        let mut inner = self.lock();
-        let events = end_of_lost(&inner.state, is_gone);
-        if events.is_empty() {
-            return;
-        }
-        let recorded = self
-            .moment(&mut inner)
-            .and_then(|(now, _)| self.record(&mut inner, None, events, &now));
-        if let Err(error) = recorded {
+        if let Err(error) = self.with(|core| core.end_of_lost(is_gone)) {
             tracing::error!("{error:#}");
         }
     }

@@ -8,16 +8,14 @@ use std::time::Duration;
 use futures_lite::future::or;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use tpa_bus::id::Id;
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use crate::clock::{Clock, Now};
-use crate::engine::{Engine, Inner};
+use crate::core::Core;
+use crate::engine::Engine;
 use crate::host::managed_dir::At;
 use crate::host::{Host, Report, failed};
-use crate::ledger::{Event, Logins, Removed, State, removed};
-use crate::plan::{Due, Ending, Followed, Plan, PlanInputs, RETRY_MS, plan};
-use crate::sys;
+use crate::plan::{Due, Followed, Plan};
 use crate::watch::{Since, Touched, Watching};
 
 /// The shortest wait.
@@ -45,7 +43,7 @@ pub async fn run(
         let changed = engine.changed.listen();
         let told = engine.accounts.told();
         let policy = engine.policy();
-        let (now, planned, generation) = engine.plan()?;
+        let (now, planned, generation) = engine.with(Core::plan)?;
         let is_touched = !touched.is_empty();
         let due = followed.due(&planned.desired, is_touched, &host.outside(), &now);
         let at = match due {
@@ -60,7 +58,7 @@ pub async fn run(
         let again = followed.again_ms(&planned.desired, &now);
         let wake_ms = [planned.wake_ms, again].into_iter().flatten().min();
         timer.set(&engine.clock, &now, wake_ms)?;
-        engine.record_reports(&planned, reports);
+        engine.with(|core| core.record_reports(&planned, reports));
         let follows = match due {
             Due::Nothing => {
                 let limits = host.follow_limits(&planned.desired, &now);
@@ -92,7 +90,7 @@ pub async fn run(
                 }
             }
         };
-        engine.record_reports(&planned, follows);
+        engine.with(|core| core.record_reports(&planned, follows));
         engine.follows(generation);
         if let Some(ready) = ready.take() {
             ready();
@@ -203,8 +201,10 @@ impl Engine {
         (now, at): (&Now, &At),
     ) -> Looked {
         let enforced = host.enforce(&planned.desired, now, at).await;
-        self.record_reports(planned, enforced.reports);
-        self.has_said(planned);
+        self.with(|core| {
+            core.record_reports(planned, enforced.reports);
+            core.has_said(planned);
+        });
         // A bus that hangs must not keep the next end from being enforced.
         let prepared = host.prepare(&planned.desired, &enforced.unproven, now, at);
         match timer.unless_fired(prepared).await {
@@ -212,146 +212,6 @@ impl Engine {
             Some(reports) if enforced.owes || failed(&reports) => Looked::Owes(reports),
             Some(reports) => Looked::Whole(reports),
         }
-    }
-
-    pub(crate) fn plan(&self) -> anyhow::Result<(Now, Plan, u64)> {
-        let mut inner = self.lock();
-        let now = self.tick(&mut inner)?;
-        anyhow::ensure!(
-            !inner.store.is_touched(),
-            "the database is not as tpad left it: starting again"
-        );
-        let policy = Arc::clone(&inner.policy);
-        let inputs = PlanInputs {
-            gated: &|person| self.accounts.is_gated(&policy.gate, person),
-            say_time: &sys::local_time,
-            warn_before: &policy.warn_before,
-            said: &inner.said,
-        };
-        let mut planned = plan(&inner.state, &inputs, &now);
-        let believed = inner.doubt.map(|doubt| doubt.left_ms(&now));
-        let counted = inner.repeats.next_due().map(|at| {
-            let seconds = u64::try_from(at.saturating_sub(now.wall_s)).unwrap_or(0);
-            seconds.saturating_mul(1_000)
-        });
-        let moments = [planned.wake_ms, believed, counted];
-        planned.wake_ms = moments.into_iter().flatten().min();
-        if !inner.unrecorded.is_empty() {
-            // Nothing tells when there is room again.
-            planned.wake_ms = Some(planned.wake_ms.map_or(RETRY_MS, |ms| ms.min(RETRY_MS)));
-        }
-        Ok((now, planned, inner.generation))
-    }
-
-    /// Whether the end of any of these ends the person's own logins.
-    pub fn gave_logins(&self, ids: &[Id]) -> bool {
-        let inner = self.lock();
-        ids.iter().any(|id| {
-            let gave = inner
-                .state
-                .requests
-                .get(id)
-                .and_then(|request| request.gave.as_ref());
-            gave.is_some_and(|gave| gave.logins == Logins::Given)
-        })
-    }
-
-    /// Takes in what the host layer did.
-    pub(crate) fn record_reports(&self, planned: &Plan, reports: Vec<Report>) {
-        if reports.is_empty() {
-            return;
-        }
-        let mut inner = self.lock();
-        // What the reaper has taken away meanwhile is known for that from here on.
-        let now = match self.tick(&mut inner) {
-            Ok(now) => now,
-            Err(error) => return tracing::error!("{error:#}"),
-        };
-        for report in &reports {
-            inner.keep_rejected(report);
-        }
-        let events: Vec<_> = reports
-            .into_iter()
-            .filter(|report| !inner.is_the_reapers(report))
-            .flat_map(|report| events_of(report, &planned.desired.endings, &inner.state))
-            .collect();
-        if !events.is_empty()
-            && let Err(error) = self.record(&mut inner, None, events, &now)
-        {
-            tracing::error!("{error:#}");
-        }
-    }
-
-    /// Keeps in mind what was said of requests that are still there.
-    fn has_said(&self, planned: &Plan) {
-        let Inner {
-            said,
-            cut_off,
-            state,
-            ..
-        } = &mut *self.lock();
-        said.extend(&planned.said);
-        said.retain(|said| state.requests.contains_key(&said.id));
-        cut_off.retain(|id| state.requests.contains_key(id));
-    }
-
-    /// The host is as this generation of the state wants it.
-    fn follows(&self, generation: u64) {
-        self.lock().followed = generation;
-        self.settled.notify(usize::MAX);
-    }
-}
-
-impl Inner {
-    /// Whether a file was missed that `tpad reap --all` has taken away.
-    fn is_the_reapers(&self, report: &Report) -> bool {
-        matches!(report, Report::Drift { id: Some(id), .. } if self.cut_off.contains(id))
-    }
-
-    /// Keeps in mind which grants have no rules, for whoever looks at them.
-    fn keep_rejected(&mut self, report: &Report) {
-        match report {
-            Report::RuleRejected { id, why } => drop(self.rejected.insert(*id, why.clone())),
-            Report::RuleWritten { id } | Report::Ended { id, .. } => drop(self.rejected.remove(id)),
-            _ => {}
-        }
-    }
-}
-
-/// What a report of the host comes to; what is none of the ledger's is said.
-fn events_of(report: Report, endings: &[Ending], state: &State) -> Vec<Event> {
-    match report {
-        Report::Ended {
-            id,
-            killed,
-            survivors,
-            looked_for,
-        } => {
-            let mut endings = endings.iter();
-            let with_logins = endings.any(|ending| ending.id == id && ending.takes.logins());
-            let end = Removed {
-                id,
-                killed: u32::try_from(killed).unwrap_or(u32::MAX),
-                survivors,
-                looked_for,
-                with_logins,
-            };
-            removed(state, end)
-        }
-        Report::Drift { what, id } => vec![Event::HostDrift { id, what }],
-        Report::RuleRejected { id, why } => {
-            tracing::error!("the rules of {id} cannot be written: {why}");
-            Vec::new()
-        }
-        Report::Failed { what, why } => {
-            tracing::error!("cannot {what}: {why}");
-            Vec::new()
-        }
-        Report::RuleWritten { id } => {
-            tracing::info!("the rules of {id} are in place");
-            Vec::new()
-        }
-        Report::Notified { .. } => Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use zruntime::{Shared, SharedRuntime, Task};
 use crate::descriptors::Shares;
 use crate::engine::Engine;
 use crate::host::process;
-use crate::ledger::{Event, Request, Session};
+use crate::ledger::Session;
 
 /// Records the end of each session when the process that opened it has ended, as `logind` takes a
 /// session for closed when its leader is gone.
@@ -66,7 +66,7 @@ async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, session: Session) {
     }
     loop {
         let changed = engine.changed.listen();
-        match engine.has_ended(&session) {
+        match engine.with(|core| core.has_ended(&session)) {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => tracing::error!("{error:#}"),
@@ -82,26 +82,11 @@ impl Engine {
         attended: &mut BTreeMap<String, Task<(), Shared>>,
         shares: Shares,
     ) -> Vec<Session> {
-        let inner = self.lock();
-        let open = &inner.state.sessions;
-        attended.retain(|key, _| open.contains_key(key));
-        next(open, |key| attended.contains_key(key), shares)
-    }
-
-    /// A session is over: whether that is recorded by now. While its grant is being ended, that is
-    /// for its end to tell of: it did not end by itself.
-    fn has_ended(&self, session: &Session) -> anyhow::Result<bool> {
-        let mut inner = self.lock();
-        let now = self.tick(&mut inner)?;
-        let Some(session) = inner.state.sessions.get(&session.key()).cloned() else {
-            return Ok(true);
-        };
-        let grant = inner.state.requests.get(&session.grant);
-        if grant.is_some_and(Request::is_ending) {
-            return Ok(false);
-        }
-        self.record(&mut inner, None, vec![Event::SessionClosed(session)], &now)?;
-        Ok(true)
+        self.with(|core| {
+            let open = core.open_sessions();
+            attended.retain(|key, _| open.contains_key(key));
+            next(open, |key| attended.contains_key(key), shares)
+        })
     }
 }
 

@@ -1,25 +1,74 @@
 //! What followers of the log of events hear: the announcer, syslog, the administrator's program, and
 //! whoever waits for a decision.
+//!
+//! What was committed goes to them as it is. The database is read for those alone who begin, or have
+//! fallen behind.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tpa_bus::id::Id;
 
-use super::{Engine, Result};
-use crate::store::{EventQuery, Record};
+use super::Engine;
+use crate::core::Result;
+use crate::store::Record;
 
 /// Most events taken at once.
 const BATCH: u32 = 100;
 
+/// How many of the newest events are kept at hand.
+const AT_HAND: usize = 256;
+
+/// The newest events, and those that are owed once more.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    /// In order and without a gap.
+    newest: Mutex<VecDeque<Record>>,
+    /// Events that the log is to be told once more, by number.
+    again: Mutex<BTreeSet<u64>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Feed {
+    /// These were committed, behind all before.
+    pub fn take(&self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
+        let mut newest = locked(&self.newest);
+        newest.extend(records);
+        let too_many = newest.len().saturating_sub(AT_HAND);
+        newest.drain(..too_many);
+    }
+
+    /// The next events after this one; `None` where these reach further back than what is at hand.
+    fn after(&self, last: u64) -> Option<Vec<Record>> {
+        let newest = locked(&self.newest);
+        let first = newest.front()?.seq;
+        if last.saturating_add(1) < first {
+            return None;
+        }
+        let later = newest.iter().filter(|record| record.seq > last);
+        Some(later.take(BATCH as usize).cloned().collect())
+    }
+}
+
 impl Engine {
     /// Place of the newest event.
     pub fn head(&self) -> u64 {
-        self.lock().store.head().seq
+        self.with(|core| core.head())
     }
 
     /// Waits for events after `last`, and moves it behind them.
     pub async fn news(&self, last: &mut u64) -> Vec<Record> {
         loop {
             let bell = self.changed.listen();
-            let found = self.lock().store.news(*last, BATCH);
+            let at_hand = self.feed.after(*last).map(Ok);
+            let found =
+                at_hand.unwrap_or_else(|| self.with(|core| core.events_after(*last, BATCH)));
             match found {
                 Ok(records) if records.is_empty() => {}
                 Ok(records) => {
@@ -34,7 +83,7 @@ impl Engine {
 
     /// Has the log told of these events once more: a log daemon missed them.
     pub fn resend_events(&self, events: &[u64]) {
-        self.lock().again.extend(events);
+        locked(&self.feed.again).extend(events);
         self.changed.notify(usize::MAX);
     }
 
@@ -51,17 +100,12 @@ impl Engine {
     }
 
     fn take_again(&self) -> Vec<Record> {
-        let mut inner = self.lock();
+        let mut again = locked(&self.feed.again);
         let mut found = Vec::new();
         while found.len() < BATCH as usize
-            && let Some(seq) = inner.again.pop_first()
+            && let Some(seq) = again.pop_first()
         {
-            let query = EventQuery {
-                after: Some(seq.saturating_sub(1)),
-                limit: 1,
-                ..EventQuery::default()
-            };
-            match inner.store.events(&query) {
+            match self.with(|core| core.events_after(seq.saturating_sub(1), 1)) {
                 Ok(records) => found.extend(records.into_iter().filter(|r| r.seq == seq)),
                 Err(error) => tracing::error!("{error}"),
             }
@@ -76,10 +120,51 @@ impl Engine {
     pub async fn decided(&self, id: Id) -> Result<()> {
         loop {
             let bell = self.changed.listen();
-            if !self.request(id)?.is_pending() {
+            if !self.with(|core| core.request(id))?.is_pending() {
                 return Ok(());
             }
             bell.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Content;
+
+    fn record(seq: u64) -> Record {
+        Record {
+            seq,
+            at: 1_000_000,
+            code: "TPA5999".to_owned(),
+            body: Content::Unknown(Vec::new()),
+            hash: String::new(),
+        }
+    }
+
+    fn numbers(found: Option<Vec<Record>>) -> Option<Vec<u64>> {
+        found.map(|records| records.iter().map(|record| record.seq).collect())
+    }
+
+    #[test]
+    fn what_was_committed_is_heard_in_order_and_once_without_the_database() {
+        let feed = Feed::default();
+        assert_eq!(numbers(feed.after(0)), None, "nothing is at hand yet");
+        feed.take((3..=5).map(record).collect());
+        feed.take(vec![record(6)]);
+        assert_eq!(numbers(feed.after(2)), Some(vec![3, 4, 5, 6]));
+        assert_eq!(numbers(feed.after(5)), Some(vec![6]));
+        assert_eq!(numbers(feed.after(6)), Some(Vec::new()));
+    }
+
+    #[test]
+    fn whoever_fell_behind_reads_the_database_until_they_have_caught_up() {
+        let feed = Feed::default();
+        let many = u64::try_from(AT_HAND).unwrap() + 10;
+        feed.take((1..=many).map(record).collect());
+        assert_eq!(numbers(feed.after(9)), None);
+        let batch = numbers(feed.after(10)).unwrap();
+        assert_eq!((batch[0], batch.len()), (11, BATCH as usize));
     }
 }

@@ -1,17 +1,15 @@
 //! Reads the configuration, and puts it in force.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use zruntime::SharedRuntime;
 
-use super::{Engine, Inner};
+use super::Engine;
 use crate::accounts::{Accounts, Lookups, When};
-use crate::clock::Now;
 use crate::config::load::{Source, load};
 use crate::config::problem::Problem;
-use crate::ledger::Event;
 use crate::policy::Policy;
 
 /// How long somebody who wants a configuration loaded waits for the name service.
@@ -58,21 +56,18 @@ impl Engine {
     /// What is wrong with it, one problem a line.
     pub async fn reload(&self, runtime: &SharedRuntime) -> anyhow::Result<()> {
         let loaded = self.read(runtime, When::Reload).await?;
-        let mut inner = self.lock();
-        let now = self.tick(&mut inner)?;
         match loaded.result {
             Ok(policy) => {
-                inner.awaited = Awaited {
+                *self.awaited() = Awaited {
                     names: loaded.untold,
                     rejected: false,
                 };
-                self.put_in_force(&mut inner, policy, &now)
+                self.with(|core| core.put_in_force(policy))
             }
             Err(problems) => {
                 let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 let text = problems.join("\n");
-                let rejected = vec![Event::PolicyRejected { problems }];
-                self.record(&mut inner, None, rejected, &now)?;
+                self.with(|core| core.reject_policy(problems))?;
                 Err(anyhow::anyhow!("{text}"))
             }
         }
@@ -85,15 +80,8 @@ impl Engine {
         loaded.map_err(|why| anyhow::anyhow!("the names in it cannot be looked up: {why}"))
     }
 
-    pub(crate) fn put_in_force(
-        &self,
-        inner: &mut Inner,
-        policy: Policy,
-        now: &Now,
-    ) -> anyhow::Result<()> {
-        let revision = policy.revision.clone();
-        self.record(inner, None, vec![Event::PolicyLoaded { revision }], now)?;
-        inner.policy = Arc::new(policy);
-        Ok(())
+    /// Names that are waited for.
+    pub(crate) fn awaited(&self) -> MutexGuard<'_, Awaited> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

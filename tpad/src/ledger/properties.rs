@@ -13,7 +13,7 @@ use crate::policy::{AuditFormat, Gives, OnEnd, Policy, Role, SudoRule};
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 const ROLES: [&str; 5] = ["one", "two", "auto", "glass", "first-use"];
 
-pub(super) fn person(index: usize) -> Person {
+pub(crate) fn person(index: usize) -> Person {
     Person {
         uid: 1001 + u32::try_from(index).unwrap(),
         name: PEOPLE[index].to_owned(),
@@ -21,7 +21,7 @@ pub(super) fn person(index: usize) -> Person {
 }
 
 /// carol, dave and erin decide; carol is on two of the lists.
-pub(super) fn groups(index: usize) -> Vec<String> {
+pub(crate) fn groups(index: usize) -> Vec<String> {
     let lists: &[&str] = match index {
         2 => &["engineers", "oncall", "leads"],
         3 => &["engineers", "oncall"],

@@ -8,12 +8,14 @@ mod compute;
 mod follow;
 mod hold;
 mod looked;
+mod report;
 
 pub(crate) use compute::RETRY_MS;
 pub use compute::{NoticeSent, Plan, PlanInputs, plan};
 pub use follow::{AGAIN_MS, Due, Followed};
 pub use hold::{Facts, Held, Part, Place, SlicePart, Why, belongs_to, hold};
 pub use looked::{looked_at, not_looked_at};
+pub use report::Report;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,6 @@ pub mod chain;
 mod prune;
 mod read;
 mod reader;
-mod recent;
 mod schema;
 mod stamp;
 mod times;
@@ -27,7 +26,6 @@ use rusqlite::config::DbConfig;
 use crate::hex::hex;
 use crate::ledger::{Envelope, Event, Newest, Priority};
 
-use recent::Recent;
 use stamp::Stamp;
 
 pub use prune::Prunable;
@@ -48,8 +46,6 @@ pub struct Store {
     left: Stamp,
     /// They are not as they were left: nothing is written any more.
     touched: bool,
-    /// What was added last, for those who follow it.
-    recent: Recent,
 }
 
 /// The fact that holds the database's own name.
@@ -206,7 +202,6 @@ impl Store {
             name: String::new(),
             left: Stamp::of(path),
             touched: false,
-            recent: Recent::default(),
         };
         store.head = store.read_head()?;
         store.name = match store.fact(NAME)? {
@@ -309,7 +304,6 @@ impl Store {
             )
             .unwrap();
         self.head = chain::Head { seq, hash };
-        self.recent = Recent::default();
         self.left = Stamp::of(&self.path);
     }
 

@@ -59,7 +59,6 @@ impl Store {
             name: String::new(),
             left: Stamp::default(),
             touched: true,
-            recent: super::Recent::default(),
         };
         store.head = store.read_head()?;
         store.name = store.fact(NAME)?.unwrap_or_default();

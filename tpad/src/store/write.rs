@@ -107,7 +107,6 @@ impl Store {
             transaction.commit().map_err(&error)
         })?;
         self.head = head;
-        self.recent.add(&records);
         Ok(records)
     }
 

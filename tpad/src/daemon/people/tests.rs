@@ -6,9 +6,11 @@ use tpa_bus::offline::Class;
 use super::*;
 use crate::accounts::pretended::{Pretended, State, account};
 use crate::config::load::Source;
+use crate::core::Core;
 use crate::ledger::properties::request;
 use crate::ledger::{
     Answer as AtGate, Arrival, Closed, CommandLine, Deadline, Event, Place, Stage,
+    is_undecided_or_on,
 };
 use crate::plan::{Due, Followed};
 
@@ -39,7 +41,7 @@ fn engine(people: u16) -> (TempDir, Pretended, Engine) {
         names,
     )
     .unwrap();
-    let now = engine.now().unwrap();
+    let now = engine.with(Core::now).unwrap();
     for n in 0..people {
         let [high, low] = n.to_be_bytes();
         let mut grant = request(1, "alice");
@@ -51,7 +53,7 @@ fn engine(people: u16) -> (TempDir, Pretended, Engine) {
             since: now.wall_s,
             deadline: Deadline::after(&now, 3_600),
         };
-        engine.lock().state.requests.insert(grant.id, grant);
+        engine.with(|core| core.state.requests.insert(grant.id, grant));
     }
     (folder, service, engine)
 }
@@ -82,12 +84,7 @@ fn mallory() -> Person {
 }
 
 fn is_on(engine: &Engine) -> bool {
-    engine
-        .lock()
-        .state
-        .requests
-        .values()
-        .all(is_undecided_or_on)
+    engine.with(|core| core.state.requests.values().all(is_undecided_or_on))
 }
 
 #[test]
@@ -102,10 +99,10 @@ fn neither_a_refused_login_nor_a_plan_asks_anybody_however_many_grants_live() {
     let mallory = at_gate(mallory());
     for _ in 0..3 {
         assert!(matches!(
-            engine.account(&mallory).unwrap(),
+            engine.with(|core| core.account(&mallory)).unwrap(),
             AtGate::Deny { .. }
         ));
-        let (_, planned, _) = engine.plan().unwrap();
+        let (_, planned, _) = engine.with(Core::plan).unwrap();
         assert_eq!(planned.desired.states.len(), 1_000);
     }
     assert!(engine.accounts.untold(engine.people()).is_empty());
@@ -117,7 +114,7 @@ fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_man
     let (_folder, _service, engine) = engine(1_000);
     let mut followed = Followed::default();
     let due = |followed: &Followed<()>| {
-        let (now, planned, _) = engine.plan().unwrap();
+        let (now, planned, _) = engine.with(Core::plan).unwrap();
         (
             followed.due(&planned.desired, false, &(), &now),
             planned,
@@ -128,16 +125,20 @@ fn neither_a_refused_login_nor_one_on_a_grant_has_the_host_looked_at_however_man
     assert_eq!(first, Due::Look);
     followed.looked(&planned.desired, (), &now);
     for (who, comes_in) in [(mallory(), false), (person(7), true)] {
-        let answer = engine.account(&at_gate(who.clone())).unwrap();
+        let answer = engine
+            .with(|core| core.account(&at_gate(who.clone())))
+            .unwrap();
         assert_eq!(matches!(answer, AtGate::Allow { .. }), comes_in);
-        let answer = engine.open_session(&at_gate(who)).unwrap();
+        let answer = engine
+            .with(|core| core.open_session(&at_gate(who)))
+            .unwrap();
         assert_eq!(matches!(answer, AtGate::Allow { .. }), comes_in);
         assert_eq!(due(&followed).0, Due::Nothing);
     }
     let (id, how) = (Id::from_random([0; 5]), Closed::Revoked);
     let revoked = Event::Closed { id, how, why: None };
     engine
-        .record(&mut engine.lock(), None, vec![revoked], &now)
+        .with(|core| core.record(None, vec![revoked], &now))
         .unwrap();
     let (after, planned, _) = due(&followed);
     assert_eq!((after, planned.desired.endings.len()), (Due::Changes, 1));
@@ -207,9 +208,11 @@ fn of_accounts_made_and_made_anew_within_one_second_only_the_latter_lose_what_th
         service.write(passwd, "root:x:0:\n");
     }
     let files = engine.accounts.files();
-    for request in engine.lock().state.requests.values_mut() {
-        request.entry = Some(files.entry(&request.user));
-    }
+    engine.with(|core| {
+        for request in core.state.requests.values_mut() {
+            request.entry = Some(files.entry(&request.user));
+        }
+    });
     let mut known = Known::default();
     engine.end_of_local_accounts(&mut known);
     assert!(is_on(&engine));

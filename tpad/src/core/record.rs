@@ -6,71 +6,71 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tpa_bus::id::Id;
 
-use super::{Engine, Inner};
+use super::{Core, RECENT_S, Touched};
 use crate::audit::fields;
 use crate::audit::unusual::Seen;
-use crate::clock::{Now, boottime_ms};
-use crate::host::paths::Paths;
-use crate::host::room;
+use crate::clock::Now;
 use crate::ledger::{
     self, Caller, Envelope, Event, Repeated, Repeats, Request, State, Tally, Telling,
 };
 use crate::store::{self, Body, Change, Entry};
 
-impl Engine {
+/// Name of what keeps what this boot has seen.
+pub(super) const BOOT_RECORD: &str = "boot-record";
+
+impl Core {
     /// The moment to go by, and the event that says so when the wall clock was set.
-    pub(crate) fn moment(&self, inner: &mut Inner) -> anyhow::Result<(Now, Option<Event>)> {
-        let clocks = self.clock.now().context("read the clock")?;
-        let reading = ledger::read(&inner.state, inner.doubt, &clocks);
-        inner.doubt = reading.doubt;
+    pub(crate) fn moment(&mut self) -> anyhow::Result<(Now, Option<Event>)> {
+        let clocks = self.world.now()?;
+        let reading = ledger::read(&self.state, self.doubt, &clocks);
+        self.doubt = reading.doubt;
         Ok((reading.now, reading.jump))
     }
 
     /// Records what time has brought about, and tells the moment. How the clock was set goes first,
     /// since what is due is told by it, then what ends, by itself: both take effect even when
     /// nothing can be written.
-    pub(crate) fn tick(&self, inner: &mut Inner) -> anyhow::Result<Now> {
-        let (now, jump) = self.moment(inner)?;
-        self.record_or_say(inner, jump.into_iter().collect(), &now);
-        self.cut_off(inner, &now);
-        let due = ledger::due(&inner.state, &now);
+    pub(crate) fn tick(&mut self) -> anyhow::Result<Now> {
+        let (now, jump) = self.moment()?;
+        self.record_or_say(jump.into_iter().collect(), &now);
+        self.cut_off(&now);
+        let due = ledger::due(&self.state, &now);
         let (ending, mut others): (Vec<_>, Vec<_>) = due.into_iter().partition(Event::ends_access);
-        others.extend(inner.repeats.due(now.wall_s));
-        self.record_or_say(inner, ending, &now);
-        self.record_or_say(inner, others, &now);
+        others.extend(self.repeats.due(now.wall_s));
+        self.record_or_say(ending, &now);
+        self.record_or_say(others, &now);
         Ok(now)
     }
 
     /// Records events, where there are any or some are owed. What fails is said.
-    fn record_or_say(&self, inner: &mut Inner, events: Vec<Event>, now: &Now) {
-        if events.is_empty() && inner.unrecorded.is_empty() {
+    fn record_or_say(&mut self, events: Vec<Event>, now: &Now) {
+        if events.is_empty() && self.unrecorded.is_empty() {
             return;
         }
-        if let Err(error) = self.record(inner, None, events, now) {
+        if let Err(error) = self.record(None, events, now) {
             tracing::error!("{error:#}");
         }
     }
 
     /// Revokes what `tpad reap --all` has ended, before anything is answered or given again.
-    fn cut_off(&self, inner: &mut Inner, now: &Now) {
-        let Some(at) = self.marks.left_at() else {
+    fn cut_off(&mut self, now: &Now) {
+        let Some(at) = self.world.cut_off_at() else {
             return;
         };
         let why = format!("cut off at {at} with tpad reap --all");
-        let events = ledger::cut_off(&inner.state, &why);
-        inner
-            .cut_off
+        let events = ledger::cut_off(&self.state, &why);
+        self.cut_off
             .extend(events.iter().filter_map(Event::request_id));
         let recorded = if events.is_empty() {
             Ok(())
         } else {
-            self.record(inner, None, events, now)
+            self.record(None, events, now)
         };
         // Until it is written down, the mark alone tells whoever comes after this process.
-        if recorded.is_ok() && !inner.unrecorded.is_empty() {
+        if recorded.is_ok() && !self.unrecorded.is_empty() {
             return;
         }
-        if let Err(error) = recorded.and_then(|()| self.marks.clear()) {
+        if let Err(error) = recorded.and_then(|()| self.world.forget_cut_off()) {
             tracing::error!("after tpad reap --all: {error:#}");
         }
     }
@@ -78,30 +78,29 @@ impl Engine {
     /// Records events and applies them. When it returns an error, nothing has changed; what only
     /// takes access away takes effect even when it cannot be written, and is written later.
     pub(crate) fn record(
-        &self,
-        inner: &mut Inner,
+        &mut self,
         caller: Option<&Caller>,
         events: Vec<Event>,
         now: &Now,
     ) -> anyhow::Result<()> {
         let envelopes = envelopes(caller, events, now);
-        self.record_as_it_was(inner, envelopes.collect(), now)
+        self.record_as_it_was(envelopes.collect(), now)
     }
 
     /// The same for what has its own time, and its own person.
     pub(crate) fn record_as_it_was(
-        &self,
-        inner: &mut Inner,
+        &mut self,
         envelopes: Vec<Envelope>,
         now: &Now,
     ) -> anyhow::Result<()> {
         let events = || envelopes.iter().map(|envelope| &envelope.event);
         if events().any(Event::gives_access) {
-            room::for_a_grant(&Paths::default())
+            self.world
+                .has_room()
                 .context("nothing was changed, because the host cannot hold what it takes")?;
         }
         let ends_access = !envelopes.is_empty() && events().all(Event::ends_access);
-        let ends = ledger::ends_among(&inner.state, &envelopes, now);
+        let ends = ledger::ends_among(&self.state, &envelopes, now);
         let ended: Vec<Id> = ends.keys().copied().collect();
         // An end holds whatever becomes of the database: kept before anything else is tried, so
         // that nothing, a kill neither, makes it undone.
@@ -110,86 +109,84 @@ impl Engine {
         } else {
             BTreeMap::new()
         };
-        let kept = inner.boot.remember(first);
-        let counted = Counted::of(&inner.repeats, envelopes, now.wall_s);
-        let waits_anew = counted.repeats.next_due() != inner.repeats.next_due();
-        let mut next = inner.state.clone();
-        let mut bodies = std::mem::take(&mut inner.unrecorded);
+        let kept = self.boot.remember(first);
+        let counted = Counted::of(&self.repeats, envelopes, now.wall_s);
+        let waits_anew = counted.repeats.next_due() != self.repeats.next_due();
+        let mut next = self.state.clone();
+        let mut bodies = std::mem::take(&mut self.unrecorded);
         let owed = bodies.len();
-        let policy = Arc::clone(&inner.policy);
+        let policy = Arc::clone(&self.policy);
         let host = ledger::Host {
-            boottime_ms: boottime_ms().unwrap_or(now.boottime_ms),
-            gated: &|person| self.accounts.is_gated(&policy.gate, person),
-            account: &|name| {
-                let files = self.accounts.files();
-                files.account(|one| one.name == name).map(|one| one.person)
-            },
+            boottime_ms: self.world.boottime_ms().unwrap_or(now.boottime_ms),
+            gated: &|person| self.world.is_gated(&policy.gate, person),
+            account: &|name| self.world.local_account(name),
         };
         for envelope in counted.envelopes {
             let event = envelope.event.with_what_it_gives(&next, &host, now);
             let envelope = Envelope { event, ..envelope };
             next.apply(&envelope);
-            bodies.push(self.body(inner, &next, envelope));
+            bodies.push(self.body(&next, envelope));
         }
         let mut change = change(&bodies, &next);
         change.repeated.clone_from(&counted.changed);
         let entries: Vec<_> = bodies.iter().cloned().map(|body| Entry { body }).collect();
-        let written = inner.store.commit(&entries, &change);
+        let written = self.store.commit(&entries, &change);
         let mut outcome = Ok(());
         match written {
-            Ok(_) => {
-                count_refused(&mut inner.refused, &bodies, &next);
-                count_unsaid(&mut inner.refused, &counted.changed);
-                inner.state = next;
-                inner.repeats = counted.repeats;
+            Ok(records) => {
+                self.records.extend(records);
+                count_refused(&mut self.refused, &bodies, &next);
+                count_unsaid(&mut self.refused, &counted.changed);
+                self.state = next;
+                self.repeats = counted.repeats;
                 if !ends_access {
-                    warn_if_not_kept(inner.boot.remember(ends));
+                    warn_if_not_kept(self.boot.remember(ends));
                 }
-                warn_if_not_kept(inner.boot.recorded(inner.store.newest(), now.boottime_ms));
+                warn_if_not_kept(self.boot.recorded(self.store.newest(), now.boottime_ms));
             }
             Err(error) if ends_access => {
                 tracing::error!("{error}; access ends all the same, and is recorded later");
-                inner.state = next;
-                inner.unrecorded = bodies;
+                self.state = next;
+                self.unrecorded = bodies;
                 if !ended.is_empty() {
                     outcome = kept.map_err(|why| only_in_memory(&ended, &error, &why));
                 }
             }
             Err(error) => {
                 bodies.truncate(owed);
-                inner.unrecorded = bodies;
-                if inner.store.is_touched() {
-                    self.changed.notify(usize::MAX);
+                self.unrecorded = bodies;
+                if self.store.is_touched() {
+                    self.touched = Touched::All;
                 }
                 return Err(anyhow::Error::new(error)
                     .context("nothing was changed, because it could not be recorded"));
             }
         }
-        let keep = now.wall_s.saturating_sub(super::RECENT_S);
-        inner.state.forget(keep, now.wall_s);
+        let keep = now.wall_s.saturating_sub(RECENT_S);
+        self.state.forget(keep, now.wall_s);
         // What is only counted changes nothing on the host.
         if !entries.is_empty() {
-            inner.generation = inner.generation.wrapping_add(1);
-        }
-        if !entries.is_empty() || waits_anew {
-            self.changed.notify(usize::MAX);
+            self.generation = self.generation.wrapping_add(1);
+            self.touched = Touched::All;
+        } else if waits_anew {
+            self.touched = self.touched.max(Touched::Timer);
         }
         outcome
     }
 
-    fn body(&self, inner: &Inner, state: &State, envelope: Envelope) -> Body {
+    fn body(&self, state: &State, envelope: Envelope) -> Body {
         let request = envelope
             .event
             .request_id()
             .and_then(|id| state.requests.get(&id));
-        let role = request.and_then(|request| inner.policy.roles.get(&request.role));
+        let role = request.and_then(|request| self.policy.roles.get(&request.role));
         let context = fields::Context {
-            host: &self.host(),
-            database: inner.store.name(),
-            policy: &inner.policy.revision,
+            host: &self.world.host(),
+            database: self.store.name(),
+            policy: &self.policy.revision,
             request,
             approvers: role.map_or(&[], |role| &role.approvers),
-            seen: seen(inner, request, &envelope.event),
+            seen: seen(self, request, &envelope.event),
         };
         let fields = fields::of(&envelope, &context);
         Body { envelope, fields }
@@ -262,14 +259,14 @@ fn only_in_memory(ended: &[Id], database: &store::Error, run: &anyhow::Error) ->
 }
 
 /// What is known of the person that an event is about. Where it cannot be read, nothing is.
-fn seen(inner: &Inner, request: Option<&Request>, event: &Event) -> Seen {
+fn seen(core: &Core, request: Option<&Request>, event: &Event) -> Seen {
     match (event, request) {
         (Event::LoginDenied { user, .. }, _) => Seen {
-            refused: inner.refused.get(&user.uid).copied().unwrap_or(0),
+            refused: core.refused.get(&user.uid).copied().unwrap_or(0),
             ..Seen::default()
         },
         (Event::LoginAllowed { place, .. }, Some(request)) => {
-            let knows = |address: &String| inner.store.knows_address(&request.user, address);
+            let knows = |address: &String| core.store.knows_address(&request.user, address);
             Seen {
                 address: place
                     .rhost

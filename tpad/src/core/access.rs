@@ -2,25 +2,16 @@
 
 use anyhow::Context as _;
 use tpa_bus::id::Id;
-use zruntime::SharedRuntime;
 
-use super::{Engine, Inner, Result};
+use super::{Core, Result};
 use crate::clock::Now;
-use crate::host::paths::Paths;
-use crate::host::rules::in_rust;
 use crate::ledger::{
     Asked, Caller, Command, Event, Found, Refused, Request, Session, audit_only, begins_within,
     decide, fits_sudo, id_prefix, may_audit, may_decide_now, may_see, may_see_session, pick,
     roles_decided_by,
 };
-use crate::store::{EventQuery, Record, RequestQuery, Store, Visible, Walk};
-
-/// How long a reply waits for the host to follow, in seconds. What was decided is recorded
-/// either way.
-const FOLLOW_S: u64 = 15;
-
-/// Events walked in one piece.
-const PIECE: u32 = 5_000;
+use crate::store::chain::Head;
+use crate::store::{RequestQuery, Visible};
 
 /// A command about a request that exists.
 #[derive(Debug, Clone)]
@@ -51,24 +42,22 @@ pub enum What {
     },
 }
 
-impl Engine {
+impl Core {
     /// Files a request.
     ///
     /// # Errors
     /// A refusal, or what kept it from being recorded.
-    pub fn ask(&self, caller: &Caller, asked: Asked) -> Result<Request> {
-        let mut inner = self.lock();
-        let id = fresh_id(&inner)?;
-        self.command(&mut inner, caller, &Command::Ask(id, Box::new(asked)), id)
+    pub fn ask(&mut self, caller: &Caller, asked: Asked) -> Result<Request> {
+        let id = self.fresh_id()?;
+        self.command(caller, &Command::Ask(id, Box::new(asked)), id)
     }
 
-    /// Does something with a request. `id` is an id that [`Engine::resolve`] gave.
+    /// Does something with a request. `id` is an id that [`Core::resolve`] gave.
     ///
     /// # Errors
     /// A refusal, or what kept it from being recorded.
-    pub fn act(&self, caller: &Caller, id: Id, what: What) -> Result<Request> {
-        let mut inner = self.lock();
-        ensure_loaded(&mut inner, id)?;
+    pub fn act(&mut self, caller: &Caller, id: Id, what: What) -> Result<Request> {
+        self.ensure_loaded(id)?;
         let (command, about) = match what {
             What::Approve {
                 duration_s,
@@ -87,7 +76,7 @@ impl Engine {
             What::Revoke(reason) => (Command::Revoke { id, reason }, id),
             What::Review(comment) => (Command::Review { id, comment }, id),
             What::Extend { seconds, reason } => {
-                let fresh = fresh_id(&inner)?;
+                let fresh = self.fresh_id()?;
                 (
                     Command::Extend {
                         id: fresh,
@@ -99,39 +88,31 @@ impl Engine {
                 )
             }
         };
-        if let Some(grant) = inner
+        if let Some(grant) = self
             .state
             .requests
             .get(&id)
             .and_then(|request| request.extends)
         {
-            ensure_loaded(&mut inner, grant)?;
+            self.ensure_loaded(grant)?;
         }
-        self.command(&mut inner, caller, &command, about)
+        self.command(caller, &command, about)
     }
 
-    fn command(
-        &self,
-        inner: &mut Inner,
-        caller: &Caller,
-        command: &Command,
-        about: Id,
-    ) -> Result<Request> {
-        let now = self.tick(inner)?;
-        let policy = std::sync::Arc::clone(&inner.policy);
-        fits_sudo(&inner.state, &policy, command, || {
-            in_rust(&Paths::default().sudo).unwrap_or(false)
-        })?;
-        match decide(&inner.state, &policy, caller, command, &now) {
-            Ok(events) => self.record(inner, Some(caller), events, &now)?,
+    fn command(&mut self, caller: &Caller, command: &Command, about: Id) -> Result<Request> {
+        let now = self.tick()?;
+        let policy = std::sync::Arc::clone(&self.policy);
+        fits_sudo(&self.state, &policy, command, || self.world.is_sudo_rust())?;
+        match decide(&self.state, &policy, caller, command, &now) {
+            Ok(events) => self.record(Some(caller), events, &now)?,
             Err(mut refused) => {
                 if let Some(event) = refused.record.take() {
-                    self.record(inner, Some(caller), vec![*event], &now)?;
+                    self.record(Some(caller), vec![*event], &now)?;
                 }
                 return Err(refused.into());
             }
         }
-        let request = inner.state.requests.get(&about).cloned();
+        let request = self.state.requests.get(&about).cloned();
         Ok(request.with_context(|| format!("request {about} was recorded and is gone"))?)
     }
 
@@ -153,41 +134,38 @@ impl Engine {
     }
 
     fn look_for(&self, caller: &Caller, typed: &str) -> Result<Found> {
-        let inner = self.lock();
-        let candidates = inner
+        let candidates = self
             .store
             .requests_by_prefix(&id_prefix(typed)?)
             .map_err(anyhow::Error::new)?;
-        Ok(pick(&inner.policy, caller, typed, &candidates)?)
+        Ok(pick(&self.policy, caller, typed, &candidates)?)
     }
 
     /// One request, as it is at this moment.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn request(&self, id: Id) -> Result<Request> {
-        let mut inner = self.lock();
-        self.tick(&mut inner)?;
-        ensure_loaded(&mut inner, id)?;
-        let request = inner.state.requests.get(&id).cloned();
+    pub fn request(&mut self, id: Id) -> Result<Request> {
+        self.tick()?;
+        self.ensure_loaded(id)?;
+        let request = self.state.requests.get(&id).cloned();
         Ok(request.ok_or_else(|| Refused::unknown_id(id.as_str()))?)
     }
 
     /// Why the rules of a grant are not in force, when sudo did not take them.
     pub fn rules_rejected(&self, id: Id) -> Option<String> {
-        self.lock().rejected.get(&id).cloned()
+        self.rejected.get(&id).cloned()
     }
 
     /// The requests that the caller may see, newest first.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn requests(&self, caller: &Caller, query: &RequestQuery) -> Result<Vec<Request>> {
-        let mut inner = self.lock();
-        self.tick(&mut inner)?;
+    pub fn requests(&mut self, caller: &Caller, query: &RequestQuery) -> Result<Vec<Request>> {
+        self.tick()?;
         let mut query = query.clone();
         if !may_audit(caller) {
-            let roles = roles_decided_by(&inner.policy, caller);
+            let roles = roles_decided_by(&self.policy, caller);
             if query.of.is_none() && roles.is_empty() {
                 // They see nothing else: the database need not be read through for it.
                 query.of = Some(caller.person().uid);
@@ -195,15 +173,14 @@ impl Engine {
             let uid = caller.person().uid;
             query.visible = Some(Visible { uid, roles });
         }
-        let mut found = inner.store.requests(&query).map_err(anyhow::Error::new)?;
-        found.retain(|request| may_see(&inner.policy, caller, request));
+        let mut found = self.store.requests(&query).map_err(anyhow::Error::new)?;
+        found.retain(|request| may_see(&self.policy, caller, request));
         Ok(found)
     }
 
     /// Whether this caller may decide this request as it stands.
     pub fn is_reviewable(&self, caller: &Caller, request: &Request, now: &Now) -> bool {
-        let inner = self.lock();
-        may_decide_now(&inner.state, &inner.policy, request, caller, now)
+        may_decide_now(&self.state, &self.policy, request, caller, now)
     }
 
     /// Those of the requests that this caller may decide as they stand.
@@ -211,7 +188,7 @@ impl Engine {
     /// # Errors
     /// When there is no clock.
     pub fn retain_reviewable(
-        &self,
+        &mut self,
         caller: &Caller,
         mut found: Vec<Request>,
     ) -> Result<Vec<Request>> {
@@ -227,16 +204,15 @@ impl Engine {
     /// # Errors
     /// When the clock cannot be read.
     pub fn open_requests(
-        &self,
+        &mut self,
         caller: &Caller,
         wanted: impl Fn(&Request) -> bool,
     ) -> Result<Vec<Request>> {
-        let mut inner = self.lock();
-        self.tick(&mut inner)?;
-        let requests = inner.state.requests.values();
+        self.tick()?;
+        let requests = self.state.requests.values();
         let mut found: Vec<_> = requests
             .filter(|request| request.is_open() && wanted(request))
-            .filter(|request| may_see(&inner.policy, caller, request))
+            .filter(|request| may_see(&self.policy, caller, request))
             .cloned()
             .collect();
         found.sort_by_key(|request| (std::cmp::Reverse(request.requested_at), request.id));
@@ -245,12 +221,10 @@ impl Engine {
 
     /// Open sessions that the caller may see; of one grant, when one is named.
     pub fn sessions(&self, caller: &Caller, grant: Option<Id>) -> Vec<Session> {
-        let inner = self.lock();
         let visible =
-            |session: &&Session| may_see_session(&inner.state, &inner.policy, caller, session);
+            |session: &&Session| may_see_session(&self.state, &self.policy, caller, session);
         let of_grant = |session: &&Session| grant.is_none_or(|id| session.grant == id);
-        inner
-            .state
+        self.state
             .sessions
             .values()
             .filter(of_grant)
@@ -259,46 +233,38 @@ impl Engine {
             .collect()
     }
 
-    /// Reads the audit trail.
+    /// Whether the trail can be walked from behind an event on, and its newest event.
     ///
     /// # Errors
-    /// When the caller may not, or it cannot be read.
-    pub async fn events(&self, caller: &Caller, query: EventQuery) -> Result<Vec<Record>> {
+    /// When the caller may not, or nothing was ever recorded there.
+    pub fn may_walk(&self, caller: &Caller, after: u64) -> Result<Head> {
         audit_only(caller)?;
-        Ok(self.reader.read(move |store| store.events(&query)).await?)
+        let head = self.store.head().clone();
+        begins_within(head.seq, after)?;
+        Ok(head)
     }
 
-    /// Walks the next piece of the audit chain. A break is recorded, once.
+    /// The chain was found broken at an event: recorded once.
     ///
     /// # Errors
-    /// When the caller may not, nothing was ever recorded there, or the database cannot be read.
-    pub async fn verify(&self, caller: &Caller, after: u64) -> Result<Walk> {
-        audit_only(caller)?;
-        let known = self.lock().store.head().clone();
-        begins_within(known.seq, after)?;
-        let walking = move |store: &Store| store.walk_up_to(after, PIECE, &known);
-        let walk = self.reader.read(walking).await?;
-        let Some((seq, problem)) = walk.broken.clone() else {
-            return Ok(walk);
-        };
-        let mut inner = self.lock();
-        if inner.broken.replace(seq) != Some(seq) {
-            let now = self.tick(&mut inner)?;
-            let event = Event::ChainBroken { seq, problem };
-            self.record(&mut inner, Some(caller), vec![event], &now)?;
+    /// When that cannot be recorded.
+    pub fn is_broken(&mut self, caller: &Caller, (seq, problem): (u64, String)) -> Result<()> {
+        if self.broken.replace(seq) == Some(seq) {
+            return Ok(());
         }
-        Ok(walk)
+        let now = self.tick()?;
+        let event = Event::ChainBroken { seq, problem };
+        Ok(self.record(Some(caller), vec![event], &now)?)
     }
 
     /// Whether somebody may hear that a request changed.
-    pub fn hears_of(&self, caller: &Caller, id: Id) -> bool {
-        let mut inner = self.lock();
+    pub fn hears_of(&mut self, caller: &Caller, id: Id) -> bool {
         // One that cannot be read is told to nobody.
-        if ensure_loaded(&mut inner, id).is_err() {
+        if self.ensure_loaded(id).is_err() {
             return false;
         }
-        let request = inner.state.requests.get(&id);
-        request.is_some_and(|request| may_see(&inner.policy, caller, request))
+        let request = self.state.requests.get(&id);
+        request.is_some_and(|request| may_see(&self.policy, caller, request))
     }
 
     /// Whether somebody may hear that an event was recorded.
@@ -306,43 +272,23 @@ impl Engine {
         may_audit(caller)
     }
 
-    /// Waits until the host follows everything recorded so far.
-    pub async fn settle(&self, runtime: &SharedRuntime) {
-        let wanted = self.lock().generation;
-        let followed = async {
-            loop {
-                let bell = self.settled.listen();
-                if self.lock().followed >= wanted {
-                    return;
-                }
-                bell.await;
+    /// An id that no request has.
+    fn fresh_id(&self) -> anyhow::Result<Id> {
+        loop {
+            let id = Id::from_random(self.world.random()?);
+            if self.store.request(id)?.is_none() {
+                return Ok(id);
             }
-        };
-        let limit = std::time::Duration::from_secs(FOLLOW_S);
-        if runtime.timeout(limit, followed).await.is_err() {
-            tracing::error!("the host does not follow the ledger within {FOLLOW_S}s");
         }
     }
-}
 
-/// An id that no request has.
-fn fresh_id(inner: &Inner) -> anyhow::Result<Id> {
-    loop {
-        let mut bytes = [0; 5];
-        getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-        let id = Id::from_random(bytes);
-        if inner.store.request(id)?.is_none() {
-            return Ok(id);
+    /// Brings a closed request back into the state, where the ledger can see it.
+    fn ensure_loaded(&mut self, id: Id) -> anyhow::Result<()> {
+        if !self.state.requests.contains_key(&id)
+            && let Some(request) = self.store.request(id)?
+        {
+            self.state.requests.insert(id, request);
         }
+        Ok(())
     }
-}
-
-/// Brings a closed request back into the state, where the ledger can see it.
-fn ensure_loaded(inner: &mut Inner, id: Id) -> anyhow::Result<()> {
-    if !inner.state.requests.contains_key(&id)
-        && let Some(request) = inner.store.request(id)?
-    {
-        inner.state.requests.insert(id, request);
-    }
-    Ok(())
 }

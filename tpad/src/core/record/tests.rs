@@ -3,19 +3,15 @@ use std::path::Path;
 use tpa_bus::offline::Class;
 
 use super::*;
-use crate::config::load::Source;
+use crate::core::pretended::Pretended;
 use crate::ledger::Person;
+use crate::ledger::properties::policy;
 use crate::ledger::{Answer, Arrival, CommandLine, Digest, Place};
-use crate::store::{Content, EventQuery};
+use crate::store::{Content, EventQuery, Store};
 
-fn engine(folder: &Path) -> Engine {
-    let owner = nix::unistd::geteuid().as_raw();
-    Engine::open(
-        &folder.join("tpa.db"),
-        folder,
-        Source::in_folder(folder, owner),
-    )
-    .unwrap()
+fn core(folder: &Path, host: &Pretended) -> Core {
+    let store = Store::open(&folder.join("tpa.db")).unwrap();
+    host.start(store, policy()).unwrap()
 }
 
 fn mallory(service: &str) -> Arrival {
@@ -37,41 +33,39 @@ fn mallory(service: &str) -> Arrival {
 }
 
 /// The values of one field, of the events that have this code.
-fn told(engine: &Engine, code: &str, field: &str) -> Vec<String> {
+fn told(core: &Core, event: &str, field: &str) -> Vec<String> {
     let query = EventQuery {
-        codes: Some(vec![code.to_owned()]),
+        codes: Some(vec![event.to_owned()]),
         limit: 1_000,
         ..EventQuery::default()
     };
-    let events = engine.lock().store.events(&query).unwrap();
+    let events = core.store.events(&query).unwrap();
     let values = events.iter().filter_map(|record| record.field(field));
     values.map(str::to_owned).collect()
 }
 
-/// As if it were so many seconds later.
-fn later(engine: &Engine, seconds: i64) {
-    let mut inner = engine.lock();
-    let (now, _) = engine.moment(&mut inner).unwrap();
-    let due = inner.repeats.due(now.wall_s.saturating_add(seconds));
-    engine.record(&mut inner, None, due, &now).unwrap();
+/// So many seconds later.
+fn later(core: &mut Core, host: &Pretended, seconds: u32) {
+    host.pass(seconds);
+    core.now().unwrap();
 }
 
 #[test]
 fn of_three_hundred_refusals_a_few_are_recorded_and_all_are_counted_also_over_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = engine(folder.path());
+    let (folder, host) = (tempfile::tempdir().unwrap(), Pretended::new());
+    let mut first = core(folder.path(), &host);
     for _ in 0..150 {
         let answer = first.account(&mallory("sshd")).unwrap();
         assert!(matches!(answer, Answer::Deny { .. }));
     }
     drop(first);
-    let again = engine(folder.path());
+    let mut again = core(folder.path(), &host);
     for _ in 0..150 {
         let _ = again.account(&mallory("sshd")).unwrap();
     }
     let one_by_one = told(&again, "TPA3001", "user").len();
     assert!(one_by_one <= 20, "{one_by_one}");
-    later(&again, 60);
+    later(&mut again, &host, 60);
     let counts = told(&again, "TPA5008", "count");
     let counted: usize = counts
         .iter()
@@ -80,49 +74,49 @@ fn of_three_hundred_refusals_a_few_are_recorded_and_all_are_counted_also_over_a_
     assert_eq!((counts.len(), one_by_one + counted), (1, 300));
     assert_eq!(told(&again, "TPA5008", "user"), ["mallory"]);
     assert_eq!(told(&again, "TPA5008", "service"), ["sshd"]);
-    later(&again, 3_600);
+    later(&mut again, &host, 3_600);
     drop(again);
     assert_eq!(
-        engine(folder.path()).lock().store.repeats().unwrap(),
+        core(folder.path(), &host).store.repeats().unwrap(),
         Repeats::default()
     );
 }
 
 #[test]
 fn a_refusal_that_is_only_counted_has_the_host_looked_at_no_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let engine = engine(folder.path());
+    let (folder, host) = (tempfile::tempdir().unwrap(), Pretended::new());
+    let mut core = core(folder.path(), &host);
     for _ in 0..20 {
-        let _ = engine.account(&mallory("sshd")).unwrap();
+        let _ = core.account(&mallory("sshd")).unwrap();
     }
-    let before = engine.lock().generation;
+    let before = core.generation;
     for _ in 0..100 {
-        let _ = engine.account(&mallory("sshd")).unwrap();
+        let _ = core.account(&mallory("sshd")).unwrap();
     }
-    assert_eq!(engine.lock().generation, before);
+    assert_eq!(core.generation, before);
 }
 
 #[test]
 fn every_repeated_event_that_somebody_can_bring_about_is_counted() {
-    let folder = tempfile::tempdir().unwrap();
-    let engine = engine(folder.path());
+    let (folder, host) = (tempfile::tempdir().unwrap(), Pretended::new());
+    let mut core = core(folder.path(), &host);
     let mallory = mallory("sshd");
     for _ in 0..100 {
-        engine.exempt(&mallory).unwrap();
+        core.exempt(&mallory).unwrap();
         let (user, place) = (mallory.user.clone(), mallory.place.clone());
-        engine.unlisted(user, place).unwrap();
+        core.unlisted(user, place).unwrap();
     }
-    later(&engine, 60);
-    assert_eq!(told(&engine, "TPA4002", "user").len(), 10);
-    assert_eq!(told(&engine, "TPA3001", "user").len(), 10);
-    assert_eq!(told(&engine, "TPA5008", "count"), ["90", "90"]);
+    later(&mut core, &host, 60);
+    assert_eq!(told(&core, "TPA4002", "user").len(), 10);
+    assert_eq!(told(&core, "TPA3001", "user").len(), 10);
+    assert_eq!(told(&core, "TPA5008", "count"), ["90", "90"]);
 }
 
 #[test]
 fn a_sudo_command_of_any_length_makes_an_event_of_bounded_length() {
-    let folder = tempfile::tempdir().unwrap();
-    let engine = engine(folder.path());
-    let size = |argument: usize| {
+    let (folder, host) = (tempfile::tempdir().unwrap(), Pretended::new());
+    let mut core = core(folder.path(), &host);
+    let mut size = |argument: usize| {
         let words = [b"sudo\0id\0".to_vec(), vec![b'A'; argument], vec![0]].concat();
         let digest = Digest {
             bytes: words.len() as u64,
@@ -131,20 +125,18 @@ fn a_sudo_command_of_any_length_makes_an_event_of_bounded_length() {
         let grant = crate::ledger::properties::request(1, "alice");
         let mut arrival = mallory("sudo");
         arrival.command = CommandLine::of(&words, digest);
-        let mut inner = engine.lock();
-        let (now, _) = engine.moment(&mut inner).unwrap();
+        let (now, _) = core.moment().unwrap();
         let session = arrival.session(&grant, &now);
         let events = vec![
             Event::SessionOpened(session.clone()),
             Event::SessionClosed(session),
         ];
-        engine.record(&mut inner, None, events, &now).unwrap();
-        drop(inner);
+        core.record(None, events, &now).unwrap();
         let query = EventQuery {
             limit: 1_000,
             ..EventQuery::default()
         };
-        let events = engine.lock().store.events(&query).unwrap();
+        let events = core.store.events(&query).unwrap();
         let Content::Known(body) = &events.last().unwrap().body else {
             panic!("of an unknown kind");
         };

@@ -1,23 +1,23 @@
 //! A database that is full, or is not the one that was here before in this boot.
 
+use std::cell::{RefCell, RefMut};
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tpa_bus::groups::KnownGroups;
-use tpa_bus::id::Id;
 
+use super::pretended::Pretended;
 use super::*;
-use crate::accounts::pretended::Pretended;
-use crate::host::Report;
-use crate::ledger::properties::request;
+use crate::host::boot_file::{self, BootFile};
+use crate::ledger::properties::{policy, request};
 use crate::ledger::{Caller, Closed, Deadline, Identity, Person, Proof, Request, Stage};
-use crate::store::{EventQuery, Record};
+use crate::plan::Report;
 
-/// A host, with tpad or without.
+/// A host, with tpad or without: all of it pretended but for the files that a restart finds.
 struct Rig {
     folder: TempDir,
-    engine: Option<Engine>,
+    host: Pretended,
+    core: Option<RefCell<Core>>,
     copies: usize,
 }
 
@@ -25,7 +25,8 @@ impl Rig {
     fn new() -> Self {
         let mut rig = Self {
             folder: tempfile::tempdir().unwrap(),
-            engine: None,
+            host: Pretended::new(),
+            core: None,
             copies: 0,
         };
         std::fs::create_dir(rig.at("lib")).unwrap();
@@ -39,24 +40,31 @@ impl Rig {
 
     /// Starts tpad, after it was killed when it ran.
     fn start(&mut self) -> anyhow::Result<()> {
-        self.engine = None;
-        let owner = nix::unistd::geteuid().as_raw();
-        let source = Source::in_folder(self.folder.path(), owner);
-        let names = Accounts::new(Pretended::with(&[]), KnownGroups::default());
-        let database = self.at("lib/tpa.db");
-        let engine = Engine::open_with(&database, &self.at("run"), source, names)?;
-        self.engine = Some(engine);
+        self.core = None;
+        let store = Store::open(&self.at("lib/tpa.db"))?;
+        let boot_id = self.host.facts().now.boot_id.clone();
+        let (boot, unread) = BootFile::read(self.at("run"), &boot_id);
+        let core = Core::start(Parts {
+            world: Arc::new(self.host.clone()),
+            store,
+            boot: Box::new(boot),
+            unread,
+            policy: policy(),
+            loaded: Event::PolicyLoaded {
+                revision: policy().revision,
+            },
+        })?;
+        self.core = Some(RefCell::new(core));
         Ok(())
     }
 
-    fn engine(&self) -> &Engine {
-        self.engine.as_ref().unwrap()
+    fn core(&self) -> RefMut<'_, Core> {
+        self.core.as_ref().unwrap().borrow_mut()
     }
 
     /// A grant of an hour.
     fn grant(&self, n: u8) -> anyhow::Result<Id> {
-        let engine = self.engine();
-        let now = engine.now()?;
+        let now = self.core().now()?;
         let stage = Stage::Active {
             since: now.wall_s,
             deadline: Deadline::after(&now, 3_600),
@@ -65,8 +73,8 @@ impl Rig {
     }
 
     fn file(&self, n: u8, stage: Stage) -> anyhow::Result<Id> {
-        let engine = self.engine();
-        let now = engine.now()?;
+        let mut core = self.core();
+        let now = core.now()?;
         let request = Request {
             requested_at: now.wall_s,
             lapses_at: now.wall_s + 1_800,
@@ -75,18 +83,18 @@ impl Rig {
         };
         let id = request.id;
         let created = Event::RequestCreated(Box::new(request));
-        engine.record(&mut engine.lock(), None, vec![created], &now)?;
+        core.record(None, vec![created], &now)?;
         Ok(id)
     }
 
     fn revoke(&self, id: Id) -> Result<Request> {
         let what = What::Revoke("enough".to_owned());
-        self.engine().act(&carol(), id, what)
+        self.core().act(&carol(), id, what)
     }
 
     /// The database takes nothing more, or takes it again.
     fn fill(&self, full: bool) {
-        self.engine().lock().store.refuse_writes(full);
+        self.core().store.refuse_writes(full);
     }
 
     fn copy(&mut self) -> usize {
@@ -98,7 +106,7 @@ impl Rig {
 
     /// Puts a copy back while tpad is not there.
     fn put_back(&mut self, copy: usize) {
-        self.engine = None;
+        self.core = None;
         std::fs::remove_dir_all(self.at("lib")).unwrap();
         copy_all(&self.at(&format!("copy-{copy}")), &self.at("lib"));
     }
@@ -108,7 +116,7 @@ impl Rig {
             limit: 1_000,
             ..EventQuery::default()
         };
-        self.engine().lock().store.events(&query).unwrap()
+        self.core().store.events(&query).unwrap()
     }
 
     fn count(&self, code: &str) -> usize {
@@ -116,7 +124,7 @@ impl Rig {
     }
 
     fn how(&self, id: Id) -> Option<Closed> {
-        match self.engine().request(id).unwrap().stage {
+        match self.core().request(id).unwrap().stage {
             Stage::Closed { how, .. } => Some(how),
             _ => None,
         }
@@ -124,7 +132,7 @@ impl Rig {
 
     /// What the host is made to hold: rules, state files, logins.
     fn gives(&self) -> usize {
-        let (_, planned, _) = self.engine().plan().unwrap();
+        let (_, planned, _) = self.core().plan().unwrap();
         let desired = planned.desired;
         desired.rules.len() + desired.states.len() + desired.login_ends.len()
     }
@@ -211,9 +219,9 @@ fn neither_does_one_from_before_an_end_that_is_long_forgotten() {
 fn of_a_database_whose_projections_alone_are_old_what_ended_stays_ended() {
     let mut rig = Rig::new();
     let id = rig.grant(1).unwrap();
-    let stage = rig.engine().request(id).unwrap();
+    let stage = rig.core().request(id).unwrap();
     rig.revoke(id).unwrap();
-    rig.engine().lock().store.put_back(&stage);
+    rig.core().store.put_back(&stage);
     rig.start().unwrap();
     assert_eq!(rig.how(id), Some(Closed::Revoked));
     assert_eq!(rig.gives(), 0);
@@ -223,7 +231,7 @@ fn of_a_database_whose_projections_alone_are_old_what_ended_stays_ended() {
 fn a_new_database_in_the_same_boot_is_told_once_and_grants_as_ever() {
     let mut rig = Rig::new();
     rig.grant(1).unwrap();
-    rig.engine = None;
+    rig.core = None;
     std::fs::remove_dir_all(rig.at("lib")).unwrap();
     std::fs::create_dir(rig.at("lib")).unwrap();
     rig.start().unwrap();
@@ -248,7 +256,7 @@ fn under_a_tpad_that_runs_a_copy_is_not_written_to_and_gives_nothing_when_it_sta
             std::fs::copy(copy.join(name), lib.join(name)).unwrap();
         }
         assert!(rig.grant(2).is_err());
-        assert!(rig.engine().plan().is_err(), "tpad ends, to start again");
+        assert!(rig.core().plan().is_err(), "tpad ends, to start again");
         for name in ["tpa.db", "tpa.db-wal"] {
             let read = |folder: &PathBuf| std::fs::read(folder.join(name)).unwrap();
             assert_eq!(read(&lib), read(&copy), "{name}");
@@ -262,7 +270,7 @@ fn under_a_tpad_that_runs_a_copy_is_not_written_to_and_gives_nothing_when_it_sta
 
 /// The first break of the chain.
 fn broken(rig: &Rig) -> Option<(u64, String)> {
-    let walk = rig.engine().lock().store.walk(0, 1_000).unwrap();
+    let walk = rig.core().store.walk(0, 1_000).unwrap();
     assert!(walk.done);
     walk.broken
 }
@@ -271,7 +279,7 @@ fn broken(rig: &Rig) -> Option<(u64, String)> {
 fn after_a_purge_a_new_database_is_nothing_to_tell_of() {
     let mut rig = Rig::new();
     rig.grant(1).unwrap();
-    rig.engine = None;
+    rig.core = None;
     for folder in ["lib", "run"] {
         std::fs::remove_dir_all(rig.at(folder)).unwrap();
     }
@@ -293,8 +301,8 @@ fn what_was_taken_away_on_a_full_disk_stays_away_after_a_kill_and_is_recorded_as
         proof: Proof::Uid,
         ..carol()
     };
-    rig.engine().act(&alice, pending, What::Withdraw).unwrap();
-    let at = rig.engine().lock().state.newest;
+    rig.core().act(&alice, pending, What::Withdraw).unwrap();
+    let at = rig.core().state.newest;
     rig.start().unwrap();
     assert_eq!(rig.how(id), Some(Closed::Revoked));
     assert_eq!(rig.how(pending), Some(Closed::Withdrawn));
@@ -331,8 +339,8 @@ fn an_end_that_stands_nowhere_takes_effect_and_is_no_success() {
     assert_eq!(rig.how(id), Some(Closed::Revoked));
     // With room on one of the two it is safe.
     std::fs::remove_file(rig.at("run")).unwrap();
-    rig.engine().now().unwrap();
-    rig.engine().request(id).unwrap();
+    rig.core().now().unwrap();
+    rig.core().request(id).unwrap();
     rig.start().unwrap();
     assert_eq!(rig.how(id), Some(Closed::Revoked));
 }
@@ -341,7 +349,7 @@ fn an_end_that_stands_nowhere_takes_effect_and_is_no_success() {
 fn a_record_of_this_boot_that_cannot_be_read_is_told_and_nobody_is_shut_out() {
     let mut rig = Rig::new();
     let id = rig.grant(1).unwrap();
-    rig.engine = None;
+    rig.core = None;
     std::fs::write(rig.at("run").join(boot_file::NAME), "nonsense").unwrap();
     rig.start().unwrap();
     assert_eq!((rig.how(id), rig.count("TPA5006")), (None, 1));
@@ -362,7 +370,8 @@ fn an_event_of_an_unknown_kind_is_shown_and_the_grant_that_it_is_about_gives_not
         )
     };
     {
-        let store = &mut rig.engine().lock().store;
+        let mut core = rig.core();
+        let store = &mut core.store;
         store.add_raw("TPA2009", Some(touched), &body("grant-frozen", touched));
         store.add_raw("TPA5999", None, "nonsense");
     }
@@ -393,16 +402,15 @@ fn a_request_of_a_form_that_is_not_known_is_ended_by_what_its_events_tell() {
     let mut rig = Rig::new();
     let id = rig.grant(1).unwrap();
     let other = rig.grant(2).unwrap();
-    rig.engine()
-        .lock()
+    rig.core()
         .store
         .set_row(id, r#"{"id":"00000001","stage":"frozen"}"#);
     rig.start().unwrap();
     assert_eq!(rig.how(id), Some(Closed::Revoked));
     assert_eq!(rig.how(other), None);
     // Nothing at all is known of it: it gives nothing, and keeps nobody from anything.
-    rig.engine().lock().store.set_row(other, "nonsense");
-    rig.engine().lock().store.forget_events_of(other);
+    rig.core().store.set_row(other, "nonsense");
+    rig.core().store.forget_events_of(other);
     rig.start().unwrap();
     assert_eq!(rig.gives(), 0);
 }
@@ -456,7 +464,7 @@ proptest! {
                 Step::Kill => rig.start().unwrap(),
                 _ => {}
             }
-            let inner = rig.engine().lock();
+            let inner = rig.core();
             let lives = |id: &Id| inner.state.requests.get(id).is_some_and(Request::is_pending)
                 || inner.state.requests.get(id).is_some_and(|r| r.deadline().is_some());
             prop_assert!(!ended.iter().any(lives));
@@ -469,13 +477,13 @@ fn what_the_reaper_takes_away_while_the_host_is_looked_at_is_no_drift() {
     for reaped in [true, false] {
         let rig = Rig::new();
         let id = rig.grant(1).unwrap();
-        let (_, planned, _) = rig.engine().plan().unwrap();
+        let (_, planned, _) = rig.core().plan().unwrap();
         if reaped {
-            rig.engine().marks.leave().unwrap();
+            rig.host.facts().cut_off_at = Some("2026-11-24T04:17:50Z".to_owned());
         }
         let what = "rule".to_owned();
         let missed = Report::Drift { what, id: Some(id) };
-        rig.engine().record_reports(&planned, vec![missed]);
+        rig.core().record_reports(&planned, vec![missed]);
         assert_eq!(rig.count("TPA5006"), usize::from(!reaped));
         assert_eq!(rig.how(id).is_some(), reaped);
     }
