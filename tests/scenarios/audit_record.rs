@@ -19,14 +19,14 @@ fn record(host: &Host) -> Result<()> {
 on_both_debians! {
     with play;
 
-    fn the_report_of_a_recorded_grant_lists_its_commands_and_sudoreplay_plays_them(host) {
+    fn the_report_of_a_recorded_grant_lists_its_commands_and_both_players_play_them(host) {
         record(host)?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         let said = host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un");
         ensure!(said.ok()? == "postgres", "{said}");
         let report = host.root(&format!("tpactl report {id}"));
         report.says("command sudo -n -u postgres /usr/bin/id -un")?;
-        report.says("COMMAND=/usr/bin/id -un")?.says("replay: sudoreplay -d ")?;
+        report.says("COMMAND=/usr/bin/id -un")?.says(&format!("replay: tpactl replay {id} "))?;
         let replay = host.root(&format!(
             "tsid=$(tpactl report {id} | grep -o 'TSID=[^ ]*' | head -n1 | cut -d= -f2) && \
              sudoreplay -d /var/log/sudo-io/{id} $tsid"

@@ -43,5 +43,6 @@ mod tools;
 mod transplant;
 mod union;
 mod upgrade;
+mod watch;
 mod whose_voice;
 mod workflow;

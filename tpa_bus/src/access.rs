@@ -301,6 +301,43 @@ pub struct Verification {
     pub problem: Option<String>,
 }
 
+/// Most recordings that one call lists. Later ones are asked for by the name of the last.
+pub const RECORDINGS_MAX: usize = 100;
+
+/// What sudo recorded of one command under a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Recording {
+    /// Its name within the grant's: `alice-00/00/01`, as sudo counts.
+    pub name: String,
+    /// The command, with its arguments.
+    pub command: String,
+    /// As whom it ran.
+    pub target: String,
+    /// The terminal it was started on.
+    pub tty: Option<String>,
+    /// When it began, in seconds since 1970.
+    pub started_at: i64,
+    /// Rows of that terminal.
+    pub rows: Option<u32>,
+    /// Its columns.
+    pub columns: Option<u32>,
+    /// Bytes that were written, as far as it has come.
+    pub bytes: u64,
+    /// Whether it is still being recorded.
+    pub live: bool,
+}
+
+/// A piece of one file of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Piece {
+    /// Its bytes; none at the end of what there is.
+    pub data: Vec<u8>,
+    /// Whether more may come.
+    pub live: bool,
+}
+
 /// Client side of `org.tpa1.Access`. Each method fails with a [`crate::error::Refusal`].
 #[zbus::proxy(
     interface = "org.tpa1.Access",
@@ -342,6 +379,20 @@ pub trait Access {
     /// Tells the log of these events once more, by their sequence numbers: what a log daemon
     /// missed; for root.
     fn resend_events(&self, events: &[u64]) -> zbus::Result<()>;
+    /// What was recorded under a grant, by name, behind the name `after` (empty: from the first on);
+    /// for approvers of its role, the group `tpa-audit` and root.
+    fn recordings(&self, id: &str, after: &str) -> zbus::Result<Vec<Recording>>;
+    /// Begins to read a recording, which is an event; the number that it is read by.
+    fn open_recording(&self, id: &str, name: &str) -> zbus::Result<u64>;
+    /// Reads one of its files (`timing`, `ttyout`, `stdout`, `stderr`) from an offset on. Where there
+    /// is nothing more yet, the answer waits a while for it if `wait` is set.
+    fn read_recording(
+        &self,
+        opened: u64,
+        part: &str,
+        offset: u64,
+        wait: bool,
+    ) -> zbus::Result<Piece>;
     /// Loads the configuration anew, whole or not at all; for root.
     fn reload(&self) -> zbus::Result<()>;
 

@@ -64,6 +64,10 @@ pub const GATE_FILE: &str = "/var/lib/tpa/gate";
 /// [`crate::groups::KnownGroups`], for when the name service does not tell.
 pub const GROUPS_FILE: &str = "/var/lib/tpa/groups";
 
+/// Where sudo keeps its input/output logs (sudoers(5), `iolog_dir`): below it a folder for each grant
+/// that is recorded, named by its id.
+pub const RECORDINGS_DIR: &str = "/var/log/sudo-io";
+
 /// Configuration of the daemon.
 pub const CONFIG_FILE: &str = "/etc/tpa/tpad.toml";
 

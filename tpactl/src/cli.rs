@@ -63,6 +63,10 @@ pub enum Verb {
     Wait(verbs::wait::Args),
     /// List open logins and sudo commands
     Sessions(verbs::sessions::Args),
+    /// Watch what is recorded under a grant, as it happens
+    Watch(verbs::watch::Args),
+    /// Play what was recorded under a grant
+    Replay(verbs::replay::Args),
     /// Read the audit trail
     Log(verbs::log::Args),
     /// Report on a grant, or on all of a time
@@ -172,6 +176,10 @@ mod tests {
             "tpactl verify --statement paper --resend",
             "tpactl verify --statement paper --strict",
             "tpactl verify --signers signers",
+            "tpactl replay 7H2K --speed 0",
+            "tpactl replay 7H2K --speed inf",
+            "tpactl replay 7H2K --idle 2",
+            "tpactl replay 7H2K --export deploy.cast --json",
             "tpactl report --since 7d --csv --json",
             "tpactl report 7H2KM4QX --since 7d",
         ] {
@@ -203,6 +211,11 @@ mod tests {
             "tpactl sessions 7H2K --json",
             "tpactl log 7H2K --since 2026-11-24 --follow",
             "tpactl report 7H2K --json",
+            "tpactl watch 7H2K alice-00/00/01",
+            "tpactl watch 7H2K --json",
+            "tpactl replay 7H2K --speed 4 --from 5m --idle 2s",
+            "tpactl replay 7H2K alice-00/00/01 --export deploy.cast",
+            "tpactl replay 7H2K --list -o csv",
             "tpactl report --since 30d --until 2026-11-24 --csv",
             "tpactl check /etc/tpa --json",
             "tpactl check -o json",

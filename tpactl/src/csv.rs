@@ -1,7 +1,7 @@
 //! The CSV forms (RFC 4180): what leaves the terminal carries absolute times in UTC and the host's
 //! name. Columns are only ever added.
 
-use tpa_bus::access::{Event, Request, Role, Session};
+use tpa_bus::access::{Event, Recording, Request, Role, Session};
 
 use crate::doctor::{Finding, Sight};
 use crate::say::clean;
@@ -129,6 +129,30 @@ impl Row for Session {
             text(self.session.as_ref()),
             text(self.rhost.as_ref()),
             rfc3339(self.opened_at),
+        ]
+    }
+}
+
+impl Row for Recording {
+    const COLUMNS: &'static [&'static str] = &[
+        "name",
+        "started_at",
+        "target",
+        "command",
+        "tty",
+        "bytes",
+        "live",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            rfc3339(self.started_at),
+            self.target.clone(),
+            self.command.clone(),
+            text(self.tty.as_ref()),
+            self.bytes.to_string(),
+            self.live.to_string(),
         ]
     }
 }

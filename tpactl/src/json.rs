@@ -248,6 +248,39 @@ impl View for access::Session {
     }
 }
 
+/// `Recording`.
+#[derive(Serialize)]
+pub struct Recording<'a> {
+    name: &'a str,
+    command: &'a str,
+    target: &'a str,
+    tty: Option<&'a str>,
+    started_at: Time,
+    rows: Option<u32>,
+    columns: Option<u32>,
+    bytes: u64,
+    live: bool,
+}
+
+impl View for access::Recording {
+    const KIND: &'static str = "Recording";
+    type Form<'a> = Recording<'a>;
+
+    fn form(&self) -> Recording<'_> {
+        Recording {
+            name: &self.name,
+            command: &self.command,
+            target: &self.target,
+            tty: self.tty.as_deref(),
+            started_at: Time(self.started_at),
+            rows: self.rows,
+            columns: self.columns,
+            bytes: self.bytes,
+            live: self.live,
+        }
+    }
+}
+
 /// `Role`.
 #[derive(Serialize)]
 pub struct Role<'a> {

@@ -15,6 +15,7 @@ mod input;
 mod json;
 mod logs;
 mod picker;
+mod player;
 mod questions;
 mod recordings;
 #[cfg(test)]
@@ -94,6 +95,8 @@ async fn run(verb: Verb, context: &Context) -> Result<Exit, Fail> {
         Verb::Status(args) => verbs::status::run(args, context).await,
         Verb::Wait(args) => verbs::wait::run(args, context).await,
         Verb::Sessions(args) => verbs::sessions::run(args, context).await,
+        Verb::Watch(args) => verbs::watch::run(args, context).await,
+        Verb::Replay(args) => verbs::replay::run(args, context).await,
         Verb::Log(args) => verbs::log::run(args, context).await,
         Verb::Report(args) => verbs::report::run(args, context).await,
         Verb::Verify(args) => verbs::verify::run(args, context).await,

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tpa_bus::id::Id;
-
-/// Where sudo keeps the recordings of a grant, in a folder named by its id.
-const FOLDER: &str = "/var/log/sudo-io";
+use tpa_bus::names::RECORDINGS_DIR;
 
 const SUDOREPLAY: &str = "/usr/bin/sudoreplay";
 
@@ -33,7 +31,7 @@ impl Recordings {
     pub fn of(id: &str) -> Self {
         // The id becomes a path, whoever it came from.
         Id::parse(id).map_or(Self::None, |id| {
-            Self::in_folder(Path::new(FOLDER).join(id.as_str()))
+            Self::in_folder(Path::new(RECORDINGS_DIR).join(id.as_str()))
         })
     }
 

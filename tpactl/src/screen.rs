@@ -12,6 +12,8 @@ const UNKNOWN_WIDTH: usize = 80;
 /// The three streams of the command, and what is known of them.
 pub struct Screen {
     out: RefCell<Box<dyn Write>>,
+    /// stdout for what a recording shows: a terminal gets all of it, anything else its text alone.
+    shown: RefCell<Box<dyn Write>>,
     err: RefCell<Box<dyn Write>>,
     answers: RefCell<Box<dyn BufRead>>,
     /// Somebody can be asked: stdin and stderr are terminals.
@@ -45,6 +47,11 @@ impl Screen {
             can_ask: stdin.is_terminal() && stderr.is_terminal(),
             watched: stdin.is_terminal() && stdout.is_terminal(),
             width,
+            shown: RefCell::new(if stdout.is_terminal() {
+                Box::new(io::stdout())
+            } else {
+                Box::new(anstream::StripStream::new(io::stdout()))
+            }),
             out: RefCell::new(Box::new(anstream::AutoStream::auto(stdout))),
             err: RefCell::new(Box::new(anstream::AutoStream::auto(stderr))),
             answers: RefCell::new(Box::new(stdin.lock())),
@@ -56,6 +63,13 @@ impl Screen {
         let mut out = self.out.borrow_mut();
         writeln!(out, "{line}")?;
         Ok(out.flush()?)
+    }
+
+    /// Writes what a recording shows.
+    pub fn show(&self, text: &str) -> Result<(), Fail> {
+        let mut shown = self.shown.borrow_mut();
+        shown.write_all(text.as_bytes())?;
+        Ok(shown.flush()?)
     }
 
     /// Writes a line to stderr. That nobody reads it there is no reason to stop.
@@ -148,6 +162,7 @@ pub mod fake {
         let (out, err) = (Paper::default(), Paper::default());
         let screen = Screen {
             out: RefCell::new(Box::new(out.clone())),
+            shown: RefCell::new(Box::new(out.clone())),
             err: RefCell::new(Box::new(err.clone())),
             answers: RefCell::new(Box::new(answers.unwrap_or_default().as_bytes())),
             can_ask: answers.is_some(),

@@ -2,8 +2,8 @@
 //!
 //! [`ledger`] says what was decided, [`plan`] says what the host should look like now, [`host`]
 //! makes it so. [`policy`] is who may do what, [`config`] reads it from files, [`store`] keeps every event, [`audit`] tells
-//! syslog of it, [`bus`] lets people and the gate in, and in [`engine`] they meet. [`daemon`] is all
-//! that waits.
+//! syslog of it, [`recordings`] reads what sudo recorded, [`bus`] lets people and the gate in, and in
+//! [`engine`] they meet. [`daemon`] is all that waits.
 
 pub mod accounts;
 pub mod aside;
@@ -21,6 +21,7 @@ pub mod host;
 pub mod ledger;
 pub mod plan;
 pub mod policy;
+pub mod recordings;
 pub mod shadow;
 pub mod single;
 pub mod store;

@@ -46,11 +46,11 @@ pub type Row = (
 );
 
 /// What changes nothing when it is done.
-pub const READS: [&str; 3] = ["GetRequest", "Sessions", "Log"];
+pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 22] = [
+pub const ACCESS: [Row; 25] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -60,6 +60,9 @@ pub const ACCESS: [Row; 22] = [
     ("Revoke", "'a{sv}s' 1 ids as 1 ID over", Live, PEOPLE, &["carol", "root"]),
     ("Review", "ss ID 'it was needed'", Unreviewed, NOBODY, &["carol"]),
     ("Sessions", "s ID", Live, PEOPLE, &["carol", "heidi", "root"]),
+    ("Recordings", "ss ID ''", Live, &["carol", "heidi"], &["carol", "heidi", "root"]),
+    ("OpenRecording", "ss ZZZZZZZZ alice-00/00/01", Nothing, NOBODY, NOBODY),
+    ("ReadRecording", "tstb 1 timing 0 false", Nothing, NOBODY, NOBODY),
     ("Log", "'a{sv}' 1 id s ID", Live, &["heidi"], &["heidi", "root"]),
     ("CreateRequest", "'a{sv}' 2 role s web-ops reason s 'nginx hangs'", Nothing, PEOPLE, NOBODY),
     ("CreateRequest", "'a{sv}' 3 role s web-ops reason s 'nginx hangs' user s frank", Nothing, &["carol"], NOBODY),

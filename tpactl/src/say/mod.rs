@@ -3,6 +3,7 @@
 pub mod command_line;
 pub mod event;
 pub mod page;
+pub mod recording;
 pub mod report;
 pub mod request;
 pub mod role;

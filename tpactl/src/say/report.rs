@@ -67,12 +67,12 @@ pub fn page(
         }
         lines.extend(told);
     }
-    lines.extend(recorded(recordings));
+    lines.extend(recorded(&request.id, recordings));
     lines
 }
 
 /// What sudo recorded, and how to see it.
-fn recorded(recordings: &Recordings) -> Vec<String> {
+fn recorded(grant: &str, recordings: &Recordings) -> Vec<String> {
     let heading = [String::new(), style::bold("What sudo recorded")];
     match recordings {
         Recordings::None => Vec::new(),
@@ -83,11 +83,11 @@ fn recorded(recordings: &Recordings) -> Vec<String> {
             );
             heading.into_iter().chain([why]).collect()
         }
-        Recordings::Listed { folder, commands } => {
-            let folder = folder.display();
+        Recordings::Listed { commands, .. } => {
+            let grant = id(grant);
             let lines = commands.iter().flat_map(|line| {
-                let id = tsid(line).unwrap_or("TSID");
-                let replay = format!("  replay: sudoreplay -d {folder} {id}");
+                let name = tsid(line).unwrap_or("TSID");
+                let replay = format!("  replay: tpactl replay {grant} {name}");
                 [format!("  {}", one_line(line, 1_000)), replay]
             });
             heading.into_iter().chain(lines).collect()
@@ -95,7 +95,7 @@ fn recorded(recordings: &Recordings) -> Vec<String> {
     }
 }
 
-/// What `sudoreplay` takes for the command of a line that it listed: the value of `TSID`, where it
+/// The name of the recording of a line that `sudoreplay` listed: the value of `TSID`, where it
 /// needs no quotes in a shell, and where no folder or command says that it is another.
 fn tsid(line: &str) -> Option<&str> {
     let mut ids = line
@@ -210,7 +210,7 @@ mod tests {
             "How it ended",
             "removal-confirmed",
             "COMMAND=/usr/bin/id",
-            "replay: sudoreplay -d /var/log/sudo-io/7H2KM4QX alice-00/00/01",
+            "replay: tpactl replay 7H2KM4QX alice-00/00/01",
         ] {
             let at = rest
                 .find(part)

@@ -4,8 +4,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tpa_bus::access::{
-    ApproveOptions, Event, Filter, LogFilter, NewRequest, Request, RevokeWhat, Role, Session,
-    Verification,
+    ApproveOptions, Event, Filter, LogFilter, NewRequest, Piece, RECORDINGS_MAX, Recording,
+    Request, RevokeWhat, Role, Session, Verification,
 };
 use tpa_bus::error::Refusal;
 use tpa_bus::names::OBJECT_PATH;
@@ -14,6 +14,9 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, Guid};
 
 use crate::sample;
+
+/// The files of a recording, by name.
+pub type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// What it knows and how it behaves.
 #[derive(Default)]
@@ -25,6 +28,8 @@ pub struct State {
     pub told_again: Vec<u64>,
     /// The pieces of the chain, by what they come after.
     pub chain: Vec<Verification>,
+    /// What was recorded: of each its files.
+    pub recordings: Vec<(Recording, Files)>,
     /// Refuses every call with this.
     pub refusal: Option<Refusal>,
     /// Refuses decisions with this.
@@ -252,6 +257,54 @@ impl Daemon {
         let seq = news.unwrap_or(u64::MAX);
         let _ = Self::event_recorded(&emitter, seq).await;
         Ok(page)
+    }
+
+    fn recordings(&self, id: String, after: String) -> Result<Vec<Recording>, Refusal> {
+        let state = self.called()?;
+        assert_eq!(id.len(), 8);
+        let all = state.recordings.iter().map(|(one, _)| one);
+        Ok(all
+            .filter(|one| one.name > after)
+            .take(RECORDINGS_MAX)
+            .cloned()
+            .collect())
+    }
+
+    /// The number of a recording is its place.
+    fn open_recording(&self, id: String, name: String) -> Result<u64, Refusal> {
+        let state = self.called()?;
+        assert_eq!(id.len(), 8);
+        let place = state
+            .recordings
+            .iter()
+            .position(|(one, _)| one.name == name);
+        place
+            .map(|place| place as u64)
+            .ok_or_else(|| Refusal::UnknownId("no such recording".to_owned()))
+    }
+
+    /// Three bytes at a time.
+    fn read_recording(
+        &self,
+        opened: u64,
+        part: String,
+        offset: u64,
+        wait: bool,
+    ) -> Result<Piece, Refusal> {
+        let mut state = self.called()?;
+        let (one, parts) = &mut state.recordings[usize::try_from(opened).unwrap()];
+        let data = parts.iter().find(|(name, _)| *name == part);
+        let data = data.map(|(_, data)| data.as_slice()).unwrap_or_default();
+        let rest = data
+            .get(usize::try_from(offset).unwrap()..)
+            .unwrap_or_default();
+        let piece = Piece {
+            data: rest[..rest.len().min(3)].to_vec(),
+            live: one.live,
+        };
+        // One that is waited for is over after that.
+        one.live &= !(wait && piece.data.is_empty());
+        Ok(piece)
     }
 
     fn resend_events(&self, events: Vec<u64>) -> Result<(), Refusal> {

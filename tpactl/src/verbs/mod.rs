@@ -11,6 +11,7 @@ pub mod log;
 pub mod ls;
 pub mod man;
 pub mod prompt;
+pub mod replay;
 pub mod report;
 pub mod request;
 pub mod review;
@@ -22,6 +23,7 @@ pub mod status;
 pub mod verify;
 pub mod version;
 pub mod wait;
+pub mod watch;
 pub mod withdraw;
 
 use tpa_bus::access::Request;

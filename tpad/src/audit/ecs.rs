@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 68] = [
+const FIELDS: [(&str, &str); 69] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -71,6 +71,7 @@ const FIELDS: [(&str, &str); 68] = [
     ("broken_seq", "tpa.broken_seq"),
     ("problem", "tpa.problem"),
     ("what", "tpa.what"),
+    ("recording", "tpa.recording"),
 ];
 
 /// The fields that are numbers.

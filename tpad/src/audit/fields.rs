@@ -211,6 +211,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
             of_session(fields, session);
             fields.add("from", from.as_str());
         }
+        Event::RecordingOpened { recording, .. } => fields.add("recording", recording),
         Event::BreakGlassReviewed { review, .. } => {
             fields.maybe("comment", review.comment.as_ref());
         }

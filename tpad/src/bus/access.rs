@@ -407,6 +407,47 @@ impl Access {
         Ok(())
     }
 
+    async fn recordings(
+        &self,
+        id: &str,
+        after: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Recording>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.with(|core| core.find(&caller, id))?;
+        Ok(self.engine.recordings(&caller, id, after).await?)
+    }
+
+    async fn open_recording(
+        &self,
+        id: &str,
+        name: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<u64, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.with(|core| core.find(&caller, id))?;
+        Ok(self.engine.open_recording(&caller, id, name).await?)
+    }
+
+    async fn read_recording(
+        &self,
+        opened: u64,
+        part: &str,
+        offset: u64,
+        wait: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Piece, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let what = (opened, part, offset);
+        let piece = self
+            .engine
+            .read_recording(&self.runtime, &caller, what, wait);
+        Ok(piece.await?)
+    }
+
     async fn reload(
         &self,
         #[zbus(header)] header: Header<'_>,

@@ -80,8 +80,13 @@ pub(super) fn grant_line(grant: &Request, deadline: &Deadline, now: &Now) -> Str
         .as_ref()
         .map(|ticket| format!(", {ticket}"))
         .unwrap_or_default();
+    let recorded = if grant.gives.record {
+        " What runs under sudo is recorded and may be watched."
+    } else {
+        ""
+    };
     format!(
-        "tpa: grant {} ({}{ticket}): {} left, until {}. This login is audited.",
+        "tpa: grant {} ({}{ticket}): {} left, until {}. This login is audited.{recorded}",
         grant.id,
         grant.role,
         say_span(deadline.remaining_ms(now).div_ceil(1_000)),

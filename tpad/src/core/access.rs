@@ -283,7 +283,7 @@ impl Core {
     }
 
     /// Brings a closed request back into the state, where the ledger can see it.
-    fn ensure_loaded(&mut self, id: Id) -> anyhow::Result<()> {
+    pub(super) fn ensure_loaded(&mut self, id: Id) -> anyhow::Result<()> {
         if !self.state.requests.contains_key(&id)
             && let Some(request) = self.store.request(id)?
         {

@@ -14,6 +14,7 @@ mod planned;
 pub(crate) mod pretended;
 mod prune;
 mod record;
+mod recordings;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

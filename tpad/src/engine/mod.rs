@@ -6,6 +6,7 @@
 
 mod feed;
 pub(crate) mod loading;
+mod recordings;
 mod world;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::core::{Core, Output, Parts, Result, Touched};
 use crate::host::boot_file::BootFile;
 use crate::ledger::{Caller, Event, audit_only};
 use crate::policy::Policy;
+use crate::recordings::Recordings;
 use crate::store::{EventQuery, Reader, Record, Store, Walk};
 use feed::Feed;
 use loading::Awaited;
@@ -44,6 +46,8 @@ pub struct Engine {
     feed: Feed,
     /// Reads the trail for auditors, beside everything else.
     reader: Reader,
+    /// Reads what sudo recorded, for those who may, beside everything else.
+    recordings: Recordings,
     pub(crate) clock: Clock,
     source: Source,
     /// Names of the configuration that the name service does not tell yet.
@@ -114,6 +118,7 @@ impl Engine {
             core: Mutex::new(core),
             feed: Feed::default(),
             reader: Reader::new(database),
+            recordings: Recordings::default(),
             clock,
             source,
             awaited: Mutex::new(awaited),

@@ -57,12 +57,7 @@ impl Folder {
     /// When it is not there, is a link, belongs to another user, or others can write to it.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let (fd, stat) = open_owned(path)?;
-        ensure!(
-            stat.st_mode & 0o022 == 0,
-            "{} can be written to by others (mode {:o}); run chmod go-w on it",
-            path.display(),
-            stat.st_mode & 0o7777
-        );
+        check_mode(&stat, path)?;
         Ok(Self::checked(path, fd, &stat))
     }
 
@@ -93,6 +88,46 @@ impl Folder {
             fchmod(&fd, mode).with_context(|| format!("set the mode of {}", path.display()))?;
         }
         Ok(Self::checked(path, fd, &stat))
+    }
+
+    /// Opens a folder in it; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub fn sub(&self, name: &str) -> anyhow::Result<Option<Self>> {
+        let path = self.path.join(plain(name)?);
+        let flags = CAREFUL | OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let fd = match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("open {} as a folder", path.display()));
+            }
+        };
+        let stat = owned(&fd, &path)?;
+        check_mode(&stat, &path)?;
+        Ok(Some(Self::checked(&path, fd, &stat)))
+    }
+
+    /// Opens a file of ours to be read; `None` when there is none of this name, or it is another's,
+    /// a link or a device.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub fn file(&self, name: &str) -> io::Result<Option<File>> {
+        let fd = match openat(
+            &self.fd,
+            plain(name)?,
+            CAREFUL | OFlag::O_RDONLY,
+            Mode::empty(),
+        ) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT | Errno::ELOOP | Errno::ENXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let stat = fstat(&fd)?;
+        let is_ours = is(&stat, SFlag::S_IFREG) && stat.st_uid == self.owner;
+        Ok(is_ours.then(|| File::from(fd)))
     }
 
     /// Where it is.
@@ -321,7 +356,24 @@ fn open_owned(path: &Path) -> anyhow::Result<(OwnedFd, FileStat)> {
     let flags = CAREFUL | OFlag::O_RDONLY | OFlag::O_DIRECTORY;
     let fd = open(path, flags, Mode::empty())
         .with_context(|| format!("open {} as a folder", path.display()))?;
-    let stat = fstat(&fd).with_context(|| format!("look at {}", path.display()))?;
+    let stat = owned(&fd, path)?;
+    Ok((fd, stat))
+}
+
+/// That nobody but its owner can write to a folder.
+fn check_mode(stat: &FileStat, path: &Path) -> anyhow::Result<()> {
+    ensure!(
+        stat.st_mode & 0o022 == 0,
+        "{} can be written to by others (mode {:o}); run chmod go-w on it",
+        path.display(),
+        stat.st_mode & 0o7777
+    );
+    Ok(())
+}
+
+/// That a folder is ours.
+fn owned(fd: &OwnedFd, path: &Path) -> anyhow::Result<FileStat> {
+    let stat = fstat(fd).with_context(|| format!("look at {}", path.display()))?;
     ensure!(
         stat.st_uid == geteuid().as_raw(),
         "{} belongs to uid {}, not to uid {}; run chown on it",
@@ -329,7 +381,7 @@ fn open_owned(path: &Path) -> anyhow::Result<(OwnedFd, FileStat)> {
         stat.st_uid,
         geteuid()
     );
-    Ok((fd, stat))
+    Ok(stat)
 }
 
 fn is(stat: &FileStat, kind: SFlag) -> bool {

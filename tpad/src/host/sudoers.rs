@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use chrono::DateTime;
+use tpa_bus::names::RECORDINGS_DIR;
 use tpa_bus::text;
 
 use crate::plan::Rule;
@@ -96,16 +97,13 @@ fn defaults(rule: &Rule) -> String {
     if rule.record {
         let _ = write!(
             line,
-            ", log_output, iolog_flush, !compress_io, iolog_dir=\"{IOLOG_DIR}/{}\", \
+            ", log_output, iolog_flush, !compress_io, iolog_dir=\"{RECORDINGS_DIR}/{}\", \
              iolog_file=\"%{{user}}-%{{seq}}\", log_subcmds",
             rule.id.as_str()
         );
     }
     line
 }
-
-/// Where sudo keeps its input/output logs (`iolog_dir`), below it one folder for each grant.
-const IOLOG_DIR: &str = "/var/log/sudo-io";
 
 /// `#1001 ALL=(root) NOTAFTER=20261124041750Z PASSWD: /usr/bin/id, sudoedit /etc/motd`
 fn rule_line(rule: &Rule, part: &SudoRule, sudo: Sudo) -> Result<String, Unsayable> {

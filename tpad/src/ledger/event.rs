@@ -137,6 +137,15 @@ pub enum Event {
         /// The grant that has ended.
         from: Id,
     },
+    /// TPA3008, 3009: somebody began to look at what is or was recorded under it.
+    RecordingOpened {
+        /// The grant.
+        id: Id,
+        /// Which recording.
+        recording: String,
+        /// It is still being recorded.
+        live: bool,
+    },
     /// TPA4000: access without approval.
     BreakGlassUsed {
         /// The grant.
@@ -297,6 +306,8 @@ impl Event {
             Self::SessionClosed(_) => ("TPA3003", "session-closed"),
             Self::SessionKilled(_) => ("TPA3004", "session-killed"),
             Self::SessionMoved { .. } => ("TPA3007", "session-moved"),
+            Self::RecordingOpened { live: true, .. } => ("TPA3008", "recording-watched"),
+            Self::RecordingOpened { .. } => ("TPA3009", "recording-replayed"),
             Self::BreakGlassUsed { .. } => ("TPA4000", "break-glass-used"),
             Self::BreakGlassReviewed { .. } => ("TPA4001", "break-glass-reviewed"),
             Self::ExemptLogin { .. } => ("TPA4002", "exempt-login"),
@@ -325,6 +336,7 @@ impl Event {
             | Self::RemovalFailed { id, .. }
             | Self::RemovalConfirmed { id, .. }
             | Self::LoginAllowed { id, .. }
+            | Self::RecordingOpened { id, .. }
             | Self::BreakGlassUsed { id }
             | Self::BreakGlassReviewed { id, .. } => Some(*id),
             Self::SessionOpened(session)

@@ -40,6 +40,7 @@ mod typed;
 #[cfg(test)]
 mod voices;
 mod wall_clock;
+mod watching;
 
 pub use arrival::{Answer, Arrival};
 pub use asking::may_ask_for;
@@ -71,3 +72,4 @@ pub use time::{due, next_moment};
 pub use typed::{CommandLine, Digest, LINE_MAX, Shown, WORDS_MAX, name as bounded_name};
 pub(crate) use wall_clock::LAG_MAX;
 pub use wall_clock::{ClockSet, Doubt, Reading, WallClock, read};
+pub use watching::may_watch;

@@ -1,0 +1,96 @@
+//! Reading what is recorded, for those who may.
+
+use tpa_bus::access::{Piece, Recording};
+use tpa_bus::id::Id;
+use zruntime::SharedRuntime;
+
+use super::Engine;
+use crate::core::{Error, Result};
+use crate::ledger::{Caller, Kind, Refused};
+use crate::recordings::{self, Opened};
+
+impl Engine {
+    /// What is recorded under a grant, by name, behind this name.
+    ///
+    /// # Errors
+    /// A refusal, or what keeps it from being read.
+    pub async fn recordings(
+        &self,
+        caller: &Caller,
+        id: Id,
+        after: String,
+    ) -> Result<Vec<Recording>> {
+        let pids = self.with(|core| core.watchable(caller, id))?;
+        Ok(self.recordings.list(id, after, pids).await?)
+    }
+
+    /// Begins to read a recording, and records that; the number that it is read by.
+    ///
+    /// # Errors
+    /// A refusal, or what keeps it from being recorded.
+    pub async fn open_recording(&self, caller: &Caller, id: Id, name: String) -> Result<u64> {
+        let pids = self.with(|core| core.watchable(caller, id))?;
+        let found = self.recordings.find(id, name, pids).await?;
+        let name = found.name.clone();
+        self.with(|core| core.opens(caller, id, name, found.live))?;
+        Ok(self.recordings.open(Opened {
+            reader: reader(caller),
+            id,
+            name: found.name,
+        }))
+    }
+
+    /// Reads a piece of one that was opened, for whoever opened it and still may.
+    ///
+    /// # Errors
+    /// A refusal, or what keeps it from being read.
+    pub async fn read_recording(
+        &self,
+        runtime: &SharedRuntime,
+        caller: &Caller,
+        (opened, part, offset): (u64, &str, u64),
+        wait: bool,
+    ) -> Result<Piece> {
+        let found = self.recordings.opened(opened, reader(caller));
+        let found = found.ok_or_else(|| {
+            let why = "this recording is not open, or was closed for others that you opened since";
+            Refused {
+                kind: Kind::NotPermitted,
+                why: why.to_owned(),
+                next: Some("open it again: tpactl replay ID".to_owned()),
+                record: None,
+            }
+        })?;
+        let pids = self.with(|core| core.watchable(caller, found.id))?;
+        let at = (part, offset);
+        let piece = self.recordings.piece(runtime, &found, at, pids, wait);
+        Ok(piece.await?)
+    }
+}
+
+fn reader(caller: &Caller) -> recordings::Reader {
+    (caller.person().uid, caller.uid)
+}
+
+impl From<recordings::Error> for Error {
+    fn from(error: recordings::Error) -> Self {
+        match error {
+            recordings::Error::Unknown(text) => {
+                let (why, next) = text.split_once("\nnext: ").unwrap_or((&text, ""));
+                Self::Refused(Refused {
+                    kind: Kind::UnknownId,
+                    why: why.to_owned(),
+                    next: Some(next.to_owned()).filter(|next| !next.is_empty()),
+                    record: None,
+                })
+            }
+            recordings::Error::TooMany => Self::Refused(Refused {
+                kind: Kind::Limit,
+                why: error.to_string(),
+                next: Some("try again when somebody has left".to_owned()),
+                record: None,
+            }),
+            recordings::Error::Failed(error) => Self::Failed(error),
+        }
+    }
+}
