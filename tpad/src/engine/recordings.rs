@@ -6,7 +6,7 @@ use zruntime::SharedRuntime;
 
 use super::Engine;
 use crate::core::{Error, Result};
-use crate::ledger::{Caller, Kind, Refused};
+use crate::ledger::{Caller, not_open};
 use crate::recordings::{self, Opened};
 
 impl Engine {
@@ -52,15 +52,7 @@ impl Engine {
         wait: bool,
     ) -> Result<Piece> {
         let found = self.recordings.opened(opened, reader(caller));
-        let found = found.ok_or_else(|| {
-            let why = "this recording is not open, or was closed for others that you opened since";
-            Refused {
-                kind: Kind::NotPermitted,
-                why: why.to_owned(),
-                next: Some("open it again: tpactl replay ID".to_owned()),
-                record: None,
-            }
-        })?;
+        let found = found.ok_or_else(not_open)?;
         let pids = self.with(|core| core.watchable(caller, found.id))?;
         let at = (part, offset);
         let piece = self.recordings.piece(runtime, &found, at, pids, wait);
@@ -75,21 +67,7 @@ fn reader(caller: &Caller) -> recordings::Reader {
 impl From<recordings::Error> for Error {
     fn from(error: recordings::Error) -> Self {
         match error {
-            recordings::Error::Unknown(text) => {
-                let (why, next) = text.split_once("\nnext: ").unwrap_or((&text, ""));
-                Self::Refused(Refused {
-                    kind: Kind::UnknownId,
-                    why: why.to_owned(),
-                    next: Some(next.to_owned()).filter(|next| !next.is_empty()),
-                    record: None,
-                })
-            }
-            recordings::Error::TooMany => Self::Refused(Refused {
-                kind: Kind::Limit,
-                why: error.to_string(),
-                next: Some("try again when somebody has left".to_owned()),
-                record: None,
-            }),
+            recordings::Error::Refused(refused) => Self::Refused(refused),
             recordings::Error::Failed(error) => Self::Failed(error),
         }
     }

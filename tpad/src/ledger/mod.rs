@@ -72,4 +72,4 @@ pub use time::{due, next_moment};
 pub use typed::{CommandLine, Digest, LINE_MAX, Shown, WORDS_MAX, name as bounded_name};
 pub(crate) use wall_clock::LAG_MAX;
 pub use wall_clock::{ClockSet, Doubt, Reading, WallClock, read};
-pub use watching::may_watch;
+pub use watching::{may_watch, no_recording, not_open, too_many_watch};

@@ -1,7 +1,10 @@
 //! Who may look at what is recorded.
 
+use tpa_bus::id::Id;
+use tpa_bus::text;
+
 use super::sight::may_audit;
-use super::{Caller, Refused, Request};
+use super::{Caller, Kind, Refused, Request};
 use crate::policy::Policy;
 
 /// That the caller may look at what is recorded under a grant: those who decide on its role, or have
@@ -18,6 +21,28 @@ pub fn may_watch(policy: &Policy, caller: &Caller, request: &Request) -> Result<
     let why = format!("you may not look at what is recorded under {}", request.id);
     Err(Refused::not_permitted(why)
         .next("ask one of its approvers, or of the group tpa-audit, to look at it"))
+}
+
+/// There is no such recording of the grant, or no such part of one.
+#[must_use]
+pub fn no_recording(id: Id, name: &str) -> Refused {
+    let shown = text::one_line(name, 80);
+    Refused::new(Kind::UnknownId, format!("{id} has no recording {shown}"))
+        .next(format!("see what there is: tpactl replay {id} --list"))
+}
+
+/// What somebody wants to read on was never opened by them, or given up for others since.
+#[must_use]
+pub fn not_open() -> Refused {
+    Refused::not_permitted("this recording is not open, or was closed for others opened since")
+        .next("open it again: tpactl replay ID")
+}
+
+/// As many as can wait for more do.
+#[must_use]
+pub fn too_many_watch() -> Refused {
+    Refused::new(Kind::Limit, "too many people watch at the moment")
+        .next("try again when somebody has left")
 }
 
 #[cfg(test)]

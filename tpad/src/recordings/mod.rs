@@ -20,6 +20,7 @@ use zruntime::lock::Semaphore;
 use zruntime::{AsyncIo, SharedRuntime};
 
 use crate::aside::aside;
+use crate::ledger::{Refused, no_recording, too_many_watch};
 use opened::OpenedRecordings;
 pub use opened::{Opened, Reader};
 use shelf::Shelf;
@@ -36,12 +37,9 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Why a piece is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such recording, or part of one.
+    /// There is none, or too many wait.
     #[error("{0}")]
-    Unknown(String),
-    /// Too many wait.
-    #[error("too many people watch at the moment")]
-    TooMany,
+    Refused(#[from] Refused),
     /// It cannot be read.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
@@ -86,12 +84,9 @@ impl Recordings {
     /// # Errors
     /// When there is none of this name.
     pub async fn find(&self, id: Id, name: String, pids: Vec<u32>) -> Result<Recording, Error> {
-        let shown = tpa_bus::text::one_line(&name, 80);
+        let refused = no_recording(id, &name);
         let found = self.read(move |shelf| shelf.find(id, &name, &pids)).await?;
-        found.ok_or_else(|| {
-            let next = format!("see what there is: tpactl replay {id} --list");
-            Error::Unknown(format!("{id} has no recording {shown}\nnext: {next}"))
-        })
+        Ok(found.ok_or(refused)?)
     }
 
     /// A number for whoever reads a recording that was found.
@@ -122,12 +117,12 @@ impl Recordings {
             let (opened, part, pids) = (opened.clone(), part.to_owned(), pids.clone());
             self.read(move |shelf| shelf.piece(opened.id, &opened.name, (&part, offset), &pids))
         };
-        let unknown = || Error::Unknown("there is no such part of a recording".to_owned());
+        let unknown = || no_recording(opened.id, &opened.name);
         let piece = read().await?.ok_or_else(unknown)?;
         if !wait || !piece.live || !piece.data.is_empty() {
             return Ok(piece);
         }
-        let _permit = self.waiting.try_acquire().ok_or(Error::TooMany)?;
+        let _permit = self.waiting.try_acquire().ok_or_else(too_many_watch)?;
         let watch = Watch::over(runtime, &self.shelf.file(opened.id, &opened.name, part))?;
         // What came before the watch stood is seen now.
         let piece = read().await?.ok_or_else(unknown)?;
@@ -135,7 +130,7 @@ impl Recordings {
             return Ok(piece);
         }
         let _ = runtime.timeout(WAIT, watch.changed()).await;
-        read().await?.ok_or_else(unknown)
+        Ok(read().await?.ok_or_else(unknown)?)
     }
 
     async fn read<T: Send + 'static>(
