@@ -231,7 +231,7 @@ on_both_debians! {
             grant(host, user, role, "1h")?;
         }
         let recovery = include_str!("../../docs/recovery.md");
-        let (before, anew) = recovery.split_once("## Start anew").context("it ends with that")?;
+        let (before, again) = recovery.split_once("## Start again").context("it ends with that")?;
         follow(host, before)?;
         let live = host.root("tpactl ls --state active --json").json()?;
         ensure!(live.list("items")?.is_empty(), "{live:?}");
@@ -248,7 +248,7 @@ on_both_debians! {
         follow(host, remove)?;
         host.ssh("mallory", "true").ok()?;
         host.root("dpkg -i /root/tpa.deb").ok()?;
-        follow(host, anew)?;
+        follow(host, again)?;
         host.none_of("/var/lib/tpa /run/tpa /etc/tpa/tpad.toml")?;
         host.ssh("bob", "true").ok()?;
     }

@@ -167,7 +167,7 @@ fn a_request_that_nobody_can_be_asked_about_is_2_and_says_what_it_lacks() {
     ] {
         let came = run(&daemon, line, typed);
         assert_eq!(came.exit, Exit::Usage, "{line}");
-        let error = format!("error: tpactl request lacks {lacks}\n  next: ");
+        let error = format!("error: tpactl request needs {lacks}\n  next: ");
         assert!(came.err.starts_with(&error), "{}", came.err);
     }
     assert_eq!(daemon.state().calls, 0);

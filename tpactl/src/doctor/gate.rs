@@ -20,7 +20,7 @@ pub fn read(host: &Host) -> Result<GateFile, Finding> {
         Finding::error(
             "gate",
             format!("{GATE_FILE}, {error}: {EVERYONE}"),
-            "systemctl restart tpad, which writes it anew",
+            "systemctl restart tpad, which writes it again",
         )
     })
 }

@@ -16,7 +16,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         Finding::error(
             "linger",
             format!("{RULES}/{RULE} is missing: people may let services run on without a login, and become root by polkit"),
-            "install the tpa package anew",
+            "install the tpa package again",
         )
     });
     let names = host.names(FOLDER)?;

@@ -13,7 +13,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         findings.push(Finding::error(
             AREA,
             format!("{DROP_IN} does not include {SUDOERS_DIR}: grants give no sudo"),
-            format!("install the tpa package anew, or write \"@includedir {SUDOERS_DIR}\" there"),
+            format!("install the tpa package again, or write \"@includedir {SUDOERS_DIR}\" there"),
         ));
     }
     if !includes(host, "/etc/sudoers", "/etc/sudoers.d")? {

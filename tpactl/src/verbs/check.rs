@@ -63,6 +63,6 @@ pub fn run(args: &Args) -> Result<Exit, Fail> {
     Err(Fail::new(
         Exit::Failure,
         format!("cannot run {TPAD} check: {error}"),
-        "install the tpa package anew",
+        "install the tpa package again",
     ))
 }

@@ -237,8 +237,8 @@ fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
 fn missing(what: &str) -> Fail {
     Fail::new(
         Exit::Usage,
-        format!("tpactl request lacks {what}"),
-        "name it: tpactl request ROLE --for SPAN --reason TEXT; it is asked for only on a terminal, \
+        format!("tpactl request needs {what}"),
+        "add it: tpactl request ROLE --for SPAN --reason TEXT; it is asked for only on a terminal, \
          without --user, --yes, --json and -o csv",
     )
 }

@@ -88,8 +88,10 @@ pub(super) fn extend(
     }
     if !target.is_live(now) {
         return Err(
-            Refused::no_change(format!("{grant} is {}", target.state().word()))
-                .next(format!("ask anew: tpactl request {} --reason …", role.name)),
+            Refused::no_change(format!("{grant} is {}", target.state().word())).next(format!(
+                "ask again: tpactl request {} --reason …",
+                role.name
+            )),
         );
     }
     within_limits(state, policy, caller, &target.user, now)?;

@@ -60,7 +60,7 @@ pub(super) fn check_extension(role: &Role, target: &Request, more_s: u64) -> Res
         role.name
     ))
     .next(if left.as_secs() == 0 {
-        format!("ask anew: tpactl request {} --reason …", role.name)
+        format!("ask again: tpactl request {} --reason …", role.name)
     } else {
         format!("ask for at most {left} more")
     }))

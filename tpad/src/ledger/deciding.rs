@@ -242,7 +242,7 @@ fn still_pending(request: &Request) -> Result<(), Refused> {
 
 fn too_late(request: &Request, why: &str) -> Refused {
     Refused::no_change(format!("too late to approve {}: {why}", request.id)).next(format!(
-        "ask anew: tpactl request {} --reason …",
+        "ask again: tpactl request {} --reason …",
         request.role
     ))
 }

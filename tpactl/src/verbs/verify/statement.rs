@@ -175,7 +175,7 @@ fn not_good(refused: &Refused, signers: &Path) -> Fail {
         Refused::Malformed(_) => Fail::new(
             Exit::Failure,
             format!("cannot read what was signed: {refused}"),
-            "have it signed anew: nothing of it is believed",
+            "have it signed again: nothing of it is believed",
         ),
         _ => Fail::new(
             Exit::Unverified,
