@@ -13,8 +13,8 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 use tpa_tests::tool;
 
-/// The three that are packed.
-const OURS: [&str; 3] = ["pam_tpa", "tpad", "tpactl"];
+/// Those that are packed.
+const OURS: [&str; 4] = ["pam_tpa", "tpad", "tpactl", "tpa_notify"];
 
 /// What the file with a licence's text is called in other people's sources.
 const TEXTS: [&str; 5] = ["copying", "copyright", "licen", "notice", "unlicense"];
@@ -255,9 +255,10 @@ fn sqlite(parts: &BTreeMap<Id, Part>) -> Result<Option<(String, Value)>> {
 /// The texts of the licences, each once, below those that have it.
 fn notices(parts: &BTreeMap<Id, Part>) -> Result<String> {
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut said = "Libraries of others that are in tpad, tpactl and pam_tpa.so, with their \
+    let mut said =
+        "Libraries of others that are in tpad, tpactl, tpa-notify and pam_tpa.so, with their \
                     licences.\nThe texts follow.\n\n"
-        .to_owned();
+            .to_owned();
     for ((name, version), part) in parts.iter().filter(|(_, part)| part.linked) {
         let source = part.repository.as_deref().unwrap_or("");
         let line = format!("{name} {version}  {}  {source}", part.licence);

@@ -33,6 +33,7 @@ pub mod output;
 pub mod people;
 pub mod running;
 pub mod scenario;
+pub mod stand_in;
 pub mod store;
 pub mod terminal;
 pub mod tool;

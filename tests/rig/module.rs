@@ -38,6 +38,16 @@ pub fn changes(host: &Host, phase: &str, whom: &str) -> Result<()> {
 
 /// Builds a module: where the stories alone are run, nothing else has.
 pub fn built(name: &str) -> Result<PathBuf> {
+    Ok(example(name)?.join(format!("lib{name}.so")))
+}
+
+/// Builds a program for the stories' own hosts.
+pub fn program(name: &str) -> Result<PathBuf> {
+    Ok(example(name)?.join(name))
+}
+
+/// Builds an example of this package; the folder that it is in.
+fn example(name: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args(["build", "--quiet", "--locked", "--package", "tpa_tests"])
@@ -47,5 +57,5 @@ pub fn built(name: &str) -> Result<PathBuf> {
     // target/debug/deps/TEST
     let program = std::env::current_exe()?;
     let folder = program.ancestors().nth(2).context("no target folder")?;
-    Ok(folder.join(format!("examples/lib{name}.so")))
+    Ok(folder.join("examples"))
 }

@@ -17,6 +17,7 @@ const OWNED: &str = "\
 -r--r----- root root /etc/sudoers.d/tpa
 drwxr-xr-x root root /etc/tpa
 drwxr-xr-x root root /etc/tpa/roles.d
+drwx------ root root /etc/tpa/secrets
 -rw-r--r-- root root /etc/tpa/tpad.toml
 -rwxr-xr-x root root /usr/bin/tpactl
 -rw-r--r-- root root /usr/lib/systemd/system-preset/80-tpa.preset
@@ -29,6 +30,8 @@ drwxr-xr-x root root /usr/lib/systemd/system/tpa-reap-.service.d
 -rw-r--r-- root root /usr/lib/sysusers.d/tpa.conf
 -rw-r--r-- root root /usr/lib/tmpfiles.d/tpa.conf
 -rwxr-xr-x root root /usr/lib64/security/pam_tpa.so
+drwxr-xr-x root root /usr/libexec/tpa
+-rwxr-xr-x root root /usr/libexec/tpa/tpa-notify
 -rwxr-xr-x root root /usr/sbin/tpad
 ";
 
@@ -133,8 +136,8 @@ fn the_rpm_installs_what_its_list_says_and_keeps_what_an_administrator_chose() -
             while read -r name; do stat --printf '%A %U %G ' \"$1$name\"; echo \"$name\"; done",
     )?;
     ensure!(format!("{}\n", owned.ok()?) == OWNED, "{owned}");
-    tree.run("cd \"$1\" && stat --format '%a %U %n' run/tpa var/lib/tpa && grep -o '^tpa-[a-z]*' etc/group")?
-        .says("700 root run/tpa\n755 root var/lib/tpa\ntpa-audit\ntpa-emergency\n")?
+    tree.run("cd \"$1\" && stat --format '%a %U %n' run/tpa var/lib/tpa && grep -o '^tpa-[a-z]*' etc/group | sort")?
+        .says("700 root run/tpa\n755 root var/lib/tpa\ntpa-audit\ntpa-emergency\ntpa-notify\n")?
         .ok()?;
     // Files with a name of their own are root's alone to write, whatever stands above them.
     tree.run("rpm --root \"$1\" --query --list tpa | while read -r name; do find \"$1$name\" -maxdepth 0 -not -type l -perm /022; done | grep .")?

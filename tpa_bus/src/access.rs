@@ -338,6 +338,20 @@ pub struct Piece {
     pub live: bool,
 }
 
+/// What came of a test of one target of `notify.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct NoticeTest {
+    /// The target's name.
+    pub target: String,
+    /// `mail`, `slack`, …
+    pub kind: String,
+    /// Whether it took the message.
+    pub reached: bool,
+    /// Why not.
+    pub why: Option<String>,
+}
+
 /// Client side of `org.tpa1.Access`. Each method fails with a [`crate::error::Refusal`].
 #[zbus::proxy(
     interface = "org.tpa1.Access",
@@ -393,6 +407,9 @@ pub trait Access {
         offset: u64,
         wait: bool,
     ) -> zbus::Result<Piece>;
+    /// Sends a message that says that it is a test to the targets of `notify.toml`, or to the one of
+    /// that name when `target` is not empty, and says what came of it; for root.
+    fn test_notices(&self, target: &str) -> zbus::Result<Vec<NoticeTest>>;
     /// Loads the configuration anew, whole or not at all; for root.
     fn reload(&self) -> zbus::Result<()>;
 

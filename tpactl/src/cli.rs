@@ -77,6 +77,8 @@ pub enum Verb {
     Check(verbs::check::Args),
     /// Is this host really protected?
     Doctor(verbs::doctor::Args),
+    /// Try whether those who are told of events can be told
+    Notify(verbs::notify::Args),
     /// What a shell prompt shows: tpa:1h59m
     Prompt(verbs::prompt::Args),
     /// Print the version of tpactl
@@ -182,6 +184,7 @@ mod tests {
             "tpactl replay 7H2K --export deploy.cast --json",
             "tpactl report --since 7d --csv --json",
             "tpactl report 7H2KM4QX --since 7d",
+            "tpactl notify",
         ] {
             let error = parse(line).map(|_| ()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
@@ -225,6 +228,8 @@ mod tests {
             "tpactl report 7H2K -o csv",
             "tpactl approve 7H2K --reason ok --yes -o csv",
             "tpactl deny 7H2K --comment no",
+            "tpactl notify --test",
+            "tpactl notify --test oncall --json",
             "tpactl version",
             "tpactl completions zsh",
         ] {

@@ -102,6 +102,7 @@ async fn run(verb: Verb, context: &Context) -> Result<Exit, Fail> {
         Verb::Verify(args) => verbs::verify::run(args, context).await,
         Verb::Check(args) => verbs::check::run(&args),
         Verb::Doctor(args) => verbs::doctor::run(&args, context),
+        Verb::Notify(args) => verbs::notify::run(args, context).await,
         Verb::Prompt(args) => verbs::prompt::run(&args, context),
         Verb::Version(args) => verbs::version::run(&args, context),
         Verb::Completions(args) => verbs::completions::run(&args, context),

@@ -586,3 +586,34 @@ fn an_extension_is_waited_for_like_a_request() {
         (Exit::Done, &"7H2KM4QX".into())
     );
 }
+
+#[test]
+fn a_target_that_was_not_told_is_named_and_fails() {
+    let daemon = Daemon::default();
+    assert_eq!(run(&daemon, "tpactl notify --test", None).exit, Exit::Done);
+    let told = tpa_bus::access::NoticeTest {
+        target: "oncall".into(),
+        kind: "slack".into(),
+        reached: true,
+        why: None,
+    };
+    daemon.state().notices = vec![
+        told.clone(),
+        tpa_bus::access::NoticeTest {
+            target: "pager".into(),
+            kind: "pagerduty".into(),
+            reached: false,
+            why: Some("it answers\x1b[2J with 500".into()),
+        },
+    ];
+    let came = run(&daemon, "tpactl notify --test", None);
+    assert_eq!(came.exit, Exit::Failure);
+    assert_eq!(
+        came.out,
+        "oncall (slack): told\npager (pagerduty): not told: it answers\\u{1b}[2J with 500\n"
+    );
+    let came = run(&daemon, "tpactl notify --test oncall --json", None);
+    assert_eq!(came.exit, Exit::Done);
+    assert_eq!(json(&came)["items"][0]["reached"], true);
+    assert_eq!(json(&came)["items"][0]["why"], serde_json::Value::Null);
+}

@@ -261,6 +261,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         until: None,
         needed: 1,
         lapses_at: at + 3_600,
+        reminded: false,
         extends: None,
         gives: Gives {
             login: true,

@@ -50,7 +50,7 @@ pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 25] = [
+pub const ACCESS: [Row; 26] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -75,6 +75,7 @@ pub const ACCESS: [Row; 25] = [
     ("Verify", "t 0", Nothing, &["heidi", "root"], NOBODY),
     ("Subscribe", "", Nothing, ALL, NOBODY),
     ("ResendEvents", "at 1 1", Nothing, &["root"], NOBODY),
+    ("TestNotices", "s ''", Nothing, &["root"], NOBODY),
     ("Reload", "", Nothing, &["root"], NOBODY),
 ];
 

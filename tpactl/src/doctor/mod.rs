@@ -12,6 +12,7 @@ mod gate;
 mod groups;
 mod linger;
 mod log;
+mod notify;
 mod pam;
 mod recording;
 mod root_groups;
@@ -143,6 +144,12 @@ impl Host {
         self.root.join(path.trim_start_matches('/'))
     }
 
+    /// Whether a file belongs to whom this host's own files belong: root.
+    fn is_owned(&self, file: &std::fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(&self.root).is_ok_and(|root| root.uid() == file.uid())
+    }
+
     /// A file's text; `None` when it is not there.
     fn read(&self, path: &str) -> Result<Option<String>, Finding> {
         match std::fs::read_to_string(self.path(path)) {
@@ -219,6 +226,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         recording::examine,
         synchronised::examine,
         log::examine,
+        notify::examine,
     ] {
         for finding in area(host).unwrap_or_else(|unreadable| vec![unreadable]) {
             if !findings.contains(&finding) {

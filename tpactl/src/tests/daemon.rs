@@ -4,8 +4,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tpa_bus::access::{
-    ApproveOptions, Event, Filter, LogFilter, NewRequest, Piece, RECORDINGS_MAX, Recording,
-    Request, RevokeWhat, Role, Session, Verification,
+    ApproveOptions, Event, Filter, LogFilter, NewRequest, NoticeTest, Piece, RECORDINGS_MAX,
+    Recording, Request, RevokeWhat, Role, Session, Verification,
 };
 use tpa_bus::error::Refusal;
 use tpa_bus::names::OBJECT_PATH;
@@ -26,6 +26,8 @@ pub struct State {
     pub events: Vec<Event>,
     /// Events that were to be told again.
     pub told_again: Vec<u64>,
+    /// What came of test messages.
+    pub notices: Vec<NoticeTest>,
     /// The pieces of the chain, by what they come after.
     pub chain: Vec<Verification>,
     /// What was recorded: of each its files.
@@ -305,6 +307,12 @@ impl Daemon {
         // One that is waited for is over after that.
         one.live &= !(wait && piece.data.is_empty());
         Ok(piece)
+    }
+
+    fn test_notices(&self, target: String) -> Result<Vec<NoticeTest>, Refusal> {
+        let mut tests = self.called()?.notices.clone();
+        tests.retain(|test| target.is_empty() || test.target == target);
+        Ok(tests)
     }
 
     fn resend_events(&self, events: Vec<u64>) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ pub mod extend;
 pub mod log;
 pub mod ls;
 pub mod man;
+pub mod notify;
 pub mod prompt;
 pub mod replay;
 pub mod report;

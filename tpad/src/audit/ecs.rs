@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 69] = [
+const FIELDS: [(&str, &str); 72] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -72,10 +72,13 @@ const FIELDS: [(&str, &str); 69] = [
     ("problem", "tpa.problem"),
     ("what", "tpa.what"),
     ("recording", "tpa.recording"),
+    ("notify_target", "tpa.notify_target"),
+    ("first", "tpa.first"),
+    ("last", "tpa.last"),
 ];
 
 /// The fields that are numbers.
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 13] = [
     "count",
     "command_bytes",
     "duration_s",
@@ -87,6 +90,8 @@ const NUMBERS: [&str; 11] = [
     "refused",
     "events",
     "through",
+    "first",
+    "last",
 ];
 
 /// The ECS name of a field.

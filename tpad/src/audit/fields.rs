@@ -106,6 +106,7 @@ fn outcome(event: &Event) -> &'static str {
         Event::Repeated { .. }
         | Event::LoginDenied { .. }
         | Event::DecisionRefused { .. }
+        | Event::NoticeFailed { .. }
         | Event::RemovalFailed { .. }
         | Event::PolicyRejected { .. }
         | Event::ChainBroken { .. } => "failure",
@@ -229,18 +230,46 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("problem", problem);
         }
         Event::HostDrift { what, .. } => fields.add("what", what),
-        Event::LogPruned {
-            through,
-            hash,
-            at,
-            events,
-        } => {
-            fields.add("events", events);
-            fields.add("through", through);
-            fields.add("through_hash", hash);
-            fields.add("through_time", time(*at));
-        }
-        Event::GrantActivated { .. } | Event::BreakGlassUsed { .. } | Event::DaemonStopped => {}
+        Event::LogPruned { .. } => of_pruned(fields, event),
+        Event::NoticeFailed { .. } => of_notice(fields, event),
+        Event::RequestReminder { .. }
+        | Event::GrantActivated { .. }
+        | Event::BreakGlassUsed { .. }
+        | Event::DaemonStopped => {}
+    }
+}
+
+/// What a target was not told.
+fn of_notice(fields: &mut Fields, event: &Event) {
+    if let Event::NoticeFailed {
+        target,
+        count,
+        first,
+        last,
+        why,
+    } = event
+    {
+        fields.add("notify_target", target);
+        fields.add("count", count);
+        fields.add("first", first);
+        fields.add("last", last);
+        fields.add("why", why);
+    }
+}
+
+/// What the log lets go.
+fn of_pruned(fields: &mut Fields, event: &Event) {
+    if let Event::LogPruned {
+        through,
+        hash,
+        at,
+        events,
+    } = event
+    {
+        fields.add("events", events);
+        fields.add("through", through);
+        fields.add("through_hash", hash);
+        fields.add("through_time", time(*at));
     }
 }
 

@@ -20,7 +20,9 @@ use super::process::Held;
 use super::view;
 use crate::accounts::Account;
 use crate::core::{Error, What};
+use crate::daemon::notify::{self, Outcome};
 use crate::engine::Engine;
+use crate::host::paths::Paths;
 use crate::ledger::{Asked, Caller, Identity, Refused, Request, Stage, may_ask_for};
 use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
@@ -100,6 +102,49 @@ impl Access {
             .engine
             .with(|core| core.open_requests(caller, theirs))?)
     }
+}
+
+/// Sends a test to all targets at once, or to one.
+async fn test_notices(
+    engine: &Arc<Engine>,
+    runtime: &SharedRuntime,
+    name: &str,
+) -> Result<Vec<wire::NoticeTest>, Refusal> {
+    let policy = engine.policy();
+    let chosen = policy.notify.iter();
+    let chosen: Vec<_> = chosen
+        .filter(|target| name.is_empty() || target.name == name)
+        .collect();
+    if chosen.is_empty() && !name.is_empty() {
+        let shown = tpa_bus::text::one_line(name, 40);
+        return Err(Refusal::Invalid(format!(
+            "there is no target {shown}\nnext: tpactl check names them"
+        )));
+    }
+    let begun = chosen.into_iter().map(|target| {
+        let (engine, runtime_of_it, of_it) = (Arc::clone(engine), runtime.clone(), target.clone());
+        let test =
+            async move { notify::test(&engine, &runtime_of_it, &Paths::default(), &of_it).await };
+        (target, runtime.spawn("test", test))
+    });
+    let begun: Vec<_> = begun.collect();
+    let mut tests = Vec::new();
+    for (target, test) in begun {
+        let outcome = test
+            .await
+            .map_err(|error| Refusal::Failed(error.to_string()))?;
+        let why = match outcome {
+            Outcome::Told => None,
+            Outcome::Failed { why, .. } | Outcome::Refused { why } => Some(why),
+        };
+        tests.push(wire::NoticeTest {
+            target: target.name.clone(),
+            kind: target.kind().to_owned(),
+            reached: why.is_none(),
+            why,
+        });
+    }
+    Ok(tests)
 }
 
 /// Whether a request is a grant that lives, or waits for its beginning.
@@ -446,6 +491,21 @@ impl Access {
             .engine
             .read_recording(&self.runtime, &caller, what, wait);
         Ok(piece.await?)
+    }
+
+    async fn test_notices(
+        &self,
+        target: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::NoticeTest>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        if !caller.is_root() {
+            return Err(Refusal::NotPermitted(
+                "only root may send test messages\nnext: sudo tpactl notify --test".into(),
+            ));
+        }
+        test_notices(&self.engine, &self.runtime, target).await
     }
 
     async fn reload(

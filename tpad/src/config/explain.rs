@@ -13,11 +13,9 @@ use tpa_bus::text::one_line;
 use tpa_statement::signers::{Signer, Signers, fingerprint};
 
 use super::explain_json;
-use super::files::Program;
 use super::load::{Source, load, load_file};
 use super::people::{People, Person};
 use super::problem::Problem;
-use super::program;
 use super::standing::{self, Rules};
 use super::usable;
 use crate::policy::danger::{self, Finding};
@@ -123,7 +121,7 @@ fn answer(
     match (result, check.json) {
         (Ok(policy), true) => explain_json::good(policy, subject),
         (Err(problems), true) => explain_json::bad(problems),
-        (Ok(policy), false) if check.quiet => told(&all_warnings(policy)),
+        (Ok(policy), false) if check.quiet => in_words(&all_warnings(policy)),
         (Ok(policy), false) => summary(place, policy, subject),
         (Err(problems), false) => complaint(problems),
     }
@@ -196,18 +194,13 @@ fn explain_all(out: &mut String, policy: &Policy) {
             &format!("{}, every use logged loudly", names(list)),
         ),
     }
-    if let Some(program) = &policy.notify {
-        let _ = writeln!(
-            out,
-            "\nnotify\n  run      {program}, unprivileged, for each event"
-        );
-    }
+    told::explain(out, policy);
     explain_signers(out, policy.signers.as_ref());
     for role in policy.roles.values() {
         explain_role(out, role);
     }
     for warning in all_warnings(policy) {
-        let _ = write!(out, "\n{}", told(&[warning]));
+        let _ = write!(out, "\n{}", in_words(&[warning]));
     }
 }
 
@@ -423,33 +416,13 @@ pub(super) fn all_warnings(policy: &Policy) -> Vec<Finding> {
         .values()
         .flat_map(|role| danger::of_role(role, &policy.seen));
     let gate = danger::of_gate(policy).into_iter();
-    gate.chain(of_notify(policy))
+    gate.chain(told::warnings(policy))
         .chain(usable::warnings(policy))
         .chain(roles)
         .collect()
 }
 
-/// Nobody is told when there is nothing to run.
-fn of_notify(policy: &Policy) -> Option<Finding> {
-    let program = policy.notify.as_ref()?;
-    let (what, instead) = match program::look(Path::new(program)).ok()? {
-        Program::Good => return None,
-        Program::Missing => (
-            "is not there",
-            "put the program there, or leave notify.run out",
-        ),
-        Program::NotForAll => (
-            "cannot be run by everyone, as whom it runs",
-            "chmod 0755, and keep what it must not show elsewhere",
-        ),
-    };
-    Some(Finding::of_host(
-        format!("nobody is told of events: {program} {what}"),
-        instead,
-    ))
-}
-
-fn told(findings: &[Finding]) -> String {
+fn in_words(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|finding| {
         let (what, next) = (sentence(finding), finding.instead);
         format!("warning: {what}\n  next: {next}\n")
@@ -468,6 +441,8 @@ fn names(list: &[Who]) -> String {
     let names: Vec<String> = list.iter().map(ToString::to_string).collect();
     names.join(", ")
 }
+
+mod told;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use tpa_statement::signers::{Signer, fingerprint};
 use super::explain::{Subject, all_warnings, concern, time};
 use super::problem::Problem;
 use super::standing::Rules;
+use crate::policy::notify::{Target, Way};
 use crate::policy::{AuditFormat, Policy, Role};
 
 /// A configuration that would be loaded.
@@ -33,7 +34,8 @@ pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
         "warn_before_s": policy.warn_before,
         "audit_format": format,
         "audit_keep_s": policy.audit_keep_s,
-        "notify": policy.notify,
+        "notify": policy.notify.iter().find_map(program),
+        "targets": policy.notify.iter().map(target).collect::<Vec<_>>(),
         "signers": policy.signers.as_ref().map(|signers| signers.iter().map(signer).collect::<Vec<_>>()),
         "roles": roles,
         "user": subject.map(|subject| person(policy, subject)),
@@ -51,6 +53,27 @@ fn result(mut fields: Value) -> String {
         object.insert("kind".to_owned(), json!("CheckResult"));
     }
     format!("{fields}\n")
+}
+
+/// The program of `tpad.toml`.
+fn program(target: &Target) -> Option<&str> {
+    match &target.way {
+        Way::Program(run) => Some(run),
+        Way::Mail { .. } | Way::Service(_) => None,
+    }
+}
+
+/// A target, without its address, which may be a secret.
+fn target(target: &Target) -> Value {
+    json!({
+        "name": target.name,
+        "kind": target.kind(),
+        "events": target.events,
+        "roles": target.roles,
+        "unusual": target.unusual,
+        "per_minute": Some(target.per_minute).filter(|most| *most < u32::MAX),
+        "retry_for_s": target.retry_for_s,
+    })
 }
 
 fn role(role: &Role) -> Value {

@@ -68,17 +68,25 @@ impl<'o> Folder<'o> {
         let Some((fd, _)) = self.file(name, &path)? else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
-        File::from(fd)
-            .take(most.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|error| Problem::of_file(&path, format!("cannot be read: {error}")))?;
-        if bytes.len() as u64 > most {
-            return Err(too_long(&path, most));
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text)),
-            Err(_) => Err(Problem::of_file(&path, "is not UTF-8 text")),
+        text_of(fd, &path, most)
+    }
+
+    /// One like [`Self::read`] that nobody but its owner may read.
+    pub(super) fn read_private(&self, name: &OsStr) -> Result<Option<String>, Problem> {
+        let path = self.path.join(name);
+        let Some((fd, stat)) = self.file(name, &path)? else {
+            return Ok(None);
+        };
+        check_readers(&stat, &path)?;
+        text_of(fd, &path, MOST_BYTES)
+    }
+
+    /// Whether there is a file in it, which nobody but its owner may read.
+    pub(super) fn is_private(&self, name: &OsStr) -> Result<bool, Problem> {
+        let path = self.path.join(name);
+        match self.file(name, &path)? {
+            Some((_, stat)) => check_readers(&stat, &path).map(|()| true),
+            None => Ok(false),
         }
     }
 
@@ -149,6 +157,22 @@ pub(super) fn too_long(path: &Path, most: u64) -> Problem {
     Problem::of_file(path, format!("is longer than {} MiB", most >> 20))
 }
 
+/// All of a file, as text.
+fn text_of(fd: OwnedFd, path: &Path, most: u64) -> Result<Option<String>, Problem> {
+    let mut bytes = Vec::new();
+    File::from(fd)
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| Problem::of_file(path, format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > most {
+        return Err(too_long(path, most));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) => Err(Problem::of_file(path, "is not UTF-8 text")),
+    }
+}
+
 fn cannot_open(path: &Path, errno: Errno) -> Problem {
     match errno {
         Errno::ELOOP => Problem::of_file(path, "is a link").next("put the file itself there"),
@@ -183,4 +207,14 @@ fn check_writers(stat: &FileStat, path: &Path, owners: &[u32]) -> Result<(), Pro
         return Err(Problem::of_file(path, message).next(format!("chmod go-w {shown}")));
     }
     Ok(())
+}
+
+/// Nobody but the owner may read, by the mode, in whose group bits access control lists show.
+fn check_readers(stat: &FileStat, path: &Path) -> Result<(), Problem> {
+    let others = stat.st_mode & 0o077;
+    if others == 0 {
+        return Ok(());
+    }
+    let message = format!("can be read by others (mode {:04o})", stat.st_mode & 0o7777);
+    Err(Problem::of_file(path, message).next(format!("chmod 0600 {}", path.display())))
 }

@@ -12,9 +12,10 @@ use super::look::look;
 use super::people::People;
 use super::problem::Problem;
 use super::settings::{self, Settings};
-use super::{login_defs, role, signers};
+use super::{login_defs, notify, role, signers};
 use crate::hex::hex;
 use crate::policy::danger::Seen;
+use crate::policy::notify::Target;
 use crate::policy::{Policy, Role};
 
 /// Where a configuration is.
@@ -79,9 +80,10 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     let settings = read_settings(&files, source, uid_min, people, &mut problems);
     let roles = read_roles(&files, source, people, &mut problems);
     let signers = read_signers(&files, source, &mut problems);
+    let targets = read_targets(&files, source, people, &mut problems);
     match settings {
         Some(settings) if problems.is_empty() => {
-            let mut policy = settings.into_policy(files.revision(), roles);
+            let mut policy = settings.into_policy(files.revision(), roles, targets);
             policy.signers = signers;
             policy.seen = Seen {
                 strays: files.strays,
@@ -93,8 +95,9 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     }
 }
 
-/// Reads and checks one file by itself: who signs as whom when it is named `signers`, settings when
-/// it is named `tpad.toml` or has their tables, else a role. Where it lies and whose it is does not matter: it is a draft, which tools that
+/// Reads and checks one file by itself: who signs as whom when it is named `signers`, targets when it
+/// is named `notify.toml` or has their tables, settings when it is named `tpad.toml` or has theirs,
+/// else a role. Where it lies and whose it is does not matter: it is a draft, which tools that
 /// check before they put it in place keep where they like.
 ///
 /// # Errors
@@ -111,25 +114,29 @@ pub fn load_file(path: &Path, people: &dyn People) -> Result<Policy, Vec<Problem
     let text = read_draft(path, most).map_err(|problem| vec![problem])?;
     let uid_min = login_defs::uid_min(Path::new("/etc"), &[0]).unwrap_or(login_defs::UID_MIN);
     let signers = is_signers.then(|| signers::read(path, &text)).transpose()?;
+    let is_targets = name == notify::FILE || has_table(&text, &["target"]);
     let is_settings = name == SETTINGS || (!is_role(&text) && has_settings(&text));
     let role_name = match role_name(OsStr::new(name)) {
         Named::Role(name) => name,
         Named::Unfit | Named::Stray | Named::Other => "role".to_owned(),
     };
-    let (settings, roles) = if is_signers {
-        ("", BTreeMap::new())
+    let (settings, roles, targets) = if is_signers {
+        ("", BTreeMap::new(), Vec::new())
+    } else if is_targets {
+        let targets = notify::read(path, &text, people)?;
+        ("", BTreeMap::new(), targets)
     } else if is_settings {
-        (text.as_str(), BTreeMap::new())
+        (text.as_str(), BTreeMap::new(), Vec::new())
     } else {
         let role = role::read(&role_name, path, &text, people)?;
-        ("", BTreeMap::from([(role_name, role)]))
+        ("", BTreeMap::from([(role_name, role)]), Vec::new())
     };
     let settings = settings::read(path, settings, uid_min, people)?;
     let mut hash = Sha256::new();
     hash.update(&text);
     let mut revision = hex(&hash.finalize());
     revision.truncate(12);
-    let mut policy = settings.into_policy(revision, roles);
+    let mut policy = settings.into_policy(revision, roles, targets);
     policy.signers = signers;
     policy.seen = look(&policy, people);
     Ok(policy)
@@ -209,11 +216,26 @@ fn read_signers(files: &Files, source: &Source, problems: &mut Vec<Problem>) -> 
         .ok()
 }
 
+fn read_targets(
+    files: &Files,
+    source: &Source,
+    people: &dyn People,
+    problems: &mut Vec<Problem>,
+) -> Vec<Target> {
+    let path = source.folder().join(notify::FILE);
+    let text = files.targets.as_deref().unwrap_or_default();
+    notify::read(&path, text, people).unwrap_or_else(|found| {
+        problems.extend(found);
+        Vec::new()
+    })
+}
+
 /// The texts of all files, read once.
 #[derive(Default)]
 struct Files {
     settings: Option<String>,
     signers: Option<String>,
+    targets: Option<String>,
     roles: BTreeMap<String, String>,
     /// Names in `roles.d` of what may be meant as a role and is none.
     strays: Vec<String>,
@@ -237,6 +259,17 @@ impl Files {
         }
         match folder.read_up_to(OsStr::new(signers::NAME), signers::MOST_BYTES) {
             Ok(text) => files.signers = text,
+            Err(problem) => problems.push(problem),
+        }
+        // Addresses may stand in it that are as good as a password. A copy that is only looked at is
+        // as its owner keeps it.
+        let targets = if *source == Source::installed() {
+            folder.read_private(OsStr::new(notify::FILE))
+        } else {
+            folder.read(OsStr::new(notify::FILE))
+        };
+        match targets {
+            Ok(text) => files.targets = text,
             Err(problem) => problems.push(problem),
         }
         match folder.folder(OsStr::new(ROLES)) {
@@ -290,6 +323,9 @@ impl Files {
         }
         if let Some(text) = &self.settings {
             add(SETTINGS, text);
+        }
+        if let Some(text) = &self.targets {
+            add(notify::FILE, text);
         }
         let mut revision = hex(&hash.finalize());
         revision.truncate(12);

@@ -1,4 +1,4 @@
-//! Reads `tpad.toml` and `roles.d` into the values of [`crate::policy`], whole or not at all, and
+//! Reads `tpad.toml`, `roles.d` and `notify.toml` into the values of [`crate::policy`], whole or not at all, and
 //! says what is wrong with them and what they come to.
 
 mod document;
@@ -8,6 +8,7 @@ mod files;
 pub mod load;
 mod login_defs;
 mod look;
+mod notify;
 pub mod people;
 pub mod problem;
 mod program;

@@ -12,9 +12,9 @@ use tpa_bus::text;
 use super::document::{Document, Place, Section};
 use super::people::People;
 use super::problem::Problem;
-use super::program;
 use super::who::{self, Everyone};
 use crate::policy::danger::Seen;
+use crate::policy::notify::{PROGRAM, Target, Way};
 use crate::policy::unfit_path;
 use crate::policy::{AuditFormat, Policy, Role};
 
@@ -24,6 +24,8 @@ const PENDING_PER_USER: u32 = 5;
 const WARN_BEFORE: [u64; 3] = [900, 300, 60];
 /// Shortest time for which events are kept, in seconds.
 const LEAST_KEEP: u64 = 30 * 86_400;
+/// Seconds for which a program that fails is run again for the same event.
+const PROGRAM_RETRY_FOR: u64 = 600;
 /// Longest help, in characters: it ends one line.
 const MOST_HELP: usize = 200;
 
@@ -34,12 +36,18 @@ pub(super) struct Settings {
     pub(super) warn_before: Vec<u64>,
     pub(super) audit_format: AuditFormat,
     pub(super) audit_keep_s: Option<u64>,
-    pub(super) notify: Option<String>,
+    /// The program that is told of events, as a target.
+    pub(super) program: Option<Target>,
 }
 
 impl Settings {
     /// A configuration of these and of roles; nothing of the host was looked at yet.
-    pub(super) fn into_policy(self, revision: String, roles: BTreeMap<String, Role>) -> Policy {
+    pub(super) fn into_policy(
+        self,
+        revision: String,
+        roles: BTreeMap<String, Role>,
+        targets: Vec<Target>,
+    ) -> Policy {
         Policy {
             revision,
             gate: self.gate,
@@ -47,7 +55,7 @@ impl Settings {
             warn_before: self.warn_before,
             audit_format: self.audit_format,
             audit_keep_s: self.audit_keep_s,
-            notify: self.notify,
+            notify: self.program.into_iter().chain(targets).collect(),
             roles,
             signers: None,
             seen: Seen::default(),
@@ -81,7 +89,7 @@ fn settings(mut top: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Sett
         warn_before: longest_first(warn_before.unwrap_or_else(|| WARN_BEFORE.to_vec())),
         audit_format,
         audit_keep_s,
-        notify: notify(&mut top.section("notify")),
+        program: program(&mut top.section("notify")),
     }
 }
 
@@ -234,7 +242,8 @@ fn audit_format(section: &mut Section<'_, '_>) -> AuditFormat {
     )
 }
 
-fn notify(section: &mut Section<'_, '_>) -> Option<String> {
+/// The program that is told: a target of its own kind, told of each event by itself.
+fn program(section: &mut Section<'_, '_>) -> Option<Target> {
     let run = section.string("run")?;
     let path = run.get_ref();
     let unfit = match unfit_path(path) {
@@ -246,10 +255,18 @@ fn notify(section: &mut Section<'_, '_>) -> Option<String> {
     if let Some(why) = unfit {
         let message = format!("not the path of a program ({why})");
         section.document().report(&run.span(), message);
-    } else if let Err(problem) = program::look(Path::new(path)) {
+    } else if let Err(problem) = super::program::look(Path::new(path)) {
         // One that is missing harms nothing, so it is no reason not to load the rest.
         let message = format!("not root's alone to change ({problem})");
         section.document().report(&run.span(), message);
     }
-    Some(run.into_inner())
+    Some(Target {
+        name: PROGRAM.to_owned(),
+        way: Way::Program(run.into_inner()),
+        events: None,
+        roles: Vec::new(),
+        unusual: false,
+        per_minute: u32::MAX,
+        retry_for_s: PROGRAM_RETRY_FOR,
+    })
 }

@@ -78,6 +78,7 @@ impl Rig {
         let request = Request {
             requested_at: now.wall_s,
             lapses_at: now.wall_s + 1_800,
+            reminded: false,
             stage,
             ..request(n, "alice")
         };

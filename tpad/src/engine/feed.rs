@@ -1,4 +1,4 @@
-//! What followers of the log of events hear: the announcer, syslog, the administrator's program, and
+//! What followers of the log of events hear: the announcer, syslog, the targets of `notify.toml`, and
 //! whoever waits for a decision.
 //!
 //! What was committed goes to them as it is. The database is read for those alone who begin, or have
@@ -11,7 +11,11 @@ use tpa_bus::id::Id;
 
 use super::Engine;
 use crate::core::Result;
+use crate::ledger::Event;
 use crate::store::Record;
+
+/// What stands before a target's name in the fact that says up to which event it has been told.
+const TOLD: &str = "told-";
 
 /// Most events taken at once.
 const BATCH: u32 = 100;
@@ -79,6 +83,53 @@ impl Engine {
             }
             bell.await;
         }
+    }
+
+    /// The events behind one, at most a hundred; none where they cannot be read.
+    pub fn events_behind(&self, seq: u64) -> Vec<Record> {
+        let at_hand = self.feed.after(seq).map(Ok);
+        let found = at_hand.unwrap_or_else(|| self.with(|core| core.events_after(seq, BATCH)));
+        found.unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            Vec::new()
+        })
+    }
+
+    /// Comes when something was recorded, or the configuration changed, after this call.
+    pub fn next_change(&self) -> impl Future<Output = ()> + use<> {
+        let bell = self.changed.listen();
+        async move {
+            bell.await;
+        }
+    }
+
+    /// Up to which event a target has been told; `None` for one that is new.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn told(&self, target: &str) -> anyhow::Result<Option<u64>> {
+        let kept = self.with(|core| core.fact(&format!("{TOLD}{target}")))?;
+        Ok(kept.and_then(|text| text.parse().ok()))
+    }
+
+    /// Keeps up to which event a target has been told.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn set_told(&self, target: &str, seq: u64) -> anyhow::Result<()> {
+        let name = format!("{TOLD}{target}");
+        Ok(self.with(|core| core.set_cursor(&name, seq))?)
+    }
+
+    /// Records that a target was not told.
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    pub fn notice_failed(&self, event: Event) -> anyhow::Result<()> {
+        self.with(|core| {
+            let now = core.now()?;
+            core.record(None, vec![event], &now)
+        })
     }
 
     /// Has the log told of these events once more: a log daemon missed them.

@@ -146,7 +146,7 @@ pub(super) fn last_known_policy() -> Policy {
         warn_before: Vec::new(),
         audit_format: AuditFormat::Kv,
         audit_keep_s: None,
-        notify: None,
+        notify: Vec::new(),
         roles: BTreeMap::new(),
         signers: None,
         seen: crate::policy::danger::Seen::default(),

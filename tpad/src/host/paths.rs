@@ -37,6 +37,8 @@ pub struct Paths {
     pub visudo: PathBuf,
     /// cvtsudoers(1), which comes with sudo.
     pub cvtsudoers: PathBuf,
+    /// What tells a target of `notify.toml`.
+    pub notifier: PathBuf,
     /// This daemon, which timers run as `tpad reap ID`.
     pub tpad: PathBuf,
 }
@@ -59,6 +61,7 @@ impl Default for Paths {
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
             cvtsudoers: "/usr/bin/cvtsudoers".into(),
+            notifier: "/usr/libexec/tpa/tpa-notify".into(),
             tpad: "/usr/sbin/tpad".into(),
         }
     }
@@ -98,6 +101,7 @@ impl Paths {
             sudo: "/usr/bin/sudo".into(),
             visudo: "/usr/sbin/visudo".into(),
             cvtsudoers: at("cvtsudoers"),
+            notifier: at("tpa-notify"),
             tpad: "/usr/sbin/tpad".into(),
         }
     }

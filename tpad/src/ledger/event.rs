@@ -67,6 +67,11 @@ pub enum Event {
         /// Why it was refused.
         why: String,
     },
+    /// TPA1006: it lapses soon, and nobody has decided.
+    RequestReminder {
+        /// The request.
+        id: Id,
+    },
     /// TPA2000: access is on.
     GrantActivated {
         /// The grant.
@@ -231,6 +236,19 @@ pub enum Event {
         /// How many went.
         events: u64,
     },
+    /// TPA5009: a target of `notify.toml` could not be told of events, for as long as was tried.
+    NoticeFailed {
+        /// The target.
+        target: String,
+        /// How many events.
+        count: u64,
+        /// The first of them.
+        first: u64,
+        /// The last of them.
+        last: u64,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Where someone came to the gate.
@@ -294,6 +312,7 @@ impl Event {
                 Closed::Ended => ("TPA2004", "grant-ended"),
             },
             Self::DecisionRefused { .. } => ("TPA1005", "decision-refused"),
+            Self::RequestReminder { .. } => ("TPA1006", "request-reminder"),
             Self::GrantActivated { .. } => ("TPA2000", "grant-activated"),
             Self::GrantExtended { .. } => ("TPA2001", "grant-extended"),
             Self::RemovalFailed { .. } => ("TPA2005", "removal-failed"),
@@ -320,6 +339,7 @@ impl Event {
             Self::HostDrift { .. } => ("TPA5006", "host-drift"),
             Self::LogPruned { .. } => ("TPA5007", "log-pruned"),
             Self::Repeated { .. } => ("TPA5008", "repeated"),
+            Self::NoticeFailed { .. } => ("TPA5009", "notice-failed"),
         }
     }
 
@@ -331,6 +351,7 @@ impl Event {
             Self::ApprovalRecorded { id, .. }
             | Self::Closed { id, .. }
             | Self::DecisionRefused { id, .. }
+            | Self::RequestReminder { id }
             | Self::GrantActivated { id, .. }
             | Self::GrantExtended { id, .. }
             | Self::RemovalFailed { id, .. }
@@ -353,7 +374,8 @@ impl Event {
             | Self::PolicyRejected { .. }
             | Self::ClockJump { .. }
             | Self::ChainBroken { .. }
-            | Self::LogPruned { .. } => None,
+            | Self::LogPruned { .. }
+            | Self::NoticeFailed { .. } => None,
         }
     }
 
@@ -366,6 +388,7 @@ impl Event {
             }
             Self::Repeated { what, .. } if what.why.is_empty() => Priority::Alert,
             Self::RemovalFailed { .. }
+            | Self::NoticeFailed { .. }
             | Self::Repeated { .. }
             | Self::DecisionRefused { .. }
             | Self::LoginDenied { .. }

@@ -79,7 +79,7 @@ pub(crate) fn policy() -> Policy {
         warn_before: vec![300, 60],
         audit_format: AuditFormat::Kv,
         audit_keep_s: None,
-        notify: None,
+        notify: Vec::new(),
         roles: ROLES
             .iter()
             .map(|name| ((*name).to_owned(), role(name)))
@@ -116,6 +116,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         until: None,
         needed: 1,
         lapses_at: 1_001_800,
+        reminded: false,
         extends: None,
         gives: role("one").gives,
         approvals: Vec::new(),

@@ -43,6 +43,9 @@ pub struct Request {
     pub needed: u32,
     /// When it lapses if nobody decides.
     pub lapses_at: i64,
+    /// That it lapses soon has been told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reminded: bool,
     /// The grant that it would extend.
     pub extends: Option<Id>,
     /// What the role gives: as asked for, then as approved.

@@ -196,6 +196,7 @@ fn advance(request: &mut Request, envelope: &Envelope) {
                 not_after,
             };
         }
+        Event::RequestReminder { .. } => request.reminded = true,
         Event::RemovalFailed { .. } => request.removal = Removal::Failed,
         Event::RemovalConfirmed { .. } => request.removal = Removal::Confirmed,
         Event::BreakGlassReviewed { review, .. } => request.reviewed = Some(review.clone()),

@@ -30,6 +30,9 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
             Stage::Pending if extends_nothing(state, request, now) => {
                 events.push(lapsed(id, NOTHING_TO_EXTEND));
             }
+            Stage::Pending if remind_at(request).is_some_and(is_due) => {
+                events.push(Event::RequestReminder { id });
+            }
             Stage::Waiting {
                 use_by: Some(use_by),
                 ..
@@ -59,6 +62,23 @@ pub fn due(state: &State, now: &Now) -> Vec<Event> {
     events
 }
 
+/// Shortest time for a decision, in seconds, at the end of which somebody is reminded.
+const REMINDED_FROM_S: i64 = 600;
+
+/// How long before its end they are reminded at most, in seconds.
+const REMINDED_BEFORE_S: i64 = 900;
+
+/// When those who decide are reminded that a request lapses: in the last quarter of its time, once.
+/// `None` where that was done, and where there is so little time that the first word is enough.
+fn remind_at(request: &Request) -> Option<i64> {
+    let given = request.lapses_at.saturating_sub(request.requested_at);
+    let is_told = request.reminded || given < REMINDED_FROM_S;
+    (!is_told).then(|| {
+        let before = (given / 4).min(REMINDED_BEFORE_S);
+        request.lapses_at.saturating_sub(before)
+    })
+}
+
 /// Whether it asks for more of a grant that is over.
 fn extends_nothing(state: &State, request: &Request, now: &Now) -> bool {
     request.extends.is_some_and(|grant| {
@@ -79,7 +99,10 @@ pub fn next_moment(state: &State, now: &Now) -> Option<u64> {
         .requests
         .values()
         .filter_map(|request| match &request.stage {
-            Stage::Pending => Some(until(request.lapses_at)),
+            Stage::Pending => {
+                let lapses = until(request.lapses_at);
+                Some(remind_at(request).map_or(lapses, |at| until(at).min(lapses)))
+            }
             Stage::Waiting {
                 use_by: Some(use_by),
                 ..

@@ -6,6 +6,7 @@
 
 mod command;
 pub mod danger;
+pub mod notify;
 mod proof;
 mod sudo_rs;
 
@@ -35,8 +36,8 @@ pub struct Policy {
     pub audit_format: AuditFormat,
     /// Seconds for which events are kept at least; for ever when not set.
     pub audit_keep_s: Option<u64>,
-    /// Absolute path of the program that is told of events.
-    pub notify: Option<String>,
+    /// Who is told of events.
+    pub notify: Vec<notify::Target>,
     /// By name.
     pub roles: BTreeMap<String, Role>,
     /// Who signs as whom; `None` where nobody does, because there is no such file.

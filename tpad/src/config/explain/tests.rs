@@ -49,7 +49,7 @@ fn policy() -> Policy {
         warn_before: vec![60],
         audit_format: AuditFormat::Kv,
         audit_keep_s: None,
-        notify: None,
+        notify: Vec::new(),
         roles: BTreeMap::from([("web-ops".into(), role)]),
         signers: None,
         seen: danger::Seen::default(),

@@ -12,6 +12,7 @@ use tpa_bus::offline::{Class, GateFile, Listing, Who};
 
 use super::*;
 use crate::config::people::fake::Host;
+use crate::policy::notify::{PROGRAM, Way};
 use crate::policy::{AuditFormat, Gives, OnEnd, SudoRule, danger};
 
 /// A configuration in a folder of its own.
@@ -180,7 +181,15 @@ fn the_documented_files_load_to_what_they_say() {
         warn_before: vec![900, 300, 60],
         audit_format: AuditFormat::Kv,
         audit_keep_s: Some(400 * 86_400),
-        notify: Some("/etc/tpa/notify".into()),
+        notify: vec![Target {
+            name: PROGRAM.into(),
+            way: Way::Program("/etc/tpa/notify".into()),
+            events: None,
+            roles: Vec::new(),
+            unusual: false,
+            per_minute: u32::MAX,
+            retry_for_s: 600,
+        }],
         roles: BTreeMap::from([("web-ops".into(), role)]),
         signers: None,
         seen: policy.seen.clone(),

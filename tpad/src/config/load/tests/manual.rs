@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Config;
 
 const TPAD_CONF: &str = include_str!("../../../../../packaging/man/tpad.conf.5");
+const TPA_NOTIFY: &str = include_str!("../../../../../packaging/man/tpa-notify.toml.5");
 const TPA_ROLES: &str = include_str!("../../../../../packaging/man/tpa-roles.5");
 
 /// The keys known where `stranger` stands in these settings or this role.
@@ -99,4 +100,41 @@ fn tpa_roles_names_every_key_of_a_role_and_no_other() {
         ticket.is_subset(&bold(&part(TPA_ROLES, "request"))),
         "{ticket:?}"
     );
+}
+
+#[test]
+fn tpa_notify_names_every_key_of_a_target_and_no_other() {
+    let keys = |lines: &str| {
+        let config = Config::new("", &[]);
+        config.write(
+            "notify.toml",
+            &format!("[[target]]\nname = \"a\"\n{lines}\nstranger = 1\n"),
+        );
+        let problems = config.load().unwrap_err();
+        let next = problems
+            .iter()
+            .find_map(|problem| problem.next.clone())
+            .unwrap();
+        let list = next.strip_prefix("known here: ").unwrap();
+        list.split(", ").map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let mut all = keys("kind = \"mail\"");
+    all.extend(keys("kind = \"webhook\"\nurl = \"https://a/\""));
+    assert_eq!(items(&part(TPA_NOTIFY, "")), all);
+}
+
+#[test]
+fn the_example_of_targets_loads_with_every_line_of_it_in_force() {
+    let example = include_str!("../../../../../packaging/share/notify.toml.example");
+    let lines = example.lines().map(|line| {
+        line.strip_prefix('#')
+            .filter(|rest| !rest.starts_with(' '))
+            .unwrap_or(line)
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let config = Config::new("", &[]);
+    config.write("notify.toml", &text);
+    assert_eq!(config.load().unwrap().notify.len(), 8);
+    config.write("notify.toml", example);
+    assert_eq!(config.load().unwrap().notify, []);
 }
