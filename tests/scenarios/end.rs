@@ -75,7 +75,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let (login, clients) = spread_out(host)?;
         host.ssh("carol", &format!("tpactl revoke {id} --reason 'the sale begins' --yes")).ok()?;
-        login.finish()?.code_is(255)?;
+        login.finish()?.code_is(255)?.says("revoked by carol: the sale begins. Closing this session.")?;
         nothing_is_left(host, &id)?;
         let request = shown(host, &id)?;
         request.has("state", "revoked")?.has("not_after", request.text("ended_at")?)?;

@@ -39,6 +39,7 @@ mod request;
 mod security_page;
 mod stack;
 mod sudo;
+mod targets;
 mod tools;
 mod transplant;
 mod union;
