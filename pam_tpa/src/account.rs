@@ -298,6 +298,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_needs_a_grant_needs_one_by_each_name_of_their_uid() {
+        for service in ["sshd", "sudo", "login"] {
+            let events = [
+                Event::Error("tpa: "),
+                Event::Log(Level::Notice, "refused: user=\"alias1\" uid=1001"),
+            ];
+            let daemon = FakeDaemon::answers(Method::Account, "alias1", refused());
+            let pam = FakePam::new(service, "alias1", events);
+            let code = on(pam, daemon, &FakeHost::default());
+            assert_eq!(code, PAM_PERM_DENIED, "{service}");
+        }
+        let pam = FakePam::new("sshd", "alias5", []);
+        let code = on(pam, FakeDaemon::silent(), &FakeHost::default());
+        assert_eq!(code, PAM_IGNORE, "the other name needs none");
+    }
+
+    #[test]
     fn the_name_that_counts_is_the_name_service_s_spelling() {
         let pam = FakePam::new("sshd", "ALICE", []);
         assert_eq!(

@@ -401,6 +401,8 @@ impl Host for FakeHost {
         let (name, uid) = match name {
             "root" => ("root", 0),
             "alice" | "ALICE" => ("alice", 1001),
+            "alias1" => ("alias1", 1001),
+            "alias5" => ("alias5", 1005),
             "bob" => ("bob", 1002),
             "eve" => ("eve", 1005),
             "broken" => return LookUp::Failed("no route".into()),
@@ -411,6 +413,19 @@ impl Host for FakeHost {
             uid,
             gid: uid,
         })
+    }
+
+    fn other_names(&self, person: &Person) -> Vec<Person> {
+        let of = |name: &str| Person {
+            name: name.to_owned(),
+            ..*person
+        };
+        match person.name.as_str() {
+            // A second name of alice's, and one of eve's.
+            "alias1" => vec![of("alice")],
+            "alias5" => vec![of("eve")],
+            _ => Vec::new(),
+        }
     }
 
     fn groups(&self, person: &Person, named: &[String]) -> Groups {

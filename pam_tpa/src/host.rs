@@ -30,6 +30,8 @@ pub struct Groups {
 pub trait Host {
     /// Looks a user up.
     fn person(&self, name: &str) -> LookUp;
+    /// The same person under the other names that this host's own accounts give to the uid.
+    fn other_names(&self, person: &Person) -> Vec<Person>;
     /// Which of the named groups the person is in, and of which that cannot be told.
     fn groups(&self, person: &Person, named: &[String]) -> Groups;
     /// Why the person does not get in whatever is granted to them: the account has expired, or
@@ -118,6 +120,18 @@ impl Machine {
 impl Host for Machine {
     fn person(&self, name: &str) -> LookUp {
         people::look_up(name)
+    }
+
+    fn other_names(&self, person: &Person) -> Vec<Person> {
+        let passwd = self.read(&self.etc.join("passwd")).unwrap_or_default();
+        let names = groups::other_names(&passwd, &person.name, person.uid).into_iter();
+        names
+            .map(|(name, gid)| Person {
+                name,
+                gid,
+                ..*person
+            })
+            .collect()
     }
 
     fn groups(&self, person: &Person, named: &[String]) -> Groups {

@@ -152,12 +152,31 @@ fn person_at(phase: &Phase<'_>, class: Class, moment: Moment) -> Option<String> 
     }
 }
 
-/// What the gate is to the person. They count as in a gated group unless they are known to be
-/// outside it, and as in an exempt one only when they are known to be in it.
+/// What the gate is to the person. A uid is one person: under whatever name they come, they need a
+/// grant where any name of theirs does.
 fn concern(phase: &mut Phase<'_>, gate: &GateFile, listing: Listing, person: &Person) -> Concern {
     if gate.is_system(person.uid) {
         return Concern::None;
     }
+    let own = concern_of_name(phase, gate, listing, person);
+    if own != Concern::None {
+        return own;
+    }
+    let others = phase.host.other_names(person);
+    let gated = others
+        .iter()
+        .any(|other| concern_of_name(phase, gate, listing, other) == Concern::Gated);
+    if gated { Concern::Gated } else { Concern::None }
+}
+
+/// What the gate is to somebody by one name. They count as in a gated group unless they are known to
+/// be outside it, and as in an exempt one only when they are known to be in it.
+fn concern_of_name(
+    phase: &mut Phase<'_>,
+    gate: &GateFile,
+    listing: Listing,
+    person: &Person,
+) -> Concern {
     let groups = phase.host.groups(person, &named_groups(gate));
     for note in &groups.notes {
         let name = one_line(&person.name, 64);

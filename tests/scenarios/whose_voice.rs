@@ -179,6 +179,18 @@ on_both_debians! {
         let other = request(host, "mallory", "web-ops", "1h")?;
         host.console("alice", &format!("tpactl deny {other} --reason 'not today' --yes")).ok()?;
         host.root("tpactl doctor").says("alias1")?;
+        // By a name that nobody gates she needs a grant as well, comes in on hers, and ends with it.
+        host.root("gpasswd --delete alias1 oncall").ok()?;
+        host.root("cp -r /home/alice /home/alias1 && chown -R alice /home/alias1").ok()?;
+        host.ssh("alias1", "true").fails()?.says("no active grant")?;
+        let held = grant(host, "alice", "web-ops", "1h")?;
+        host.ssh("alias1", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?;
+        let mut stays = host.start_ssh("alias1", &["echo in; sleep 7341"])?;
+        stays.line_with("in")?;
+        host.root(&format!("tpactl revoke {held} --reason 'seen enough' --yes")).ok()?;
+        host.logged_event("removal-confirmed", &held)?;
+        stays.finish()?.fails()?;
+        host.ssh("alias1", "true").fails()?.says("no active grant")?;
     }
 
     fn nobody_is_an_approver_by_their_subordinate_uids(host) {

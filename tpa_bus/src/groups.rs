@@ -224,6 +224,20 @@ pub fn is_local(contents: &str, user: &str, uid: u32) -> bool {
     })
 }
 
+/// The other names that the text of passwd(5) gives to a uid, each with its primary group. To the
+/// kernel they are one person.
+#[must_use]
+pub fn other_names(contents: &str, user: &str, uid: u32) -> Vec<(String, u32)> {
+    let lines = contents.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let its: u32 = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        (its == uid && name != user).then(|| (name.to_owned(), gid))
+    });
+    lines.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

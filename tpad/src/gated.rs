@@ -63,9 +63,33 @@ impl World {
         }
     }
 
-    /// Whether they need a grant, and are not exempt.
+    /// Whether they need a grant, and are not exempt, under any name that their uid has here.
     #[must_use]
     pub fn gates(&self, subject: Subject<'_>) -> bool {
+        let Some((uid, _)) = self.account(subject.user) else {
+            return self.gates_name(subject);
+        };
+        let others = groups::other_names(&self.passwd, subject.user, uid);
+        self.gates_name(subject)
+            || others.iter().any(|(user, gid)| {
+                let groups = &self.groups_of(user, *gid);
+                self.gates_name(Subject { user, groups })
+            })
+    }
+
+    /// The groups of this host that an account of this host is in.
+    fn groups_of(&self, user: &str, gid: u32) -> Vec<String> {
+        let lines = self.group.lines().filter_map(|line| {
+            let mut fields = line.splitn(4, ':');
+            let name = fields.next()?;
+            let number = fields.nth(1)?.parse() == Ok(gid);
+            let mut members = fields.next()?.trim().split(',');
+            (number || members.any(|member| member == user)).then(|| name.to_owned())
+        });
+        lines.collect()
+    }
+
+    fn gates_name(&self, subject: Subject<'_>) -> bool {
         let (uid, gid) = self.account(subject.user).unwrap_or((u32::MAX, u32::MAX));
         let member = Member {
             name: subject.user,
@@ -191,6 +215,19 @@ mod tests {
         for (user, groups, gated) in table {
             assert_eq!(gates(&world, user, groups), gated, "{user} {groups:?}");
         }
+    }
+
+    #[test]
+    fn whoever_has_a_second_name_is_gated_by_either() {
+        let mut world = world();
+        let second = "alias1:x:1001:1001::/:/bin/sh\nbobby:x:1002:2000::/:/bin/sh\n\
+            frank:x:1006:1006::/:/bin/sh\nfrankie:x:1006:1006::/:/bin/sh\n";
+        world.passwd.push_str(second);
+        world.group = "engineers:x:2000:alice,frank\ntpa-emergency:x:2001:frank\n".to_owned();
+        assert!(gates(&world, "alias1", &["alias1"]), "alice needs one");
+        assert!(gates(&world, "bob", &["bob"]), "bobby needs one");
+        assert!(!gates(&world, "frankie", &[]), "frank needs none");
+        assert!(!gates(&world, "frank", &["engineers", "tpa-emergency"]));
     }
 
     #[test]

@@ -251,6 +251,13 @@ impl Accounts {
         locked(&self.0.kept).is_gated(gate, person)
     }
 
+    /// The other names that the host's own files, as last read, give to the uid of somebody who
+    /// stands there.
+    #[must_use]
+    pub fn other_names(&self, person: &Person) -> Vec<String> {
+        locked(&self.0.kept).other_names(person)
+    }
+
     /// Whether a group was ever told.
     #[must_use]
     pub fn knows_group(&self, name: &str) -> bool {

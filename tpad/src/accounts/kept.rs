@@ -162,9 +162,24 @@ impl Kept {
         Some(account)
     }
 
-    /// Whether the gate stands before a person's logins, by what is known of them and its groups.
-    /// When that cannot be told, it does.
+    /// Whether the gate stands before a person's logins, by what is known of them and its groups,
+    /// under any name that their uid has on this host. When that cannot be told, it does.
     pub fn is_gated(&self, gate: &GateFile, person: &Person) -> bool {
+        let others = self.files.all_of(person.uid).into_iter();
+        let mut others = others.map(|account| account.person);
+        self.is_gated_by_name(gate, person)
+            || others.any(|other| other != *person && self.is_gated_by_name(gate, &other))
+    }
+
+    /// The other names that the files give to the uid of somebody who stands there.
+    pub fn other_names(&self, person: &Person) -> Vec<String> {
+        let names = self.files.all_of(person.uid).into_iter();
+        let names = names.map(|account| account.person.name);
+        let (own, others): (Vec<_>, Vec<_>) = names.partition(|name| *name == person.name);
+        if own.is_empty() { Vec::new() } else { others }
+    }
+
+    fn is_gated_by_name(&self, gate: &GateFile, person: &Person) -> bool {
         let (mut counted, mut untold) = (Vec::new(), BTreeSet::new());
         for who in gate.login.iter().chain(&gate.exempt) {
             let Who::Group(name) = who else { continue };

@@ -76,7 +76,7 @@ impl Gate {
                 .map_err(Error::from)?;
             return Ok(Verdict::default());
         }
-        let arrival = arrival(&query).await?;
+        let arrival = self.arrival(&query).await?;
         if query.exempt {
             self.engine
                 .with(|core| core.exempt(&arrival))
@@ -101,7 +101,7 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
-        let arrival = arrival(&query).await?;
+        let arrival = self.arrival(&query).await?;
         let answer = self
             .engine
             .with(|core| core.open_session(&arrival))
@@ -116,7 +116,7 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
         self.root_only(connection, &header).await?;
-        let arrival = arrival(&query).await?;
+        let arrival = self.arrival(&query).await?;
         let closed = self.engine.with(|core| core.close_session(&arrival));
         Ok(closed.map_err(Error::from)?)
     }
@@ -128,7 +128,7 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
-        let arrival = arrival(&query).await?;
+        let arrival = self.arrival(&query).await?;
         let answer = self
             .engine
             .with(|core| core.preview(&arrival))
@@ -250,6 +250,29 @@ impl Gate {
             .filter(|account| account.person.name == query.user)
             .ok_or_else(|| Refusal::Invalid(format!("uid {} is not this user's", query.uid)))?;
         Ok(at_gate(named(account, &accounts.files())))
+    }
+
+    async fn arrival(&self, query: &Query) -> Result<Arrival, Refusal> {
+        let class = class(query)?;
+        let (user, place) = who_and_where(query)?;
+        let others = self.engine.accounts.other_names(&user);
+        let user = if query.exempt || others.is_empty() {
+            user
+        } else {
+            self.engine.with(|core| core.known_as(user, &others))
+        };
+        Ok(Arrival {
+            user,
+            class,
+            place,
+            started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
+            target: given(query.target.as_ref()),
+            exempt: query.exempt,
+            command: match class {
+                Class::Sudo => process::command_line(Path::new("/proc"), query.pid).await,
+                Class::Login => CommandLine::default(),
+            },
+        })
     }
 
     fn show(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
@@ -387,21 +410,4 @@ fn who_and_where(query: &Query) -> Result<(Person, Place), Refusal> {
 fn given(item: Option<&String>) -> Option<String> {
     let item = item.filter(|text| !text.is_empty());
     item.cloned().map(bounded_name)
-}
-
-async fn arrival(query: &Query) -> Result<Arrival, Refusal> {
-    let class = class(query)?;
-    let (user, place) = who_and_where(query)?;
-    Ok(Arrival {
-        user,
-        class,
-        place,
-        started: process::started(Path::new("/proc"), query.pid).unwrap_or(0),
-        target: given(query.target.as_ref()),
-        exempt: query.exempt,
-        command: match class {
-            Class::Sudo => process::command_line(Path::new("/proc"), query.pid).await,
-            Class::Login => CommandLine::default(),
-        },
-    })
 }

@@ -27,6 +27,13 @@ impl Core {
         Ok(arrival::preview(&self.state, arrival, &now))
     }
 
+    /// Somebody at the gate by the name that their requests have: the same person may come under any
+    /// name that this host's files give to the uid.
+    #[must_use]
+    pub fn known_as(&self, user: Person, others: &[String]) -> Person {
+        arrival::known_as(&self.state, user, others)
+    }
+
     /// The session phase.
     ///
     /// # Errors

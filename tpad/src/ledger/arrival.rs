@@ -4,7 +4,7 @@ use tpa_bus::offline::Class;
 
 use super::{
     AccessDecision, AccessQuery, CommandLine, Deadline, Event, Person, Place, Request, Session,
-    State, SudoCall, UNLISTED_SERVICE, Why, is_outside_role, judge,
+    State, SudoCall, UNLISTED_SERVICE, Why, is_outside_role, is_undecided_or_on, judge,
 };
 use crate::clock::Now;
 
@@ -97,6 +97,19 @@ pub fn close_session(state: &State, arrival: &Arrival) -> Option<Event> {
     };
     let closed = state.sessions.values().find(is_it).cloned();
     closed.map(Event::SessionClosed)
+}
+
+/// Somebody at the gate, who has these other names as well, by the name under which they hold or want
+/// access: their own before another, and the other only while the same uid has both.
+#[must_use]
+pub fn known_as(state: &State, user: Person, others: &[String]) -> Person {
+    let on = || state.requests.values().filter(|r| is_undecided_or_on(r));
+    let mut theirs = on().map(|request| &request.user);
+    if theirs.any(|other| *other == user) {
+        return user;
+    }
+    let other = on().find(|r| r.user.uid == user.uid && others.contains(&r.user.name));
+    other.map_or(user, |request| request.user.clone())
 }
 
 /// Someone who needs a grant was refused at a service that is in no list.
@@ -218,6 +231,37 @@ mod tests {
                 ..CommandLine::default()
             },
         }
+    }
+
+    #[test]
+    fn whoever_comes_by_another_name_of_their_uid_is_the_one_who_holds_access() {
+        let mut state = State::default();
+        let alice = request(1, "alice");
+        let alias = Person {
+            name: "alias1".to_owned(),
+            ..alice.user.clone()
+        };
+        let both = ["alice".to_owned()];
+        assert_eq!(
+            known_as(&state, alias.clone(), &both),
+            alias,
+            "holds nothing"
+        );
+        state.requests.insert(alice.id, alice.clone());
+        assert_eq!(known_as(&state, alias.clone(), &both), alice.user);
+        // The uid is somebody else's by now, or the name is another uid's.
+        assert_eq!(known_as(&state, alias.clone(), &[]), alias);
+        let other = Person {
+            uid: 7,
+            ..alias.clone()
+        };
+        assert_eq!(known_as(&state, other.clone(), &both), other);
+        let own = Request {
+            user: alias.clone(),
+            ..request(2, "alice")
+        };
+        state.requests.insert(own.id, own);
+        assert_eq!(known_as(&state, alias.clone(), &both), alias);
     }
 
     fn holding(stage: Stage) -> State {
