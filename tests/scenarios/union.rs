@@ -29,6 +29,13 @@ fn sleeps(host: &Host) -> String {
     found.out.trim().to_owned()
 }
 
+/// `tpactl sessions` shows that person the sleep of a closed login under this grant.
+fn goes_on(host: &Host, viewer: &str, id: &str) -> anyhow::Result<()> {
+    let seen =
+        format!("setpriv --reuid={viewer} --regid={viewer} --init-groups tpactl sessions {id}");
+    host.eventually(&format!("{seen} | grep -q 'sleep (login closed)'"))
+}
+
 on_both_debians! {
     with play;
 
@@ -36,8 +43,13 @@ on_both_debians! {
         let (short, long) = (grant(host, "alice", "web-ops", "1h")?, grant(host, "alice", "web-ops", "2h")?);
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
         login.line("in")?;
+        // What goes on of a login that was closed, as tmux and mosh do, is seen under the same grant.
+        host.ssh("alice", "setsid -f sleep 7342 >/dev/null 2>&1 </dev/null").ok()?;
+        goes_on(host, "alice", &long)?;
+        host.console("bob", "tpactl sessions").keeps_quiet_about("sleep")?;
         revoke(host, &long)?;
         host.logged_event("session-moved", &short)?;
+        goes_on(host, "carol", &short)?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         host.root("pgrep -u alice -x cat").ok()?;
         host.console("alice", "tpactl sessions --json").says(&short)?.keeps_quiet_about(&long)?;

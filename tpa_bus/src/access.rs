@@ -238,6 +238,9 @@ pub struct Session {
     pub rhost: Option<String>,
     /// Since when.
     pub opened_at: i64,
+    /// The login was closed, and this goes on of it (tmux, mosh, a job): `service` is what the
+    /// process calls itself, and `pid` the oldest of it.
+    pub detached: Option<bool>,
 }
 
 /// Which events to read. All conditions set must hold.

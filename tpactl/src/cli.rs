@@ -61,7 +61,7 @@ pub enum Verb {
     Status(verbs::status::Args),
     /// Wait for a request to be decided, for its access to begin or to end
     Wait(verbs::wait::Args),
-    /// List open logins and sudo commands
+    /// List open logins and sudo commands, and what goes on of closed logins
     Sessions(verbs::sessions::Args),
     /// Watch what is recorded under a grant, as it happens
     Watch(verbs::watch::Args),

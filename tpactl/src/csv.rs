@@ -117,6 +117,7 @@ impl Row for Session {
         "session",
         "rhost",
         "opened_at",
+        "detached",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -129,6 +130,7 @@ impl Row for Session {
             text(self.session.as_ref()),
             text(self.rhost.as_ref()),
             rfc3339(self.opened_at),
+            (self.detached == Some(true)).to_string(),
         ]
     }
 }

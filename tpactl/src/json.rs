@@ -228,6 +228,7 @@ pub struct Session<'a> {
     tty: Option<&'a str>,
     rhost: Option<&'a str>,
     opened_at: Time,
+    detached: bool,
 }
 
 impl View for access::Session {
@@ -244,6 +245,7 @@ impl View for access::Session {
             tty: self.tty.as_deref(),
             rhost: self.rhost.as_deref(),
             opened_at: Time(self.opened_at),
+            detached: self.detached == Some(true),
         }
     }
 }

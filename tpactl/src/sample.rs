@@ -71,6 +71,7 @@ pub fn active() -> Request {
             tty: Some("pts/0".into()),
             rhost: Some("192.0.2.7".into()),
             opened_at: NOW - 30,
+            detached: None,
         }],
         remaining_s: Some(7_140),
         gives: vec![

@@ -153,10 +153,16 @@ pub fn sessions(sessions: &[Session], clock: &Clock, width: Option<usize>) -> Ve
     let mut table = Table::new(["GRANT", "USER", "SERVICE", "TTY", "PID", "SINCE", "FROM"]);
     let or_dash = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), clean);
     for session in sessions {
+        let service = clean(&session.service);
+        let goes_on = session.detached == Some(true);
         table.row([
             id(&session.grant),
             clean(&session.user),
-            clean(&session.service),
+            if goes_on {
+                format!("{service} (login closed)")
+            } else {
+                service
+            },
             or_dash(&session.tty),
             session.pid.to_string(),
             super::time::distance(session.opened_at, clock),

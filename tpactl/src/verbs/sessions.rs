@@ -1,4 +1,4 @@
-//! `tpactl sessions`: the logins and sudo commands that are open.
+//! `tpactl sessions`: the logins and sudo commands that are open, and what goes on of closed logins.
 
 use crate::completion;
 use crate::context::Context;

@@ -19,9 +19,11 @@ use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
 use super::view;
 use crate::accounts::Account;
-use crate::core::{Error, What};
+use crate::aside::aside;
+use crate::core::{Core, Error, What};
 use crate::daemon::notify::{self, Outcome};
 use crate::engine::Engine;
+use crate::host::detached::{Detached, detached};
 use crate::host::paths::Paths;
 use crate::ledger::{Asked, Caller, Identity, Refused, Request, Stage, may_ask_for};
 use crate::policy::AuditFormat;
@@ -93,6 +95,33 @@ impl Access {
         account
             .map_err(|why| refused(format!("cannot look up the user {shown}: {why}")))?
             .ok_or_else(|| refused(format!("there is no user {shown}")))
+    }
+
+    /// What goes on of closed logins, under the grants that the caller may see.
+    async fn detached(
+        &self,
+        caller: &Caller,
+        grant: Option<Id>,
+    ) -> Result<Vec<wire::Session>, Refusal> {
+        let (holders, open) = self.engine.with(|core| {
+            let open = core.open_sessions().values().map(|session| session.pid);
+            let open: Vec<u32> = open.collect();
+            (core.login_holders(caller), open)
+        });
+        let mut holders = holders?;
+        holders.retain(|(_, id)| grant.is_none_or(|wanted| *id == wanted));
+        if holders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let uids = holders.iter().map(|(person, _)| person.uid).collect();
+        let found = aside(move || detached(&Paths::default(), &uids, &open)).await;
+        let found = found.map_err(|error| Refusal::from(Error::from(error)))?;
+        let now = self.engine.with(Core::now).map_err(Error::from)?;
+        let of = |one: &Detached| holders.iter().find(|(person, _)| person.uid == one.uid);
+        let known = found.iter().filter_map(|one| Some((of(one)?, one)));
+        Ok(known
+            .map(|((person, id), one)| view::detached(person, *id, one, &now))
+            .collect())
     }
 
     /// The live and waiting grants of a person that the caller may see.
@@ -374,12 +403,10 @@ impl Access {
         } else {
             Some(self.engine.with(|core| core.find(&caller, id))?)
         };
-        Ok(self
-            .engine
-            .with(|core| core.sessions(&caller, grant))
-            .iter()
-            .map(view::session)
-            .collect())
+        let open = self.engine.with(|core| core.sessions(&caller, grant));
+        let mut sessions: Vec<_> = open.iter().map(view::session).collect();
+        sessions.extend(self.detached(&caller, grant).await?);
+        Ok(sessions)
     }
 
     async fn log(

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use tpa_bus::access as wire;
+use tpa_bus::id::Id;
 
 use crate::audit::line;
 use crate::clock::Now;
 use crate::core::Core;
-use crate::ledger::{Approval, Caller, Closed, Request, Session, Stage};
+use crate::host::detached::Detached;
+use crate::ledger::{Approval, Caller, Closed, Person, Request, Session, Stage};
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
 
@@ -179,6 +181,23 @@ pub(super) fn session(session: &Session) -> wire::Session {
         tty: session.tty.clone(),
         rhost: session.rhost.clone(),
         opened_at: session.opened_at,
+        detached: None,
+    }
+}
+
+/// What goes on of a login that was closed.
+pub(super) fn detached(person: &Person, grant: Id, found: &Detached, now: &Now) -> wire::Session {
+    let ago_ms = now.boottime_ms.saturating_sub(found.process.began_ms());
+    wire::Session {
+        grant: grant.as_str().to_owned(),
+        service: found.process.comm.clone(),
+        user: person.name.clone(),
+        pid: found.process.pid.unsigned_abs(),
+        session: found.session.clone(),
+        tty: None,
+        rhost: None,
+        opened_at: now.wall_s.saturating_sub_unsigned(ago_ms / 1_000),
+        detached: Some(true),
     }
 }
 

@@ -6,9 +6,9 @@ use tpa_bus::id::Id;
 use super::{Core, Result};
 use crate::clock::Now;
 use crate::ledger::{
-    Asked, Caller, Command, Event, Found, Refused, Request, Session, audit_only, begins_within,
-    decide, fits_sudo, id_prefix, may_audit, may_decide_now, may_see, may_see_session, pick,
-    roles_decided_by,
+    Asked, Caller, Command, Event, Found, Person, Refused, Request, Session, audit_only,
+    begins_within, decide, fits_sudo, id_prefix, login_holders, may_audit, may_decide_now, may_see,
+    may_see_session, pick, roles_decided_by,
 };
 use crate::store::chain::Head;
 use crate::store::{RequestQuery, Visible};
@@ -231,6 +231,15 @@ impl Core {
             .filter(visible)
             .cloned()
             .collect()
+    }
+
+    /// Those whose logins go on under a grant that the caller may see.
+    ///
+    /// # Errors
+    /// When the clock cannot be read.
+    pub fn login_holders(&mut self, caller: &Caller) -> Result<Vec<(Person, Id)>> {
+        let now = self.tick()?;
+        Ok(login_holders(&self.state, &self.policy, caller, &now))
     }
 
     /// Whether the trail can be walked from behind an event on, and its newest event.

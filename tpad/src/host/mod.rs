@@ -9,6 +9,7 @@ pub mod boot_file;
 pub mod cgroup;
 pub mod copies;
 pub mod cut;
+pub mod detached;
 pub mod ending;
 pub mod folder;
 pub mod look;

@@ -61,6 +61,12 @@ impl Process {
         effective == 0
     }
 
+    /// When it began, in milliseconds of `CLOCK_BOOTTIME`.
+    #[must_use]
+    pub fn began_ms(&self) -> u64 {
+        self.started.saturating_mul(TICK_MS)
+    }
+
     /// What names it.
     #[must_use]
     pub fn name(&self) -> Name {

@@ -62,8 +62,8 @@ pub use removed::{Removed, removed};
 pub use repeats::{Repeated, Repeats, Tally, Telling};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use sight::{
-    AUDIT_GROUP, Found, audit_only, begins_within, id_prefix, may_audit, may_see, may_see_session,
-    pick, roles_decided_by,
+    AUDIT_GROUP, Found, audit_only, begins_within, id_prefix, login_holders, may_audit, may_see,
+    may_see_session, pick, roles_decided_by,
 };
 pub use start::AtStart;
 pub use state::{Session, State};

@@ -1,8 +1,11 @@
 //! Who may see what: requests, sessions, the audit trail.
 
+use std::collections::BTreeMap;
+
 use tpa_bus::id::{Id, normalize};
 
-use super::{Caller, Kind, Refused, Request, Session, State};
+use super::{Caller, Kind, Logins, Person, Refused, Request, Session, State};
+use crate::clock::Now;
 use crate::policy::Policy;
 
 /// The group that may read the audit trail.
@@ -72,6 +75,39 @@ pub fn may_see_session(state: &State, policy: &Policy, caller: &Caller, session:
     may_audit(caller)
         || caller.acts_for(session.user.uid)
         || grant().is_some_and(|request| may_see(policy, caller, request))
+}
+
+/// Those whose logins go on under a grant that the caller may see: of a person's grants that give a
+/// login, the one that ends last.
+#[must_use]
+pub fn login_holders(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    now: &Now,
+) -> Vec<(Person, Id)> {
+    let mut last: BTreeMap<u32, (u64, &Request)> = BTreeMap::new();
+    for request in state.requests.values() {
+        let given = request
+            .gave
+            .as_ref()
+            .is_none_or(|gave| gave.logins == Logins::Given);
+        let left = request
+            .deadline()
+            .map_or(0, |deadline| deadline.remaining_ms(now));
+        if !request.gives.login || !given || left == 0 {
+            continue;
+        }
+        let known = last.entry(request.user.uid).or_insert((left, request));
+        if left > known.0 {
+            *known = (left, request);
+        }
+    }
+    let holders = last.into_values().map(|(_, request)| request);
+    holders
+        .filter(|request| may_see(policy, caller, request))
+        .map(|request| (request.user.clone(), request.id))
+        .collect()
 }
 
 /// What the beginning of an id leads to.
@@ -150,8 +186,8 @@ pub fn pick(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::properties::{groups, person, policy, request, session};
-    use crate::ledger::{Approval, Identity, Person, Proof};
+    use crate::ledger::properties::{groups, now, person, policy, request, session};
+    use crate::ledger::{Approval, Deadline, Identity, Person, Proof, Stage};
 
     const ALICE: usize = 0;
     const BOB: usize = 1;
@@ -180,6 +216,30 @@ mod tests {
             login: None,
             proof: Proof::Login,
         }
+    }
+
+    #[test]
+    fn logins_go_on_under_the_grant_that_ends_last_and_are_shown_to_whom_that_is() {
+        let live = |n, seconds| {
+            let mut grant = request(n, "alice");
+            let deadline = Deadline::after(&now(0), seconds);
+            let since = 1_000_000;
+            grant.stage = Stage::Active { since, deadline };
+            grant
+        };
+        let mut state = State::default();
+        let (short, long, mut sudo) = (live(1, 60), live(2, 600), live(3, 900));
+        sudo.gives.login = false;
+        let holders =
+            |state: &State, who, at| login_holders(state, &policy(), &caller(who), &now(at));
+        for grant in [short, long.clone(), sudo, request(4, "bob")] {
+            state.requests.insert(grant.id, grant);
+        }
+        let hers = vec![(person(ALICE), long.id)];
+        assert_eq!(holders(&state, ALICE, 0), hers);
+        assert_eq!(holders(&state, CAROL, 0), hers, "who decides");
+        assert_eq!(holders(&state, BOB, 0), []);
+        assert_eq!(holders(&state, ALICE, 600), [], "it is over");
     }
 
     #[test]
