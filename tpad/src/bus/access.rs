@@ -20,12 +20,12 @@ use super::process::Held;
 use super::view;
 use crate::accounts::Account;
 use crate::aside::aside;
-use crate::core::{Core, Error, What};
+use crate::core::{Core, Error};
 use crate::daemon::notify::{self, Outcome};
 use crate::engine::Engine;
 use crate::host::detached::{Detached, detached};
 use crate::host::paths::Paths;
-use crate::ledger::{Asked, Caller, Identity, Refused, Request, Stage, may_ask_for};
+use crate::ledger::{Asked, Caller, Command, Identity, Refused, Request, Stage, may_ask_for};
 use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
 
@@ -73,8 +73,8 @@ impl Access {
     }
 
     /// Does something with a request, waits for the host, and shows what came of it.
-    async fn act(&self, caller: &Caller, id: Id, what: What) -> Result<wire::Request, Refusal> {
-        let request = self.engine.with(|core| core.act(caller, id, what))?;
+    async fn act(&self, caller: &Caller, command: &Command) -> Result<wire::Request, Refusal> {
+        let request = self.engine.with(|core| core.act(caller, command))?;
         self.settled(caller, request.id).await
     }
 
@@ -268,15 +268,12 @@ impl Access {
             duration_s,
             comment,
         } = options;
-        self.act(
-            &caller,
+        let yes = Command::Approve {
             id,
-            What::Approve {
-                duration_s,
-                comment,
-            },
-        )
-        .await
+            duration_s,
+            comment,
+        };
+        self.act(&caller, &yes).await
     }
 
     async fn deny(
@@ -288,7 +285,7 @@ impl Access {
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
         let id = self.engine.with(|core| core.resolve(&caller, id))?;
-        self.act(&caller, id, What::Deny(reason)).await
+        self.act(&caller, &Command::Deny { id, reason }).await
     }
 
     async fn withdraw(
@@ -299,7 +296,7 @@ impl Access {
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
         let id = self.engine.with(|core| core.resolve(&caller, id))?;
-        self.act(&caller, id, What::Withdraw).await
+        self.act(&caller, &Command::Withdraw(id)).await
     }
 
     async fn extend(
@@ -312,8 +309,10 @@ impl Access {
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
         let id = self.engine.with(|core| core.resolve(&caller, id))?;
-        self.act(&caller, id, What::Extend { seconds, reason })
-            .await
+        let asked = self
+            .engine
+            .with(|core| core.extend(&caller, id, seconds, reason))?;
+        self.settled(&caller, asked.id).await
     }
 
     async fn end(
@@ -329,7 +328,10 @@ impl Access {
         } else {
             vec![self.engine.with(|core| core.resolve(&caller, id))?]
         };
-        self.end_each(&caller, &ids, &What::End, "you hold no access")
+        let commands = ids.iter().map(|id| Command::End(*id)).collect();
+        // Whoever ends their own login ends this very call: they hear of it while they can.
+        let waits = !self.engine.with(|core| core.gave_logins(&ids));
+        self.end_each(&caller, commands, waits, "you hold no access")
             .await
     }
 
@@ -342,13 +344,13 @@ impl Access {
     ) -> Result<Vec<wire::Request>, Refusal> {
         let caller = identify(connection, &header).await?;
         let ids = self.to_revoke(&caller, what).await?;
-        self.end_each(
-            &caller,
-            &ids,
-            &What::Revoke(reason),
-            "there is no access to revoke",
-        )
-        .await
+        let revoke = |id| Command::Revoke {
+            id,
+            reason: reason.clone(),
+        };
+        let commands = ids.into_iter().map(revoke).collect();
+        self.end_each(&caller, commands, true, "there is no access to revoke")
+            .await
     }
 
     async fn review(
@@ -360,7 +362,7 @@ impl Access {
     ) -> Result<wire::Request, Refusal> {
         let caller = identify(connection, &header).await?;
         let id = self.engine.with(|core| core.resolve(&caller, id))?;
-        self.act(&caller, id, What::Review(comment)).await
+        self.act(&caller, &Command::Review { id, comment }).await
     }
 
     async fn roles(
@@ -635,30 +637,28 @@ impl Access {
     }
 
     /// Ends several grants. The first refusal is the answer when none could be ended; when some
-    /// could, they are, and the refusal comes after.
+    /// could, they are, and the refusal comes after. `waits` for the host to follow.
     async fn end_each(
         &self,
         caller: &Caller,
-        ids: &[Id],
-        what: &What,
+        commands: Vec<Command>,
+        waits: bool,
         nothing: &str,
     ) -> Result<Vec<wire::Request>, Refusal> {
         let mut refused = None;
         let mut ended = Vec::new();
-        for id in ids {
-            match self.engine.with(|core| core.act(caller, *id, what.clone())) {
+        for command in &commands {
+            match self.engine.with(|core| core.act(caller, command)) {
                 Ok(request) => ended.push(request.id),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        // Whoever ends their own login ends this very call: they hear of it while they can.
-        let own_login = matches!(what, What::End) && self.engine.with(|core| core.gave_logins(ids));
-        if !own_login {
+        if waits {
             self.engine.settle(&self.runtime).await;
         }
         match refused {
             Some(error) => Err(error.into()),
-            None if ids.is_empty() => Err(Refusal::NoChange(format!(
+            None if commands.is_empty() => Err(Refusal::NoChange(format!(
                 "{nothing}\nnext: see what there is: tpactl ls --state active,scheduled,approved"
             ))),
             None => ended

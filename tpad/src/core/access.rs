@@ -13,35 +13,6 @@ use crate::ledger::{
 use crate::store::chain::Head;
 use crate::store::{RequestQuery, Visible};
 
-/// A command about a request that exists.
-#[derive(Debug, Clone)]
-pub enum What {
-    /// See [`Command::Approve`].
-    Approve {
-        /// Seconds, when shorter than asked for.
-        duration_s: Option<u64>,
-        /// A word on it.
-        comment: Option<String>,
-    },
-    /// See [`Command::Deny`].
-    Deny(String),
-    /// See [`Command::Withdraw`].
-    Withdraw,
-    /// See [`Command::End`].
-    End,
-    /// See [`Command::Revoke`].
-    Revoke(String),
-    /// See [`Command::Review`].
-    Review(String),
-    /// See [`Command::Extend`].
-    Extend {
-        /// Seconds more.
-        seconds: u64,
-        /// Why.
-        reason: String,
-    },
-}
-
 impl Core {
     /// Files a request.
     ///
@@ -49,57 +20,42 @@ impl Core {
     /// A refusal, or what kept it from being recorded.
     pub fn ask(&mut self, caller: &Caller, asked: Asked) -> Result<Request> {
         let id = self.fresh_id()?;
-        self.command(caller, &Command::Ask(id, Box::new(asked)), id)
+        self.act(caller, &Command::Ask(id, Box::new(asked)))
     }
 
-    /// Does something with a request. `id` is an id that [`Core::resolve`] gave.
+    /// Files a request for so many seconds more of a grant. `grant` is an id that [`Core::resolve`]
+    /// gave.
     ///
     /// # Errors
     /// A refusal, or what kept it from being recorded.
-    pub fn act(&mut self, caller: &Caller, id: Id, what: What) -> Result<Request> {
-        self.ensure_loaded(id)?;
-        let (command, about) = match what {
-            What::Approve {
-                duration_s,
-                comment,
-            } => (
-                Command::Approve {
-                    id,
-                    duration_s,
-                    comment,
-                },
-                id,
-            ),
-            What::Deny(reason) => (Command::Deny { id, reason }, id),
-            What::Withdraw => (Command::Withdraw(id), id),
-            What::End => (Command::End(id), id),
-            What::Revoke(reason) => (Command::Revoke { id, reason }, id),
-            What::Review(comment) => (Command::Review { id, comment }, id),
-            What::Extend { seconds, reason } => {
-                let fresh = self.fresh_id()?;
-                (
-                    Command::Extend {
-                        id: fresh,
-                        grant: id,
-                        seconds,
-                        reason,
-                    },
-                    fresh,
-                )
-            }
+    pub fn extend(
+        &mut self,
+        caller: &Caller,
+        grant: Id,
+        seconds: u64,
+        reason: String,
+    ) -> Result<Request> {
+        let more = Command::Extend {
+            id: self.fresh_id()?,
+            grant,
+            seconds,
+            reason,
         };
-        if let Some(grant) = self
-            .state
-            .requests
-            .get(&id)
-            .and_then(|request| request.extends)
-        {
-            self.ensure_loaded(grant)?;
-        }
-        self.command(caller, &command, about)
+        self.act(caller, &more)
     }
 
-    fn command(&mut self, caller: &Caller, command: &Command, about: Id) -> Result<Request> {
+    /// Does what a command says. Ids in it are those that [`Core::resolve`] gave.
+    ///
+    /// # Errors
+    /// A refusal, or what kept it from being recorded.
+    pub fn act(&mut self, caller: &Caller, command: &Command) -> Result<Request> {
+        if let Some(id) = command.concerns() {
+            self.ensure_loaded(id)?;
+            let request = self.state.requests.get(&id);
+            if let Some(grant) = request.and_then(|request| request.extends) {
+                self.ensure_loaded(grant)?;
+            }
+        }
         let now = self.tick()?;
         let policy = std::sync::Arc::clone(&self.policy);
         fits_sudo(&self.state, &policy, command, || self.world.is_sudo_rust())?;
@@ -112,8 +68,9 @@ impl Core {
                 return Err(refused.into());
             }
         }
-        let request = self.state.requests.get(&about).cloned();
-        Ok(request.with_context(|| format!("request {about} was recorded and is gone"))?)
+        let id = command.about();
+        let request = self.state.requests.get(&id).cloned();
+        Ok(request.with_context(|| format!("request {id} was recorded and is gone"))?)
     }
 
     /// The request that a person means to do something about: by its id, or by the beginning of

@@ -30,7 +30,6 @@ use crate::plan::NoticeSent;
 use crate::policy::Policy;
 use crate::store::{self, Body, EventQuery, Record, Store};
 
-pub use access::What;
 pub use world::{Boot, World};
 
 /// How long a closed request stays in memory, in seconds: so that the gate can tell people that

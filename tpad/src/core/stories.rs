@@ -8,8 +8,8 @@ use super::pretended::Pretended;
 use super::*;
 use crate::ledger::properties::{groups, person, policy};
 use crate::ledger::{
-    Answer, Arrival, Asked, Caller, Closed, CommandLine, Identity, LookedFor, Person, Place, Proof,
-    Request, Stage,
+    Answer, Arrival, Asked, Caller, Closed, Command, CommandLine, Identity, LookedFor, Person,
+    Place, Proof, Request, Stage,
 };
 use crate::plan::Report;
 
@@ -65,11 +65,12 @@ impl Story {
     }
 
     fn approves(&mut self, who: usize, id: Id) -> Result<Request> {
-        let yes = What::Approve {
+        let yes = Command::Approve {
+            id,
             duration_s: None,
             comment: None,
         };
-        self.core().act(&caller(who), id, yes)
+        self.core().act(&caller(who), &yes)
     }
 
     /// alice has access for so many seconds.
@@ -189,7 +190,7 @@ fn a_full_disk_ends_access_and_gives_none() {
         story.comes_in(person(ALICE)).is_err(),
         "it cannot be recorded"
     );
-    story.core().act(&caller(ALICE), id, What::End).unwrap();
+    story.core().act(&caller(ALICE), &Command::End(id)).unwrap();
     assert_eq!(story.how(id), Some(Closed::Ended));
     story.is_full(false);
     story.core().now().unwrap();
@@ -214,8 +215,9 @@ fn ends_that_are_owed_hold_over_a_restart_and_are_told_once_there_is_room() {
     let ids: Vec<_> = (0..5).map(|_| story.grants(3_600)).collect();
     story.is_full(true);
     for id in &ids {
-        let why = What::Revoke("enough".to_owned());
-        story.core().act(&caller(CAROL), *id, why).unwrap();
+        let (id, reason) = (*id, "enough".to_owned());
+        let revoke = Command::Revoke { id, reason };
+        story.core().act(&caller(CAROL), &revoke).unwrap();
     }
     assert!(!story.comes_in(person(ALICE)).unwrap_or(false));
     story.restart();
@@ -233,7 +235,7 @@ fn an_end_with_no_room_anywhere_takes_effect_and_is_not_called_a_success() {
     let id = story.grants(3_600);
     story.is_full(true);
     story.host.facts().keeps_ends = false;
-    let ended = story.core().act(&caller(ALICE), id, What::End);
+    let ended = story.core().act(&caller(ALICE), &Command::End(id));
     let why = ended.unwrap_err().to_string();
     assert!(why.contains("written down nowhere"), "{why}");
     assert!(!story.comes_in(person(ALICE)).unwrap_or(false));

@@ -10,7 +10,7 @@ use super::pretended::Pretended;
 use super::*;
 use crate::host::boot_file::{self, BootFile};
 use crate::ledger::properties::{policy, request};
-use crate::ledger::{Caller, Closed, Deadline, Identity, Person, Proof, Request, Stage};
+use crate::ledger::{Caller, Closed, Command, Deadline, Identity, Person, Proof, Request, Stage};
 use crate::plan::Report;
 
 /// A host, with tpad or without: all of it pretended but for the files that a restart finds.
@@ -89,8 +89,8 @@ impl Rig {
     }
 
     fn revoke(&self, id: Id) -> Result<Request> {
-        let what = What::Revoke("enough".to_owned());
-        self.core().act(&carol(), id, what)
+        let reason = "enough".to_owned();
+        self.core().act(&carol(), &Command::Revoke { id, reason })
     }
 
     /// The database takes nothing more, or takes it again.
@@ -302,7 +302,7 @@ fn what_was_taken_away_on_a_full_disk_stays_away_after_a_kill_and_is_recorded_as
         proof: Proof::Uid,
         ..carol()
     };
-    rig.core().act(&alice, pending, What::Withdraw).unwrap();
+    rig.core().act(&alice, &Command::Withdraw(pending)).unwrap();
     let at = rig.core().state.newest;
     rig.start().unwrap();
     assert_eq!(rig.how(id), Some(Closed::Revoked));

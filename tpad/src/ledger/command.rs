@@ -59,6 +59,33 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The request that there is after it.
+    #[must_use]
+    pub fn about(&self) -> Id {
+        match self {
+            Self::Ask(id, _)
+            | Self::Extend { id, .. }
+            | Self::Approve { id, .. }
+            | Self::Deny { id, .. }
+            | Self::Withdraw(id)
+            | Self::End(id)
+            | Self::Revoke { id, .. }
+            | Self::Review { id, .. } => *id,
+        }
+    }
+
+    /// The request that it needs to be there before.
+    #[must_use]
+    pub fn concerns(&self) -> Option<Id> {
+        match self {
+            Self::Ask(..) => None,
+            Self::Extend { grant, .. } => Some(*grant),
+            _ => Some(self.about()),
+        }
+    }
+}
+
 /// What a new request says.
 #[derive(Debug, Clone)]
 pub struct Asked {
