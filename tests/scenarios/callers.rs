@@ -59,7 +59,7 @@ fn made(host: &Host, owner: &str, about: About) -> Result<String> {
 
 /// How many events there are, but for those that tell of a refusal.
 fn events(host: &Host) -> Result<String> {
-    let count = host.root("tpactl log | grep -vc ' decision-refused '");
+    let count = host.root("tpactl log | grep -vcE ' (decision|statement)-refused '");
     Ok(count.ok()?.to_owned())
 }
 
@@ -96,6 +96,7 @@ impl Watched<'_> {
             Some("NotPermitted" | "UnknownId" | bus::DENIED) if !may => {}
             // Root needs no grant, and gets none.
             Some("Invalid") if who == "root" && method == "CreateRequest" => {}
+            Some("Invalid") if method == "Submit" => {}
             _ if may => bail!("an answer was expected of {said}"),
             _ => bail!("a refusal was expected of {said}"),
         }

@@ -37,6 +37,7 @@ mod package;
 mod packed;
 mod request;
 mod security_page;
+mod signed;
 mod stack;
 mod sudo;
 mod targets;

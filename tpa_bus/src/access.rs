@@ -20,6 +20,10 @@ pub struct Approval {
     pub at: i64,
     /// What they said about it.
     pub comment: Option<String>,
+    /// How they proved who they are: `session`, `key`, `touch` or `pin`.
+    pub proof: Option<String>,
+    /// The SSH key that proved it, as `SHA256:…`.
+    pub key: Option<String>,
 }
 
 /// Something that a role gives beyond what it seems to.
@@ -109,6 +113,10 @@ pub struct Request {
     pub rules_rejected: Option<String>,
     /// Whether the caller of the method may decide this request now.
     pub reviewable: Option<bool>,
+    /// How an approver proves who they are: `session`, `key`, `touch` or `pin`.
+    pub proof: Option<String>,
+    /// What a signed decision says that it is about: a SHA-256 in hexadecimal.
+    pub digest: Option<String>,
 }
 
 /// What someone asks for.
@@ -139,6 +147,25 @@ pub struct ApproveOptions {
     pub duration_s: Option<u64>,
     /// A word on it.
     pub comment: Option<String>,
+}
+
+/// What came of a signed statement: what it says itself, and how the request stands. Whoever brought
+/// it need not be allowed to see more.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Submission {
+    /// The request: for more time, the one that asks for it.
+    pub id: String,
+    /// How it stands, as in [`Request::state`].
+    pub state: String,
+    /// What was said.
+    pub verb: String,
+    /// Who said it.
+    pub by: String,
+    /// The SHA-256 of the statement's bytes, in hexadecimal.
+    pub statement: String,
+    /// When access ends, where it is on.
+    pub not_after: Option<i64>,
 }
 
 /// Which grants to revoke. Exactly one of the three is set.
@@ -283,6 +310,20 @@ pub struct Event {
     pub line: String,
 }
 
+/// A signed statement that brought an event about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Evidence {
+    /// The event's place in the chain.
+    pub seq: u64,
+    /// The SHA-256 of the statement's bytes that the event names, in hexadecimal.
+    pub statement: String,
+    /// Who the event says did it.
+    pub by: String,
+    /// The statement with its signature.
+    pub text: String,
+}
+
 /// What a walk along a piece of the audit chain found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "a{sv}")]
@@ -382,6 +423,8 @@ pub trait Access {
     fn revoke(&self, what: &RevokeWhat, reason: &str) -> zbus::Result<Vec<Request>>;
     /// Closes the review that a break-glass grant waits for.
     fn review(&self, id: &str, comment: &str) -> zbus::Result<Request>;
+    /// Hands over one signed statement; anybody may.
+    fn submit(&self, text: &str) -> zbus::Result<Submission>;
     /// The roles that the caller may ask for.
     fn roles(&self) -> zbus::Result<Vec<Role>>;
     /// The live and scheduled grants of the caller, or of `user` when that is not empty.
@@ -393,6 +436,9 @@ pub trait Access {
     /// Walks the next piece of the audit chain, behind the event `after` (0: from its beginning);
     /// for root and the group `tpa-audit`.
     fn verify(&self, after: u64) -> zbus::Result<Verification>;
+    /// The signed statements that the trail keeps, the next few behind the event `after` (0: from its
+    /// beginning); for root and the group `tpa-audit`.
+    fn statements(&self, after: u64) -> zbus::Result<Vec<Evidence>>;
     /// Tells the log of these events once more, by their sequence numbers: what a log daemon
     /// missed; for root.
     fn resend_events(&self, events: &[u64]) -> zbus::Result<()>;

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accept;
+mod draft;
 pub mod paper;
 pub mod signers;
 pub mod sshsig;

@@ -124,6 +124,16 @@ impl Signers {
             .filter(|signer| signer.key == *key)
     }
 
+    /// Whether a public key, as a line of OpenSSH's, signs as this person at this time, in seconds
+    /// since 1970.
+    #[must_use]
+    pub fn knows(&self, public: &str, person: &str, at: i64) -> bool {
+        PublicKey::from_openssh(public).is_ok_and(|key| {
+            let mut lines = self.with_key(key.key_data()).filter(|line| !line.authority);
+            lines.any(|line| line.vouches_for(person, at))
+        })
+    }
+
     /// All lines, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Signer> {
         self.lines.iter()

@@ -148,7 +148,9 @@ impl Digest {
         &self.0
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads what is written so, and in no other way.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 64 && text.bytes().all(lower_hex)).then(|| Self(text.to_owned()))
     }

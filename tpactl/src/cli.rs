@@ -57,6 +57,8 @@ pub enum Verb {
     Revoke(verbs::revoke::Args),
     /// Decide on what waits for me; close the review of a break-glass grant
     Review(verbs::review::Args),
+    /// Hand signed statements to this host
+    Submit(verbs::submit::Args),
     /// What access do I hold, until when
     Status(verbs::status::Args),
     /// Wait for a request to be decided, for its access to begin or to end
@@ -164,6 +166,9 @@ mod tests {
             "tpactl request web-ops --for 1h --reason because --wait=10",
             "tpactl approve --comment ok",
             "tpactl approve --for 1h",
+            "tpactl approve 7H2K --on web-01",
+            "tpactl request web-ops --reason because --as bob",
+            "tpactl submit",
             "tpactl review 7H2K",
             "tpactl review --comment fine",
             "tpactl deny 7H2KM4QX",
@@ -209,6 +214,12 @@ mod tests {
             "tpactl revoke --user bob --reason gone --yes",
             "tpactl revoke --all --reason fire --yes --json",
             "tpactl review 7H2K --comment fine",
+            "tpactl submit - --json",
+            "tpactl request web-ops --for 1h --reason because --on web-01,web-02 --export -",
+            "tpactl approve paper --export - --as carol --key id_ed25519 --yes",
+            "tpactl approve 7H2K --key id_ed25519_sk --yes",
+            "tpactl deny paper --reason no --export out --on web-01",
+            "tpactl end 7H2KM4QX --on web-01 --export -",
             "tpactl status --user bob",
             "tpactl wait 7H2K --for approved --timeout 10m",
             "tpactl sessions 7H2K --json",

@@ -135,6 +135,7 @@ pub struct Request<'a> {
     rules_rejected: Option<&'a str>,
     role_gone: bool,
     reviewable: Option<bool>,
+    proof: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -143,6 +144,8 @@ struct Approval<'a> {
     uid: u32,
     at: Time,
     comment: Option<&'a str>,
+    proof: Option<&'a str>,
+    key: Option<&'a str>,
 }
 
 /// What a role gives beyond what it seems to.
@@ -176,6 +179,8 @@ impl View for access::Request {
             uid: approval.uid,
             at: Time(approval.at),
             comment: approval.comment.as_deref(),
+            proof: approval.proof.as_deref(),
+            key: approval.key.as_deref(),
         });
         Request {
             id: &self.id,
@@ -212,6 +217,7 @@ impl View for access::Request {
             rules_rejected: self.rules_rejected.as_deref(),
             role_gone: self.role_gone.unwrap_or(false),
             reviewable: self.reviewable,
+            proof: self.proof.as_deref(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod completion;
 mod context;
 mod csv;
 mod doctor;
+mod export;
 mod fail;
 mod form;
 mod goal;
@@ -22,6 +23,7 @@ mod recordings;
 mod sample;
 mod say;
 mod screen;
+mod signing;
 mod socket;
 mod trail;
 mod verbs;
@@ -92,6 +94,7 @@ async fn run(verb: Verb, context: &Context) -> Result<Exit, Fail> {
         Verb::End(args) => verbs::end::run(args, context).await,
         Verb::Revoke(args) => verbs::revoke::run(args, context).await,
         Verb::Review(args) => verbs::review::run(args, context).await,
+        Verb::Submit(args) => verbs::submit::run(args, context).await,
         Verb::Status(args) => verbs::status::run(args, context).await,
         Verb::Wait(args) => verbs::wait::run(args, context).await,
         Verb::Sessions(args) => verbs::sessions::run(args, context).await,

@@ -59,6 +59,8 @@ pub fn active() -> Request {
             uid: 1003,
             at: NOW - 60,
             comment: Some("go".into()),
+            proof: Some("session".into()),
+            key: None,
         }],
         approvers: vec!["@oncall".into(), "carol".into()],
         decided_by: Some("carol".into()),

@@ -195,6 +195,8 @@ fn story(number: u64, at: i64, now: &Now) -> Vec<Envelope> {
         by: carol,
         at: at + 60,
         comment: None,
+        proof: None,
+        key: None,
     };
     let events = [
         Event::RequestCreated(Box::new(request(id, user, at))),
@@ -248,6 +250,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
     };
     Request {
         requested_login: None,
+        digest: None,
         id,
         requested_by: user.clone(),
         user,

@@ -50,7 +50,7 @@ pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 26] = [
+pub const ACCESS: [Row; 28] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -74,6 +74,9 @@ pub const ACCESS: [Row; 26] = [
     ("Log", "'a{sv}' 0", Nothing, &["heidi", "root"], NOBODY),
     ("Verify", "t 0", Nothing, &["heidi", "root"], NOBODY),
     ("Subscribe", "", Nothing, ALL, NOBODY),
+    // Anybody may hand over what somebody has signed, and this is nothing that anybody did.
+    ("Submit", "s 'no statement'", Nothing, NOBODY, NOBODY),
+    ("Statements", "t 0", Nothing, &["heidi", "root"], NOBODY),
     ("ResendEvents", "at 1 1", Nothing, &["root"], NOBODY),
     ("TestNotices", "s ''", Nothing, &["root"], NOBODY),
     ("Reload", "", Nothing, &["root"], NOBODY),

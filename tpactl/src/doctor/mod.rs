@@ -18,6 +18,7 @@ mod recording;
 mod root_groups;
 mod rules;
 mod services;
+mod signers;
 mod sshd;
 mod stack;
 mod sudoers;
@@ -222,6 +223,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         fail2ban::examine,
         asking::examine,
         accounts::examine,
+        signers::examine,
         linger::examine,
         recording::examine,
         synchronised::examine,

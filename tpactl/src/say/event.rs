@@ -20,12 +20,15 @@ pub fn line(event: &Event) -> String {
 }
 
 /// What a report tells about an event: who, where, what, how many.
-const TOLD: [&str; 19] = [
+const TOLD: [&str; 22] = [
     "unusual",
     "of",
     "count",
     "user",
     "actor",
+    "proof",
+    "key",
+    "signer",
     "service",
     "tty",
     "rhost",
@@ -48,6 +51,10 @@ pub fn told(event: &Event, clock: &Clock) -> String {
         .iter()
         .filter_map(|key| {
             let value = event.fields.get(*key).filter(|value| !value.is_empty())?;
+            // A login is how nearly everything is said.
+            if *key == "proof" && value == "session" {
+                return None;
+            }
             Some(format!("{} {}", key.replace('_', " "), clean(value)))
         })
         .collect();

@@ -126,8 +126,20 @@ fn approved(approval: &Approval, at: impl Fn(i64) -> String) -> String {
         .comment
         .as_ref()
         .map(|comment| format!(": {}", clean(comment)));
+    let proof = match approval.proof.as_deref() {
+        None | Some("session") => None,
+        Some("touch") => Some("touched"),
+        Some("pin") => Some("touched, PIN or finger"),
+        Some(_) => Some("signed"),
+    };
+    let key = approval.key.as_deref().map(clean).unwrap_or_default();
+    let proof = proof.map(|proof| format!(" ({proof}, {key})"));
     let (by, when) = (clean(&approval.by), at(approval.at));
-    format!("{by}, {when}{}", comment.unwrap_or_default())
+    format!(
+        "{by}, {when}{}{}",
+        proof.unwrap_or_default(),
+        comment.unwrap_or_default()
+    )
 }
 
 fn session(session: &Session, at: impl Fn(i64) -> String) -> String {

@@ -108,9 +108,9 @@ fn tsid(line: &str) -> Option<&str> {
 
 /// Codes of the events that an auditor wants to see, whatever else happened: refused decisions
 /// and logins, removals that failed, break-glass, exempt logins, clock jumps, broken chains, drift.
-pub const EXCEPTIONS: [&str; 9] = [
-    "TPA1005", "TPA2005", "TPA3001", "TPA4000", "TPA4002", "TPA5004", "TPA5005", "TPA5006",
-    "TPA5008",
+pub const EXCEPTIONS: [&str; 10] = [
+    "TPA1005", "TPA1007", "TPA2005", "TPA3001", "TPA4000", "TPA4002", "TPA5004", "TPA5005",
+    "TPA5006", "TPA5008",
 ];
 
 /// What the table that follows is of: the host, the time that it covers, and when it was made.

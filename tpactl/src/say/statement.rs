@@ -1,5 +1,6 @@
 //! What a signed statement says, and what its signature proves.
 
+use tpa_bus::access::Submission;
 use tpa_statement::accept::{AHEAD_MAX_S, Accepted, Proof};
 use tpa_statement::sshsig::Presence;
 use tpa_statement::statement::{Says, Statement};
@@ -43,6 +44,59 @@ pub fn lines(accepted: &Accepted, host: &str, clock: &Clock) -> Vec<String> {
     say("this host", this_host(statement, host));
     say("now", now(statement, clock));
     lines
+}
+
+/// The request that somebody is to decide on, from its own bytes.
+pub fn to_decide(statement: &Statement, key: &str, clock: &Clock) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |label: &str, value: String| lines.extend(field(label, [value]));
+    say("id", statement.id.to_string());
+    say("verb", statement.says.verb().to_owned());
+    say("by", clean(&statement.by));
+    say("hosts", all_hosts(statement));
+    for (label, value) in words(&statement.says, clock) {
+        say(label, value);
+    }
+    say("signed", dated(statement.at, clock));
+    say("expires", dated(statement.expires, clock));
+    say("key", format!("{}, which each host checks", clean(key)));
+    lines
+}
+
+/// Lines for people, above the blocks of a text.
+pub fn headline(statement: &Statement, clock: &Clock) -> Vec<String> {
+    let (by, verb) = (clean(&statement.by), statement.says.verb());
+    let what = match &statement.says {
+        Says::Request(request) => format!(" for {}", clean(&request.role)),
+        _ => String::new(),
+    };
+    vec![
+        format!("TPA statement: {by} says {verb} {}{what}", statement.id),
+        format!("for {}", hosts(statement)),
+        format!("until {}", dated(statement.expires, clock)),
+        "to hand it over: tpactl submit FILE".to_owned(),
+    ]
+}
+
+/// What came of one that was submitted.
+pub fn taken(submission: &Submission, clock: &Clock) -> String {
+    let until = submission
+        .not_after
+        .map(|at| format!(" until {}", dated(at, clock)));
+    format!(
+        "{} said {}: {} is {}{}",
+        clean(&submission.by),
+        clean(&submission.verb),
+        super::id(&submission.id),
+        clean(&submission.state),
+        until.unwrap_or_default()
+    )
+}
+
+/// Whoever decides reads every name: what is signed is for all of them.
+fn all_hosts(statement: &Statement) -> String {
+    let names: Vec<_> = statement.hosts.iter().map(|name| clean(name)).collect();
+    names.join(", ")
 }
 
 fn hosts(statement: &Statement) -> String {

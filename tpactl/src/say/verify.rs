@@ -2,6 +2,7 @@
 
 use super::{clean, count};
 use crate::logs::compare::{Chain, Findings, Oddities};
+use crate::verbs::verify::Evidence;
 
 /// The chain is whole.
 pub fn whole(chain: &Chain) -> String {
@@ -15,6 +16,24 @@ pub fn whole(chain: &Chain) -> String {
         count(chain.hashes.len(), "event"),
         clean(head)
     )
+}
+
+/// The signatures in it.
+pub fn signed(evidence: &Evidence) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} in the trail: {} by a key that the signers file names",
+        count(evidence.signed, "signed statement"),
+        evidence.vouched
+    )];
+    if evidence.unlisted > 0 {
+        lines.push(format!(
+            "  {} signed well, by a key that it does not name, or that cannot be looked up here",
+            evidence.unlisted
+        ));
+    }
+    let bad = evidence.bad.iter();
+    lines.extend(bad.map(|bad| format!("  event {}: {}", bad.seq, clean(&bad.problem))));
+    lines
 }
 
 /// The log beside the chain.

@@ -1,11 +1,13 @@
 //! `tpactl end`: ends one's own access now.
 
 use tpa_bus::access::Request;
+use tpa_statement::statement::Says;
 
 use super::confirm;
 use crate::cli::Change;
 use crate::completion;
 use crate::context::Context;
+use crate::export::{Export, Key};
 use crate::fail::{Exit, Fail};
 use crate::say;
 
@@ -22,11 +24,25 @@ pub struct Args {
     #[arg(add = completion::my_held())]
     id: Option<String>,
     #[command(flatten)]
+    key: Key,
+    #[command(flatten)]
+    export: Export,
+    #[command(flatten)]
     change: Change,
 }
 
 /// Ends one grant, or all after asking.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    if let Some(order) = args.export.order(&args.key)? {
+        let id = args.id.as_deref().ok_or_else(|| {
+            Fail::new(
+                Exit::Usage,
+                "a signed end names its grant",
+                "name it: tpactl end ID --on HOST --export FILE",
+            )
+        })?;
+        return order.about(id, Says::End, context);
+    }
     match &args.id {
         Some(id) => one(id, &args, context).await,
         None => all(&args, context).await,

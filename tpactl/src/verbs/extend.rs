@@ -1,11 +1,13 @@
 //! `tpactl extend`: asks for more time on a live grant.
 
 use tpa_bus::span::Span;
+use tpa_statement::statement::Says;
 
 use super::request::Waiting;
 use crate::cli::Change;
 use crate::completion;
 use crate::context::Context;
+use crate::export::{Export, Key};
 use crate::fail::{Exit, Fail};
 use crate::goal::Goal;
 use crate::waiting::Wait;
@@ -32,11 +34,25 @@ pub struct Args {
     #[command(flatten)]
     waiting: Waiting,
     #[command(flatten)]
+    key: Key,
+    #[command(flatten)]
+    export: Export,
+    #[command(flatten)]
     change: Change,
 }
 
 /// Files the extension, which is a request of its own and waited for like one.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    if let Some(order) = args.export.order(&args.key)? {
+        return order.about(
+            &args.id,
+            Says::Extend {
+                duration_s: args.length.as_secs(),
+                reason: args.reason.clone(),
+            },
+            context,
+        );
+    }
     let client = context.client().await?;
     let id = client.full_id(&args.id).await?;
     let extend = client

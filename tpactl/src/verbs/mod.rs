@@ -21,6 +21,7 @@ pub mod roles;
 pub mod sessions;
 pub mod show;
 pub mod status;
+pub mod submit;
 pub mod verify;
 pub mod version;
 pub mod wait;

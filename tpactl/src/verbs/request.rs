@@ -4,11 +4,13 @@ pub mod draft;
 
 use tpa_bus::access::{NewRequest, Request, Role};
 use tpa_bus::span::{ParseSpanError, Span};
+use tpa_statement::statement::{self, Says};
 
 use crate::bus::Client;
 use crate::cli::Change;
 use crate::clock::Clock;
 use crate::context::Context;
+use crate::export::{Export, Key};
 use crate::fail::{Exit, Fail};
 use crate::form::Form;
 use crate::goal::Goal;
@@ -25,7 +27,8 @@ Examples:
   tpactl request web-ops --for 2h --reason \"Restart nginx\" --ticket OPS-4821
   tpactl request web-ops --until 17:30 --reason \"Restart nginx\" --wait=10m
   tpactl request db-admin --at 22:00 --for 1h --reason \"Migration\" --no-wait
-  tpactl request web-ops --for 1h --reason \"On call tonight\" --user bob --json";
+  tpactl request web-ops --for 1h --reason \"On call tonight\" --user bob --json
+  tpactl request web-ops --for 1h --reason \"Restart nginx\" --on web-01 --export request.txt";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
@@ -41,6 +44,10 @@ pub struct Args {
     user: Option<String>,
     #[command(flatten)]
     waiting: Waiting,
+    #[command(flatten)]
+    key: Key,
+    #[command(flatten)]
+    export: Export,
     #[command(flatten)]
     change: Change,
 }
@@ -155,6 +162,9 @@ async fn ask_for_the_rest(args: Args, client: &Client, context: &Context) -> Res
 
 /// Files the request and, where wanted, waits for its decision.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    if args.export.order(&args.key)?.is_some() {
+        return export(args, context);
+    }
     let form = args.change.form();
     let wait_limit = args.waiting.wait_limit(context.screen.watched);
     let (client, new) = if args.may_ask(&context.screen) {
@@ -176,6 +186,34 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let request = file(&new, &client).await?;
     wait.until(Goal::Approved, request, &client, context, form)
         .await
+}
+
+/// Signs the request. What the role says of it, the host says.
+fn export(mut args: Args, context: &Context) -> Result<Exit, Fail> {
+    let (key, export) = (
+        std::mem::take(&mut args.key),
+        std::mem::take(&mut args.export),
+    );
+    let new = new_request(args, &context.clock)?;
+    if new.user.is_some() {
+        return Err(Fail::new(
+            Exit::Usage,
+            "a signed request is for whoever signs it",
+            "leave --user out, and have them sign it",
+        ));
+    }
+    let says = Says::Request(statement::Request {
+        role: new.role,
+        duration_s: new.duration_s,
+        until: new.until,
+        start: new.at,
+        reason: new.reason,
+        ticket: new.ticket,
+    });
+    match export.order(&key)? {
+        Some(order) => order.request(says, context),
+        None => Ok(Exit::Done),
+    }
 }
 
 /// Files it. A role that is not there may be one that was misspelt.

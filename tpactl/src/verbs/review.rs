@@ -1,9 +1,12 @@
 //! `tpactl review`: closes the review that a break-glass grant waits for; without an id, lets the
 //! person decide on everything that waits for them.
 
+use tpa_statement::statement::Says;
+
 use crate::cli::Change;
 use crate::completion;
 use crate::context::Context;
+use crate::export::{Export, Key};
 use crate::fail::{Exit, Fail};
 use crate::picker;
 
@@ -23,6 +26,10 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", requires = "id", alias = "reason")]
     comment: Option<String>,
     #[command(flatten)]
+    key: Key,
+    #[command(flatten)]
+    export: Export,
+    #[command(flatten)]
     change: Change,
 }
 
@@ -31,6 +38,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let (Some(id), Some(comment)) = (args.id, args.comment) else {
         return picker::run("review", args.change.form(), context).await;
     };
+    if let Some(order) = args.export.order(&args.key)? {
+        return order.about(&id, Says::Review { comment }, context);
+    }
     let client = context.client().await?;
     let id = client.full_id(&id).await?;
     let request = client.ask(client.access.review(&id, &comment)).await?;

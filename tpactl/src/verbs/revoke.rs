@@ -2,12 +2,14 @@
 
 use tpa_bus::access::{Filter, Request, RevokeWhat};
 use tpa_bus::state::HELD;
+use tpa_statement::statement::Says;
 
 use super::confirm;
 use crate::bus::Client;
 use crate::cli::Change;
 use crate::completion;
 use crate::context::Context;
+use crate::export::{Export, Key};
 use crate::fail::{Exit, Fail};
 use crate::say;
 
@@ -35,11 +37,26 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", alias = "comment")]
     reason: String,
     #[command(flatten)]
+    key: Key,
+    #[command(flatten)]
+    export: Export,
+    #[command(flatten)]
     change: Change,
 }
 
 /// Shows what would end, asks, revokes.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
+    if let Some(order) = args.export.order(&args.key)? {
+        let [id] = args.ids.as_slice() else {
+            return Err(Fail::new(
+                Exit::Usage,
+                "a signed revocation names one grant",
+                "name it: tpactl revoke ID --reason TEXT --on HOST --export FILE",
+            ));
+        };
+        let reason = args.reason.clone();
+        return order.about(id, Says::Revoke { reason }, context);
+    }
     context.screen.consent_possible(args.change.yes, "revoke")?;
     let client = context.client().await?;
     let mut ids = Vec::new();

@@ -1,6 +1,9 @@
 //! `tpactl verify`: walks the audit chain, and compares it with the log; or checks a signed statement.
 
+mod evidence;
 mod statement;
+pub use evidence::Evidence;
+pub use statement::{SIGNERS, SIGNERS_MAX};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +77,7 @@ struct Verification<'a> {
     head: Option<&'a str>,
     first_break: Option<u64>,
     problem: Option<&'a str>,
+    statements: Option<&'a Evidence>,
     log: Option<Log<'a>>,
 }
 
@@ -102,6 +106,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         Source::None => None,
         _ => Some(compare(&chain, &source, &client).await?),
     };
+    let evidence = evidence::examine(&client).await?;
     let name = source.name();
     if args.format.is_json() {
         let log = findings.as_ref().map(|findings| Log {
@@ -118,12 +123,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             head: chain.hashes.last().map(String::as_str),
             first_break: broken.as_ref().map(|(seq, _)| *seq),
             problem: broken.as_ref().map(|(_, problem)| problem.as_str()),
+            statements: evidence.as_ref(),
             log,
         };
         context.screen.data(&json::kind("Verification", body))?;
     } else {
         if broken.is_none() {
             context.screen.data(&say::verify::whole(&chain))?;
+        }
+        if let Some(evidence) = evidence.as_ref().filter(|evidence| evidence.signed > 0) {
+            context.lines(say::verify::signed(evidence))?;
         }
         if let Some(findings) = &findings {
             context.lines(say::verify::log(&name, findings))?;
@@ -134,6 +143,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             Exit::Unverified,
             format!("the audit chain is broken at event {seq}: {problem}"),
             "keep /var/lib/tpa as it is and compare with the log that left this host",
+        ));
+    }
+    if let Some(bad) = evidence.as_ref().and_then(|evidence| evidence.bad.first()) {
+        return Err(Fail::new(
+            Exit::Unverified,
+            format!(
+                "a signature in the trail does not hold, at event {}: {}",
+                bad.seq, bad.problem
+            ),
+            "keep /var/lib/tpa as it is: see what the event says with tpactl log",
         ));
     }
     if let Some(findings) = findings.as_ref().filter(|_| args.resend) {

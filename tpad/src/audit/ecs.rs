@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 72] = [
+const FIELDS: [(&str, &str); 74] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -19,6 +19,8 @@ const FIELDS: [(&str, &str); 72] = [
     ("proof", "tpa.proof"),
     ("key", "tpa.key"),
     ("touched", "tpa.touched"),
+    ("statement", "tpa.statement"),
+    ("signer", "tpa.signer"),
     ("rhost", "source.address"),
     ("tty", "process.tty.name"),
     ("pid", "process.pid"),

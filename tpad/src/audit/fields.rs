@@ -98,6 +98,7 @@ fn of_proof(fields: &mut Fields, proof: Option<&Proof>) {
         fields.add("key", &key.fingerprint);
         fields.add("touched", key.touched);
     }
+    fields.maybe("statement", proof.said().map(|said| &said.digest));
 }
 
 fn outcome(event: &Event) -> &'static str {
@@ -107,6 +108,7 @@ fn outcome(event: &Event) -> &'static str {
         | Event::LoginDenied { .. }
         | Event::DecisionRefused { .. }
         | Event::NoticeFailed { .. }
+        | Event::StatementRefused { .. }
         | Event::RemovalFailed { .. }
         | Event::PolicyRejected { .. }
         | Event::ChainBroken { .. } => "failure",
@@ -148,6 +150,22 @@ fn of_request(fields: &mut Fields, request: &Request, approvers: &[Who]) {
     fields.maybe("extends", request.extends.map(|id| id.as_str().to_owned()));
 }
 
+fn of_refused_statement(fields: &mut Fields, event: &Event) {
+    let Event::StatementRefused {
+        statement,
+        by,
+        why,
+        problem,
+    } = event
+    else {
+        return;
+    };
+    fields.add("statement", statement);
+    fields.maybe("signer", by.as_ref());
+    fields.add("why", why);
+    fields.add("problem", problem);
+}
+
 fn of_event(fields: &mut Fields, event: &Event) {
     match event {
         Event::RequestCreated(request) => {
@@ -168,6 +186,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("decision", decision);
             fields.add("why", why);
         }
+        Event::StatementRefused { .. } => of_refused_statement(fields, event),
         Event::GrantExtended { by_request, .. } => fields.add("by_request", by_request.as_str()),
         Event::RemovalFailed {
             killed,

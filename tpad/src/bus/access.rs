@@ -17,6 +17,7 @@ use super::caller::named;
 use super::claims::Claims;
 use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
+use super::statement::Statements;
 use super::view;
 use crate::accounts::Account;
 use crate::aside::aside;
@@ -52,6 +53,8 @@ pub struct Access {
     pub line: Line,
     /// Who is told of what happens.
     pub listeners: Arc<Listeners>,
+    /// What all who bring statements share.
+    pub statements: Arc<Statements>,
 }
 
 /// How calls come.
@@ -84,7 +87,7 @@ impl Access {
     }
 
     /// The account of somebody who is named.
-    async fn account(&self, name: &str) -> Result<Account, Refusal> {
+    pub(super) async fn account(&self, name: &str) -> Result<Account, Refusal> {
         let shown = tpa_bus::text::one_line(name, 40);
         let refused = |why: String| Refusal::from(Error::Refused(Refused::user(why)));
         if name.len() > NAME_MAX {
@@ -365,6 +368,16 @@ impl Access {
         self.act(&caller, &Command::Review { id, comment }).await
     }
 
+    async fn submit(
+        &self,
+        text: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Submission, Refusal> {
+        let carrier = identify(connection, &header).await?;
+        self.submit_text(&carrier, text).await
+    }
+
     async fn roles(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -463,6 +476,17 @@ impl Access {
             first_break,
             problem,
         })
+    }
+
+    async fn statements(
+        &self,
+        after: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<wire::Evidence>, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let found = self.engine.evidence(&caller, after).await?;
+        Ok(found.into_iter().map(view::evidence).collect())
     }
 
     async fn resend_events(

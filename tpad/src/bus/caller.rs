@@ -23,7 +23,7 @@ use super::process;
 use crate::accounts::{Account, LocalFiles};
 use crate::core::{Core, Error};
 use crate::engine::Engine;
-use crate::ledger::{Caller, Identity, Peer, Process, Standing, caller};
+use crate::ledger::{Caller, Identity, Peer, Process, Proof, Standing, caller};
 use crate::{shadow, sys};
 
 /// How long the name service may take over who is calling.
@@ -151,6 +151,20 @@ async fn known(access: &Access, peer: &Peer) -> Known {
 async fn account(engine: &Engine, access: &Access, uid: u32) -> anyhow::Result<Option<Account>> {
     let account = engine.accounts.by_uid(&access.runtime, uid, NAMES).await;
     account.map_err(|why| anyhow!("{why}"))
+}
+
+/// The person of an account, who has proven by a key that it is them. There is no process and no
+/// login behind it: what takes away is the account itself, as ever.
+pub(super) fn by_key(engine: &Engine, account: Account, proof: Proof) -> Caller {
+    let now = engine.with(Core::now);
+    let today = now.map_or(i64::MAX, |now| now.wall_s) / DAY_S;
+    let identity = of(account, &engine.accounts.files(), today);
+    Caller {
+        uid: identity.person.uid,
+        identity,
+        login: None,
+        proof,
+    }
 }
 
 /// The person of an account: with all names of this host that are theirs, too.

@@ -15,10 +15,12 @@ pub mod known_peer;
 pub mod limit;
 pub mod listeners;
 pub mod process;
+mod rate;
 mod seats;
 pub mod serve;
 mod share;
 pub mod socket;
+mod statement;
 mod view;
 mod waiting;
 mod words;
@@ -101,6 +103,7 @@ mod tests {
             runtime: runtime.clone(),
             line: access::Line::Bus(claims::Claims::new(8)),
             listeners: Arc::default(),
+            statements: Arc::default(),
         };
         let gate = gate::Gate {
             engine,

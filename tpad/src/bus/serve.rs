@@ -187,6 +187,7 @@ async fn answer_root(
         runtime: runtime.clone(),
         line: Line::Socket(process),
         listeners: Arc::default(),
+        statements: Arc::default(),
     };
     serve(&runtime, access, stream).await
 }
@@ -305,6 +306,7 @@ async fn connect(
         runtime: runtime.clone(),
         line: Line::Bus(claims.clone()),
         listeners: Arc::clone(listeners),
+        statements: Arc::default(),
     };
     let gate = Gate {
         engine: Arc::clone(engine),

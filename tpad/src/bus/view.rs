@@ -10,7 +10,7 @@ use crate::audit::line;
 use crate::clock::Now;
 use crate::core::Core;
 use crate::host::detached::Detached;
-use crate::ledger::{Approval, Caller, Closed, Person, Request, Session, Stage};
+use crate::ledger::{Approval, Caller, Closed, Envelope, Person, Request, Session, Stage};
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
 
@@ -68,6 +68,8 @@ fn row(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Requ
         rules_rejected: core.rules_rejected(request.id),
         review_due: Some(request.awaits_review()),
         reviewable: Some(core.is_reviewable(caller, request, now)),
+        proof: role.map(|role| role.proof.word().to_owned()),
+        digest: Some(request.digest()),
         ..wire::Request::default()
     };
     stage(&mut out, request, now);
@@ -164,6 +166,8 @@ fn approval(approval: &Approval) -> wire::Approval {
         uid: approval.by.uid,
         at: approval.at,
         comment: approval.comment.clone(),
+        proof: approval.proof.map(|proof| proof.word().to_owned()),
+        key: approval.key.clone(),
     }
 }
 
@@ -247,6 +251,17 @@ pub(super) fn event(record: &Record, format: AuditFormat) -> wire::Event {
         hash: record.hash.clone(),
         fields,
         line: line::render(record, format),
+    }
+}
+
+/// A signed statement that the trail keeps.
+pub(super) fn evidence((seq, envelope): (u64, Envelope)) -> wire::Evidence {
+    let said = envelope.said();
+    wire::Evidence {
+        seq,
+        statement: said.map(|said| said.digest.clone()).unwrap_or_default(),
+        text: said.and_then(|said| said.paper.clone()).unwrap_or_default(),
+        by: envelope.actor.map(|actor| actor.name).unwrap_or_default(),
     }
 }
 

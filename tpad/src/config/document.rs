@@ -154,11 +154,11 @@ impl<'d, 't> Section<'d, 't> {
         self.text_of(value, "must be text in quotes")
     }
 
-    /// Which of two words stands there; the default when none or another does.
-    pub(super) fn either<T: Copy + Default>(
+    /// Which of these words stands there; the default when none or another does.
+    pub(super) fn one_of<T: Copy + Default, const N: usize>(
         &mut self,
         key: &'static str,
-        words: [(&str, T); 2],
+        words: [(&str, T); N],
     ) -> T {
         let Some(given) = self.string(key) else {
             return T::default();
@@ -166,8 +166,11 @@ impl<'d, 't> Section<'d, 't> {
         if let Some((_, meant)) = words.iter().find(|(word, _)| word == given.get_ref()) {
             return *meant;
         }
-        let [(one, _), (other, _)] = words;
-        let message = format!("must be \"{one}\" or \"{other}\"");
+        let known: Vec<_> = words
+            .iter()
+            .map(|(word, _)| format!("\"{word}\""))
+            .collect();
+        let message = format!("must be {}", known.join(" or "));
         self.document().report(&given.span(), message);
         T::default()
     }

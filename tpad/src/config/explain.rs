@@ -20,7 +20,7 @@ use super::standing::{self, Rules};
 use super::usable;
 use crate::policy::danger::{self, Finding};
 use crate::policy::lacking;
-use crate::policy::{OnEnd, Policy, Role};
+use crate::policy::{OnEnd, Policy, ProofLevel, Role};
 
 /// Most keys that are told one by one; JSON has all.
 const SIGNERS_SHOWN: usize = 50;
@@ -257,6 +257,9 @@ fn explain_role(out: &mut String, role: &Role) {
     line(out, "for", &lengths(role));
     line(out, "with", &reason(role));
     line(out, "needs", &needs(role));
+    if let Some(proof) = proof(role) {
+        line(out, "", proof);
+    }
     for (index, gives) in role.gives.describe().iter().enumerate() {
         line(out, if index == 0 { "gives" } else { "" }, gives);
     }
@@ -336,6 +339,19 @@ fn needs(role: &Role) -> String {
         list => format!("; approved at once when asked by {}", names(list)),
     };
     format!("{approvers} within {lapse}, never for themselves{auto}")
+}
+
+/// How approvers prove who they are, where a login is not enough.
+fn proof(role: &Role) -> Option<&'static str> {
+    match role.proof {
+        _ if role.gives.break_glass => None,
+        ProofLevel::Session => None,
+        ProofLevel::Key => Some("each signed with the approver's SSH key"),
+        ProofLevel::Touch => Some("each signed with a security key that the approver touches"),
+        ProofLevel::Pin => {
+            Some("each signed with a security key that asks for the approver's PIN or finger")
+        }
+    }
 }
 
 fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {

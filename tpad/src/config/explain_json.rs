@@ -89,6 +89,7 @@ fn role(role: &Role) -> Value {
         "lapse_s": role.lapse_s,
         "approvers": names(&role.approvers),
         "needed": role.needed,
+        "proof": role.proof.word(),
         "auto": names(&role.auto),
         "use_within_s": role.use_within_s,
         "login": role.gives.login,

@@ -14,7 +14,7 @@ use super::people::People;
 use super::problem::Problem;
 use super::sudo;
 use super::who::{self, Everyone};
-use crate::policy::{Gives, Role};
+use crate::policy::{Gives, ProofLevel, Role};
 
 /// Seconds of access when neither a default nor a lower maximum is given.
 const DEFAULT_S: u64 = 3_600;
@@ -66,6 +66,7 @@ fn role(name: &str, mut top: Section<'_, '_>, people: &dyn People) -> Role {
         lapse_s: request.lapse_s,
         approvers: approve.who,
         needed: approve.needed,
+        proof: approve.proof,
         auto: approve.auto,
         use_within_s: approve.use_within_s,
         gives,
@@ -168,6 +169,7 @@ impl Role {
 struct Approve {
     who: Vec<Who>,
     needed: u32,
+    proof: ProofLevel,
     auto: Vec<Who>,
     use_within_s: Option<u64>,
 }
@@ -190,6 +192,7 @@ impl Approve {
         let approve = Self {
             who,
             needed: needed.map_or(u32::from(!gives.break_glass), Spanned::into_inner),
+            proof: section.one_of("proof", ProofLevel::ALL.map(|level| (level.word(), level))),
             auto,
             use_within_s: section.seconds("use_within").map(Spanned::into_inner),
         };

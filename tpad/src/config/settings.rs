@@ -236,7 +236,7 @@ fn audit(mut section: Section<'_, '_>) -> (AuditFormat, Option<u64>) {
 }
 
 fn audit_format(section: &mut Section<'_, '_>) -> AuditFormat {
-    section.either(
+    section.one_of(
         "format",
         [("kv", AuditFormat::Kv), ("cee", AuditFormat::Cee)],
     )

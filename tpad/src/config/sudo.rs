@@ -29,7 +29,7 @@ pub(super) fn rule(mut section: Section<'_, '_>, people: &dyn People) -> SudoRul
 
 /// `on_end`; `kill` unless it says otherwise.
 pub(super) fn on_end(section: &mut Section<'_, '_>) -> OnEnd {
-    section.either("on_end", [("kill", OnEnd::Kill), ("keep", OnEnd::Keep)])
+    section.one_of("on_end", [("kill", OnEnd::Kill), ("keep", OnEnd::Keep)])
 }
 
 /// `as`, which has no default: what is left out must never mean root.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use tpa_bus::offline::Who;
+use tpa_statement::signers::{Signer, Signers};
 
 use crate::policy::danger::{Finding, Seen};
 use crate::policy::lacking;
-use crate::policy::{Policy, Role};
+use crate::policy::{Policy, ProofLevel, Role};
 
 /// What makes roles, or parts of them, useless.
 pub(super) fn warnings(policy: &Policy) -> Vec<Finding> {
@@ -18,6 +19,7 @@ pub(super) fn warnings(policy: &Policy) -> Vec<Finding> {
             too_few(role, seen),
             auto(role, policy),
             not_here(role, seen),
+            keyless(role, policy.signers.as_ref()),
         ]
         .concat()
     });
@@ -118,6 +120,42 @@ fn auto(role: &Role, policy: &Policy) -> Vec<Finding> {
     let told = role.auto.iter().filter(may_not).map(|who| {
         let message = format!("approved at once when asked by {who}, who may not ask");
         Finding::of_role(&role.name, message, "name them under [request] who too")
+    });
+    told.collect()
+}
+
+/// Approvers who cannot prove themselves as the role asks. Who is in a group changes, and nobody in it
+/// need have a key today.
+fn keyless(role: &Role, signers: Option<&Signers>) -> Vec<Finding> {
+    if role.proof == ProofLevel::Session || role.gives.break_glass {
+        return Vec::new();
+    }
+    let proof = role.proof.word();
+    let Some(signers) = signers else {
+        let message =
+            format!("proof = \"{proof}\", and there is no signers file: nobody can approve");
+        let next = "say whose a key is in /etc/tpa/signers (ssh-keygen(1), ALLOWED SIGNERS)";
+        return vec![Finding::of_role(&role.name, message, next)];
+    };
+    let suits = |signer: &&Signer| {
+        let is_sk = signer.key.algorithm().as_str().starts_with("sk-");
+        signer.in_namespace() && (signer.authority || role.proof == ProofLevel::Key || is_sk)
+    };
+    let has_key = |name: &String| {
+        signers
+            .iter()
+            .filter(suits)
+            .any(|one| one.principals.contains(name))
+    };
+    let told = role.approvers.iter().filter_map(|who| match who {
+        Who::User(name) if !has_key(name) => Some(Finding::of_role(
+            &role.name,
+            format!(
+                "proof = \"{proof}\", and {name}, who decides, has no such key in the signers file"
+            ),
+            "add their key to /etc/tpa/signers, or take them out of who",
+        )),
+        _ => None,
     });
     told.collect()
 }

@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::ledger::{
     Asked, Caller, Command, Event, Found, Person, Refused, Request, Session, audit_only,
     begins_within, decide, fits_sudo, id_prefix, login_holders, may_audit, may_decide_now, may_see,
-    may_see_session, pick, roles_decided_by,
+    may_see_session, pick, roles_decided_by, said_refused,
 };
 use crate::store::chain::Head;
 use crate::store::{RequestQuery, Visible};
@@ -62,8 +62,9 @@ impl Core {
         match decide(&self.state, &policy, caller, command, &now) {
             Ok(events) => self.record(Some(caller), events, &now)?,
             Err(mut refused) => {
-                if let Some(event) = refused.record.take() {
-                    self.record(Some(caller), vec![*event], &now)?;
+                let told = refused.record.take().map(|event| *event);
+                if let Some(event) = told.or_else(|| said_refused(caller, &refused)) {
+                    self.record(Some(caller), vec![event], &now)?;
                 }
                 return Err(refused.into());
             }
@@ -239,7 +240,7 @@ impl Core {
     }
 
     /// An id that no request has.
-    fn fresh_id(&self) -> anyhow::Result<Id> {
+    pub(super) fn fresh_id(&self) -> anyhow::Result<Id> {
         loop {
             let id = Id::from_random(self.world.random()?);
             if self.store.request(id)?.is_none() {

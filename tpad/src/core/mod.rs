@@ -15,6 +15,7 @@ pub(crate) mod pretended;
 mod prune;
 mod record;
 mod recordings;
+mod statement;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,7 @@ use crate::audit::fields;
 use crate::audit::unusual::Seen;
 use crate::clock::Now;
 use crate::ledger::{
-    self, Caller, Envelope, Event, Repeated, Repeats, Request, State, Tally, Telling,
+    self, Caller, Envelope, Event, Proof, Repeated, Repeats, Request, State, Tally, Telling,
 };
 use crate::store::{self, Body, Change, Entry};
 
@@ -199,14 +199,25 @@ pub(crate) fn envelopes(
     events: Vec<Event>,
     now: &Now,
 ) -> impl Iterator<Item = Envelope> {
+    let mut proof = caller.map(|caller| caller.proof.clone());
     events.into_iter().map(move |event| Envelope {
         at: now.wall_s,
         actor: caller.map(|caller| caller.person().clone()),
         actor_uid: caller.map(|caller| caller.uid),
         actor_login: caller.and_then(Caller::login_person),
-        proof: caller.map(|caller| caller.proof.clone()),
+        proof: proof_of(&event, &mut proof),
         event,
     })
+}
+
+/// How the actor of an event proved who they are. The first event that a statement brings about has
+/// its text, and no other: that one, which only tells of a refusal, is no evidence of anything.
+fn proof_of(event: &Event, proof: &mut Option<Proof>) -> Option<Proof> {
+    let bare = proof.clone().map(Proof::without_paper);
+    if event.is_refusal() {
+        return bare;
+    }
+    std::mem::replace(proof, bare)
 }
 
 /// The events that are recorded one by one, and what is counted instead.
@@ -313,6 +324,10 @@ fn change(bodies: &[Body], state: &State) -> Change {
     let mut change = Change::default();
     for body in bodies {
         touched.extend(body.envelope.event.request_id());
+        let said = body.envelope.said();
+        change
+            .statements
+            .extend(said.map(|said| (said.digest.clone(), said.expires)));
         match &body.envelope.event {
             Event::DaemonStarted { .. } | Event::ClockJump { set: Some(_), .. } => {
                 touched.extend(state.requests.keys());

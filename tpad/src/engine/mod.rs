@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::load::Source;
 use crate::core::{Core, Output, Parts, Result, Touched};
 use crate::host::boot_file::BootFile;
-use crate::ledger::{Caller, Event, audit_only};
+use crate::ledger::{Caller, Envelope, Event, audit_only};
 use crate::policy::Policy;
 use crate::recordings::Recordings;
 use crate::store::{EventQuery, Reader, Record, Store, Walk};
@@ -38,6 +38,9 @@ const FOLLOW: Duration = Duration::from_secs(15);
 
 /// Events walked in one piece.
 const PIECE: u32 = 5_000;
+
+/// How many statements are read at once: each may have 100 KB, and an answer on the bus is bounded.
+const STATEMENTS: u32 = 20;
 
 /// The core, and who waits for what comes out of it.
 #[derive(Debug)]
@@ -177,6 +180,16 @@ impl Engine {
             self.with(|core| core.is_broken(caller, broken))?;
         }
         Ok(walk)
+    }
+
+    /// The events behind this one that keep a signed statement, the next few.
+    ///
+    /// # Errors
+    /// When the caller may not, or they cannot be read.
+    pub async fn evidence(&self, caller: &Caller, after: u64) -> Result<Vec<(u64, Envelope)>> {
+        audit_only(caller)?;
+        let read = move |store: &Store| store.evidence(after, STATEMENTS);
+        Ok(self.reader.read(read).await?)
     }
 
     /// The host is as this generation of the state wants it.

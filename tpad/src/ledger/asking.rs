@@ -38,7 +38,8 @@ pub(super) fn ask(
     within_limits(state, policy, caller, &asked.user.person, now)?;
     check_reason(role, &asked.reason)?;
     check_ticket(role, asked.ticket.as_deref())?;
-    let (duration_s, at) = span_of(role, asked, now)?;
+    let since = caller.said_at(now);
+    let (duration_s, at) = span_of(role, asked, since)?;
     let request = Request {
         id,
         user: asked.user.person.clone(),
@@ -46,6 +47,7 @@ pub(super) fn ask(
         requested_by: caller.person().clone(),
         requested_login: caller.login_person(),
         requested_at: now.wall_s,
+        digest: None,
         role: role.name.clone(),
         reason: asked.reason.clone(),
         ticket: asked.ticket.clone(),
@@ -53,7 +55,7 @@ pub(super) fn ask(
         at,
         until: asked.until,
         needed: role.needed,
-        lapses_at: now.wall_s.saturating_add_unsigned(role.lapse_s),
+        lapses_at: caller.said_at(now).saturating_add_unsigned(role.lapse_s),
         reminded: false,
         extends: None,
         gives: role.gives.clone(),
@@ -64,7 +66,7 @@ pub(super) fn ask(
         removal: Removal::None,
     };
     let by_itself = approves_itself(role, caller, &asked.user.person);
-    filed(state, role, &request, by_itself, now)
+    filed(state, role, request, caller, by_itself, now)
 }
 
 pub(super) fn extend(
@@ -106,12 +108,13 @@ pub(super) fn extend(
         requested_by: caller.person().clone(),
         requested_login: caller.login_person(),
         requested_at: now.wall_s,
+        digest: None,
         reason: reason.to_owned(),
         duration_s: seconds,
         at: None,
         until: None,
         needed: role.needed,
-        lapses_at: now.wall_s.saturating_add_unsigned(role.lapse_s),
+        lapses_at: caller.said_at(now).saturating_add_unsigned(role.lapse_s),
         reminded: false,
         extends: Some(grant),
         approvals: Vec::new(),
@@ -122,33 +125,47 @@ pub(super) fn extend(
         ..target.clone()
     };
     let by_itself = approves_itself(role, caller, &target.user);
-    filed(state, role, &request, by_itself, now)
+    filed(state, role, request, caller, by_itself, now)
 }
 
 /// The events of a request just filed: with those of its approval where none has to be waited for.
 fn filed(
     state: &State,
     role: &Role,
-    request: &Request,
+    mut request: Request,
+    caller: &Caller,
     by_itself: bool,
     now: &Now,
 ) -> Result<Vec<Event>, Refused> {
+    if request.lapses_at <= now.wall_s {
+        return Err(Refused::invalid(format!(
+            "it comes too late: undecided, it would have lapsed {} after it was signed",
+            Span::from_secs(role.lapse_s)
+        ))
+        .next("ask again"));
+    }
+    let said = caller.proof.said();
+    request.digest = Some(said.map_or_else(|| request.own_digest(), |said| said.digest.clone()));
+    let (request, since) = (&request, caller.said_at(now));
     let mut events = vec![Event::RequestCreated(Box::new(request.clone()))];
     // A grant that somebody approved is not extended without them because its role has changed.
     if role.gives.break_glass && request.gives.break_glass {
         events.push(Event::BreakGlassUsed {
             id: request.extends.unwrap_or(request.id),
         });
-        events.extend(granted(state, role, request, None, now)?);
+        events.extend(granted(state, role, request, (None, since), now)?);
     } else if by_itself {
-        events.extend(granted(state, role, request, None, now)?);
+        events.extend(granted(state, role, request, (None, since), now)?);
     }
     Ok(events)
 }
 
-/// Whether the role says yes by itself: to a person whom it names, asking for themselves.
+/// Whether the role says yes by itself: to a person whom it names, asking for themselves, who has
+/// proven who they are as surely as the role asks of approvers.
 fn approves_itself(role: &Role, caller: &Caller, user: &Person) -> bool {
-    caller.person().uid == user.uid && caller.is_listed(&role.auto)
+    caller.person().uid == user.uid
+        && caller.is_listed(&role.auto)
+        && caller.proof.level() >= Some(role.proof)
 }
 
 /// Whether a role may be asked for on behalf of somebody, by themselves or another.
@@ -261,15 +278,15 @@ fn check_ticket(role: &Role, ticket: Option<&str>) -> Result<(), Refused> {
 }
 
 /// For how long, and from when.
-fn span_of(role: &Role, asked: &Asked, now: &Now) -> Result<(u64, Option<i64>), Refused> {
+fn span_of(role: &Role, asked: &Asked, now_s: i64) -> Result<(u64, Option<i64>), Refused> {
     let start = match asked.at {
-        Some(at) if at < now.wall_s => {
+        Some(at) if at < now_s => {
             return Err(Refused::invalid("the start lies in the past").next("leave --at out"));
         }
-        Some(at) if at > now.wall_s.saturating_add(AHEAD_MAX) => {
+        Some(at) if at > now_s.saturating_add(AHEAD_MAX) => {
             return Err(Refused::invalid("the start lies more than a year ahead"));
         }
-        at => at.unwrap_or(now.wall_s),
+        at => at.unwrap_or(now_s),
     };
     let seconds = match (asked.duration_s, asked.until) {
         (Some(_), Some(_)) => {

@@ -7,7 +7,7 @@ use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::request::{Approval, Closed, Deadline, Request, Stage};
 use super::{Caller, Event, Proof, Refused, Standing, State};
 use crate::clock::Now;
-use crate::policy::{Policy, Role};
+use crate::policy::{Policy, ProofLevel, Role};
 
 /// For how long after the end of a grant its holder is taken to be able to act as those whom it
 /// gave, in seconds: a day.
@@ -29,6 +29,7 @@ pub(super) fn approve(
         return Err(late(too_late(request, "it has lapsed"), request, "approve"));
     }
     check_text("comment", comment.unwrap_or_default(), 0, TEXT_MAX)?;
+    proves_enough(role, request, caller)?;
     let duration_s = match shorter_s {
         Some(0) => return Err(Refused::invalid("the time given is nothing")),
         Some(seconds) if seconds > request.duration_s => {
@@ -69,9 +70,39 @@ pub(super) fn approve(
             duration_s,
             ..request.clone()
         },
-        Some(approval),
+        (Some(approval), caller.said_at(now)),
         now,
     )
+}
+
+/// A yes takes as sure a proof of who says it as the role asks for.
+fn proves_enough(role: &Role, request: &Request, caller: &Caller) -> Result<(), Refused> {
+    let id = request.id;
+    if caller.proof.level() >= Some(role.proof) {
+        return Ok(());
+    }
+    let (what, next) = match role.proof {
+        ProofLevel::Session | ProofLevel::Key => (
+            "signed with an SSH key",
+            format!(
+                "sign it: tpactl approve {id}, or with another key: tpactl approve {id} --key FILE"
+            ),
+        ),
+        ProofLevel::Touch => (
+            "signed with a security key that you touch",
+            format!("sign it: tpactl approve {id}, with the security key at hand"),
+        ),
+        ProofLevel::Pin => (
+            "signed with a security key that asks for your PIN or finger",
+            format!(
+                "sign it: tpactl approve {id}; such a key is made with: ssh-keygen -t ed25519-sk -O verify-required"
+            ),
+        ),
+    };
+    let why = format!("the role {} asks for approvals that are {what}", role.name);
+    Err(Refused::not_permitted(why)
+        .next(next)
+        .recorded(request, "approve", "proof"))
 }
 
 pub(super) fn deny(
@@ -141,12 +172,13 @@ pub(super) fn review(
 }
 
 /// The events of the last yes: `approval` is a person's, or nobody's when the role says yes by
-/// itself. Time runs from here, not from the asking.
+/// itself. Time runs from when it was said, not from the asking: a statement that comes late gives
+/// less, and one that comes too late nothing.
 pub(super) fn granted(
     state: &State,
     role: &Role,
     request: &Request,
-    approval: Option<Approval>,
+    (approval, said_at): (Option<Approval>, i64),
     now: &Now,
 ) -> Result<Vec<Event>, Refused> {
     let recorded = |next: Option<Stage>, duration_s| Event::ApprovalRecorded {
@@ -178,14 +210,17 @@ pub(super) fn granted(
     let held = request
         .at
         .filter(|at| state.wall_clock.held_ms(*at, now).is_some());
-    let from = held.unwrap_or_else(|| request.at.map_or(now.wall_s, |at| at.max(now.wall_s)));
+    let from = held.unwrap_or_else(|| request.at.map_or(said_at, |at| at.max(said_at)));
     let duration_s = duration_from(request, from)?.min(role.max_s);
     let waits = |use_by| Stage::Waiting { from, use_by };
     let next = match role.use_within_s {
         Some(within) => {
             let use_by = from.saturating_add_unsigned(within);
-            let end = request.until.unwrap_or(use_by);
-            Some(waits(Some(use_by.min(end))))
+            let use_by = use_by.min(request.until.unwrap_or(use_by));
+            if use_by <= now.wall_s {
+                return Err(too_late(request, "it had to be used before now"));
+            }
+            Some(waits(Some(use_by)))
         }
         None if from > now.wall_s || held.is_some() => Some(waits(None)),
         None => None,
@@ -193,6 +228,11 @@ pub(super) fn granted(
     let starts_now = next.is_none();
     let mut events = vec![recorded(next, duration_s)];
     if starts_now {
+        let late = u64::try_from(now.wall_s.saturating_sub(from)).unwrap_or(0);
+        let duration_s = duration_s.saturating_sub(late);
+        if duration_s == 0 {
+            return Err(too_late(request, "its time is over"));
+        }
         events.push(Event::GrantActivated {
             id: request.id,
             deadline: Deadline::after(now, duration_s),
@@ -378,5 +418,7 @@ fn yes(caller: &Caller, now: &Now, comment: Option<&str>) -> Approval {
         login: caller.login_person(),
         at: now.wall_s,
         comment: comment.filter(|text| !text.is_empty()).map(str::to_owned),
+        proof: caller.proof.level(),
+        key: caller.proof.key().map(|key| key.fingerprint.clone()),
     }
 }

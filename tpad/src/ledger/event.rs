@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
 use super::{
-    Approval, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request, Session, Stage,
+    Approval, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request, Said, Session,
+    Stage,
 };
 use crate::clock::Now;
 use crate::policy::Gives;
@@ -26,6 +27,15 @@ pub struct Envelope {
     pub proof: Option<Proof>,
     /// What happened.
     pub event: Event,
+}
+
+impl Envelope {
+    /// The statement that brought it about; none where it only tells that one was refused.
+    #[must_use]
+    pub fn said(&self) -> Option<&Said> {
+        let proof = self.proof.as_ref().filter(|_| !self.event.is_refusal());
+        proof.and_then(Proof::said)
+    }
 }
 
 /// What happened.
@@ -71,6 +81,18 @@ pub enum Event {
     RequestReminder {
         /// The request.
         id: Id,
+    },
+    /// TPA1007: a signed statement was not taken.
+    StatementRefused {
+        /// The SHA-256 of its bytes, in hexadecimal; of the whole text where there is no statement in
+        /// it, and empty where it is too long.
+        statement: String,
+        /// Who is known to have signed it.
+        by: Option<String>,
+        /// Why not, in a word.
+        why: String,
+        /// Why not, as whoever brought it was told.
+        problem: String,
     },
     /// TPA2000: access is on.
     GrantActivated {
@@ -313,6 +335,7 @@ impl Event {
             },
             Self::DecisionRefused { .. } => ("TPA1005", "decision-refused"),
             Self::RequestReminder { .. } => ("TPA1006", "request-reminder"),
+            Self::StatementRefused { .. } => ("TPA1007", "statement-refused"),
             Self::GrantActivated { .. } => ("TPA2000", "grant-activated"),
             Self::GrantExtended { .. } => ("TPA2001", "grant-extended"),
             Self::RemovalFailed { .. } => ("TPA2005", "removal-failed"),
@@ -365,7 +388,8 @@ impl Event {
             | Self::SessionKilled(session)
             | Self::SessionMoved { session, .. } => Some(session.grant),
             Self::HostDrift { id, .. } => *id,
-            Self::LoginDenied { .. }
+            Self::StatementRefused { .. }
+            | Self::LoginDenied { .. }
             | Self::ExemptLogin { .. }
             | Self::Repeated { .. }
             | Self::DaemonStarted { .. }
@@ -391,6 +415,7 @@ impl Event {
             | Self::NoticeFailed { .. }
             | Self::Repeated { .. }
             | Self::DecisionRefused { .. }
+            | Self::StatementRefused { .. }
             | Self::LoginDenied { .. }
             | Self::PolicyRejected { .. }
             | Self::ClockJump { .. }
@@ -400,6 +425,15 @@ impl Event {
             }
             _ => Priority::Notice,
         }
+    }
+
+    /// Whether it only tells that something was refused.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::DecisionRefused { .. } | Self::StatementRefused { .. }
+        )
     }
 
     /// Whether it gives access, or more of it: the host must have room for that.

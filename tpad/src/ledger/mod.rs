@@ -28,7 +28,10 @@ mod refused;
 mod removed;
 mod repeats;
 mod request;
+mod said;
 mod sight;
+#[cfg(test)]
+mod signed_stories;
 mod start;
 mod state;
 #[cfg(test)]
@@ -56,11 +59,12 @@ pub use gate::{AccessDecision, AccessQuery, UNLISTED_SERVICE, Why, is_outside_ro
 pub use gave::{Gave, Host, Logins};
 pub use lost::{Accounts, Fate, InFiles, PasswdEntry, Seen, end_of_lost, fate, is_made_anew};
 pub use person::{Caller, Identity, Person, Standing};
-pub use proof::{Key, Proof};
+pub use proof::{Key, Proof, Said};
 pub use refused::{Kind, Refused};
 pub use removed::{Removed, removed};
 pub use repeats::{Repeated, Repeats, Tally, Telling};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
+pub use said::{command_of, refused as said_refused, seen_before};
 pub use sight::{
     AUDIT_GROUP, Found, audit_only, begins_within, id_prefix, login_holders, may_audit, may_see,
     may_see_session, pick, roles_decided_by,

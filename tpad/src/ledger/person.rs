@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::offline::Who;
 
 use super::{PasswdEntry, Proof};
+use crate::clock::Now;
 use crate::policy::Policy;
 
 /// Someone with an account. There is no default: a person who was not looked up does not exist.
@@ -137,6 +138,14 @@ impl Caller {
     #[must_use]
     pub fn is_root(&self) -> bool {
         self.uid == 0
+    }
+
+    /// When they said it, in seconds since 1970: what counts from the saying counts from here. A
+    /// signed statement may come late, and never lengthens anything by that.
+    #[must_use]
+    pub fn said_at(&self, now: &Now) -> i64 {
+        let said = self.proof.said();
+        said.map_or(now.wall_s, |said| said.at.min(now.wall_s))
     }
 
     /// Whether this uid is anybody's who may be behind the call: the person's, the calling

@@ -18,6 +18,8 @@ pub enum Proof {
     Gate,
     /// An SSH key proves the person, who is the one that `/etc/tpa/signers` says it is of.
     Key(Key),
+    /// They signed a statement with such a key.
+    Statement(Box<Said>),
     /// The process that made the connection cannot be told, so that nobody knows whose login it
     /// comes from. Root's rights are there all the same; a person behind them is not.
     Unproven,
@@ -34,6 +36,22 @@ pub struct Key {
     pub verified: bool,
 }
 
+/// A signed statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The key that signed it.
+    pub key: Key,
+    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    pub digest: String,
+    /// When it was signed, in seconds since 1970.
+    pub at: i64,
+    /// From when on it says nothing any more, in seconds since 1970.
+    pub expires: i64,
+    /// The statement with its signature, as text: evidence, in the first event that it brought about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paper: Option<String>,
+}
+
 impl Proof {
     /// What it is worth, as roles ask for it; nothing where nobody is proven.
     #[must_use]
@@ -41,6 +59,7 @@ impl Proof {
         match self {
             Self::Uid | Self::Login | Self::Gate => Some(ProofLevel::Session),
             Self::Key(key) => Some(key.level()),
+            Self::Statement(said) => Some(said.key.level()),
             Self::Unproven => None,
         }
     }
@@ -50,8 +69,26 @@ impl Proof {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Self::Key(key) => Some(key),
+            Self::Statement(said) => Some(&said.key),
             Self::Uid | Self::Login | Self::Gate | Self::Unproven => None,
         }
+    }
+
+    /// The statement, where one was signed.
+    #[must_use]
+    pub fn said(&self) -> Option<&Said> {
+        match self {
+            Self::Statement(said) => Some(said),
+            Self::Uid | Self::Login | Self::Gate | Self::Key(_) | Self::Unproven => None,
+        }
+    }
+
+    /// The same without the text of the statement.
+    pub fn without_paper(mut self) -> Self {
+        if let Self::Statement(said) = &mut self {
+            said.paper = None;
+        }
+        self
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn role(name: &str) -> Role {
             "glass" => 0,
             _ => 1,
         },
+        proof: crate::policy::ProofLevel::Session,
         auto: if name == "auto" {
             vec![Who::User("dave".into())]
         } else {
@@ -105,6 +106,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         id: Id::from_random([0, 0, 0, 0, n]),
         requested_by: user.clone(),
         requested_login: None,
+        digest: None,
         user,
         entry: None,
         requested_at: 1_000_000,

@@ -48,6 +48,18 @@ impl Refused {
         Self::invalid(why).next("see who is known here: getent passwd")
     }
 
+    /// What was brought is no signed statement.
+    #[must_use]
+    pub fn no_statement(why: impl Into<String>, next: &str) -> Self {
+        Self::invalid(why).next(next)
+    }
+
+    /// A signed statement is not taken here, or is not its signer's.
+    #[must_use]
+    pub fn statement(why: impl Into<String>, next: &str) -> Self {
+        Self::not_permitted(why).next(next)
+    }
+
     pub(super) fn invalid(why: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, why)
     }

@@ -64,10 +64,12 @@ impl Repeated {
     #[must_use]
     pub fn of(event: &Event, actor: Option<&Person>) -> Option<Self> {
         let (_, of) = event.code();
+        let statement = "statement".to_owned();
         let (user, at, why) = match event {
             Event::LoginDenied { user, place, why } => (user, &place.service, why.as_str()),
             Event::ExemptLogin { user, place } => (user, &place.service, ""),
             Event::DecisionRefused { decision, why, .. } => (actor?, decision, why.as_str()),
+            Event::StatementRefused { why, .. } => (actor?, &statement, why.as_str()),
             _ => return None,
         };
         Some(Self {

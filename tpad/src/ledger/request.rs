@@ -1,13 +1,15 @@
 //! One request, and the grant it became.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tpa_bus::id::Id;
 use tpa_bus::state::State;
 use tpa_bus::text::one_line;
 
 use super::{Caller, Gave, PasswdEntry, Person};
 use crate::clock::Now;
-use crate::policy::Gives;
+use crate::hex::hex;
+use crate::policy::{Gives, ProofLevel};
 
 /// A request from its filing to the proof of its end. It changes through events alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct Request {
     pub requested_login: Option<Person>,
     /// When, in seconds since 1970.
     pub requested_at: i64,
+    /// What a decision says that it is about; see [`Request::digest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The role's name.
     pub role: String,
     /// Why.
@@ -76,6 +81,12 @@ pub struct Approval {
     pub at: i64,
     /// What they said about it.
     pub comment: Option<String>,
+    /// How they proved who they are; nothing of a version that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofLevel>,
+    /// The SSH key that proved it, where one did, as `SHA256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Where a request stands. The arrows: `Pending` to `Closed`, `Waiting`, `Active` or, for an
@@ -332,6 +343,29 @@ impl Request {
             self.stage,
             Stage::Active { .. } | Stage::Closed { since: Some(_), .. }
         )
+    }
+
+    /// Names what was asked for: the SHA-256, in lower-case hexadecimal, of the statement that asked,
+    /// or of what was asked on this host. A signed decision names it too, so that it cannot be moved
+    /// to another request of the same id.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        match &self.digest {
+            Some(digest) => digest.clone(),
+            None => self.own_digest(),
+        }
+    }
+
+    /// The digest of what was asked on this host.
+    pub(super) fn own_digest(&self) -> String {
+        let asked = (
+            (self.id, &self.user, &self.requested_by, self.requested_at),
+            (&self.role, &self.reason, &self.ticket),
+            (self.duration_s, self.at, self.until, self.extends),
+        );
+        // What is made of texts and numbers is always written.
+        let text = serde_json::to_string(&asked).unwrap_or_default();
+        hex(&Sha256::digest(text))
     }
 
     /// Whether anybody who may be behind the call has said yes already.

@@ -265,6 +265,8 @@ mod tests {
             login: None,
             at: 1_000_000,
             comment: None,
+            proof: None,
+            key: None,
         });
         assert!(may_see(&nothing, &caller(CAROL), &hers));
         assert!(!may_see(&nothing, &caller(3), &hers));

@@ -19,6 +19,9 @@ pub struct State {
     pub sessions: BTreeMap<String, Session>,
     /// Time of the newest event, in seconds since 1970.
     pub newest: i64,
+    /// Signed statements that took effect, by their digest, and when they expire. Older ones are in
+    /// the store, and are laid back in when one comes again.
+    pub statements: BTreeMap<String, i64>,
     /// How the wall clock was set.
     pub wall_clock: WallClock,
 }
@@ -76,6 +79,9 @@ impl State {
     /// The state after one more event. An event about a request that is not here changes nothing.
     pub fn apply(&mut self, envelope: &Envelope) {
         self.newest = self.newest.max(envelope.at);
+        if let Some(said) = envelope.said() {
+            self.statements.insert(said.digest.clone(), said.expires);
+        }
         match &envelope.event {
             Event::RequestCreated(request) => {
                 self.requests.insert(request.id, request.as_ref().clone());
@@ -123,6 +129,7 @@ impl State {
     /// these the gate tells.
     pub fn forget(&mut self, since: i64, now: i64) {
         let hour_ago = now.saturating_sub(HOUR_S);
+        self.statements.retain(|_, expires| *expires > now);
         self.requests.retain(|_, request| {
             let told = matches!(request.stage, Stage::Closed { at, how, .. }
                 if at >= since && how != Closed::Withdrawn);

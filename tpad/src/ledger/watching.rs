@@ -91,6 +91,8 @@ mod tests {
             at: 1,
             comment: None,
             login: None,
+            proof: None,
+            key: None,
         }];
         assert_eq!(may(&policy, &asked), [false, true, true, false]);
     }

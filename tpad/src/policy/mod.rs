@@ -94,6 +94,8 @@ pub struct Role {
     pub approvers: Vec<Who>,
     /// How many distinct people must say yes; at least 1 unless `gives.break_glass`.
     pub needed: u32,
+    /// How surely an approver proves who they are.
+    pub proof: ProofLevel,
     /// Whose own requests are approved at once.
     pub auto: Vec<Who>,
     /// The clock starts on first use, which must come within so many seconds of the approval.

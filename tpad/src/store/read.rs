@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use tpa_bus::id::Id;
 
 use super::unknown::content;
-use super::{Error, Record, Store, chain};
-use crate::ledger::{Person, Repeated, Repeats, Request, State, Tally};
+use super::{Body, Error, Record, Store, chain};
+use crate::ledger::{Envelope, Person, Repeated, Repeats, Request, State, Tally};
 
 /// Which requests to read. All conditions set must hold.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,49 @@ impl Store {
             .optional()
             .map(|head| head.unwrap_or_else(chain::Head::genesis))
             .map_err(self.sqlite("read"))
+    }
+
+    /// Whether a statement with these bytes was taken. It is known for long after it has expired, so
+    /// that no clock that is set back makes it good again.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn knows_statement(&self, digest: &str) -> Result<bool, Error> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM statements WHERE digest = ?1")
+            .and_then(|mut select| select.exists([digest]))
+            .map_err(self.sqlite("read"))
+    }
+
+    /// The events behind this one that keep a signed statement, at most so many.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn evidence(&self, after: u64, most: u32) -> Result<Vec<(u64, Envelope)>, Error> {
+        let error = self.sqlite("read");
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        // What people typed stands there in escapes, so that none of it looks like this.
+        let mut select = self
+            .connection
+            .prepare(
+                "SELECT seq, body FROM events WHERE seq > ?1 AND instr(body, '\"paper\":\"') > 0
+                 ORDER BY seq LIMIT ?2",
+            )
+            .map_err(&error)?;
+        let rows = select
+            .query_map(params![after, most], |row| {
+                Ok((seq(row, 0)?, row.get::<_, String>(1)?))
+            })
+            .map_err(&error)?;
+        let mut found = Vec::new();
+        for row in rows {
+            let (seq, body) = row.map_err(&error)?;
+            // One that a newer version wrote is not understood here, and is in the chain all the same.
+            if let Ok(body) = serde_json::from_str::<Body>(&body) {
+                found.push((seq, body.envelope));
+            }
+        }
+        Ok(found)
     }
 
     /// The hash of the event at this place, when there is one; of place 0 that of what stands before

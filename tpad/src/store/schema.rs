@@ -57,12 +57,16 @@ CREATE TABLE addresses (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What an older version does not miss: indexes, which only make reading quicker, and counts that
-/// wait until they are told.
+/// What an older version does not miss: indexes, which only make reading quicker, counts that wait
+/// until they are told, and the statements that were taken, of which it takes none.
 const BESIDE: &str = "
 CREATE TABLE IF NOT EXISTS repeated (
     key   TEXT PRIMARY KEY,
     tally TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS statements (
+    digest  TEXT PRIMARY KEY,
+    expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS requests_uid ON requests (uid);
 CREATE INDEX IF NOT EXISTS requests_by ON requests (requested_by);

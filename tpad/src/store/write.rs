@@ -24,6 +24,8 @@ pub struct Change {
     pub closed: Vec<String>,
     /// Who came from where.
     pub came: Vec<(Person, String)>,
+    /// Signed statements that were taken, by digest, and when they expire.
+    pub statements: Vec<(String, i64)>,
     /// How often something was repeated that is counted; nothing where the count was told.
     pub repeated: Vec<(Repeated, Option<Tally>)>,
     /// Events up to this one go, and the requests that ended before that time.
@@ -190,6 +192,12 @@ fn put_rest(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<
             params![person.uid, person.name, address],
         )?;
     }
+    for (digest, expires) in &change.statements {
+        transaction.execute(
+            "INSERT OR IGNORE INTO statements (digest, expires) VALUES (?1, ?2)",
+            params![digest, expires],
+        )?;
+    }
     if let Some((through, at)) = change.pruned {
         let through = i64::try_from(through).unwrap_or(0);
         transaction.execute("DELETE FROM events WHERE seq <= ?1", [through])?;
@@ -197,6 +205,7 @@ fn put_rest(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<
             "DELETE FROM requests WHERE open = 0 AND changed_at < ?1",
             [at],
         )?;
+        transaction.execute("DELETE FROM statements WHERE expires < ?1", [at])?;
     }
     Ok(())
 }

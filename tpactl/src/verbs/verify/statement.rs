@@ -21,10 +21,10 @@ use crate::json::{self, Time};
 use crate::say;
 
 /// Who signs as whom on this host.
-const SIGNERS: &str = "/etc/tpa/signers";
+pub const SIGNERS: &str = "/etc/tpa/signers";
 
 /// Longest file of signers, in bytes: 10,000 people with the longest RSA keys in use.
-const SIGNERS_MAX: usize = 8 * 1024 * 1024;
+pub const SIGNERS_MAX: usize = 8 * 1024 * 1024;
 
 /// What stands for stdin.
 const STDIN: &str = "-";

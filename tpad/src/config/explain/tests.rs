@@ -21,6 +21,7 @@ fn policy() -> Policy {
         lapse_s: 3_600,
         approvers: group("oncall"),
         needed: 1,
+        proof: crate::policy::ProofLevel::Session,
         auto: group("oncall"),
         use_within_s: None,
         gives: Gives {

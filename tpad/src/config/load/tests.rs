@@ -140,6 +140,7 @@ fn the_documented_files_load_to_what_they_say() {
         lapse_s: 3_600,
         approvers: vec![group("oncall"), Who::User("carol".into())],
         needed: 1,
+        proof: crate::policy::ProofLevel::Session,
         auto: vec![group("oncall")],
         use_within_s: Some(28_800),
         gives: Gives {
@@ -552,6 +553,7 @@ fn the_files_that_ship_load_and_are_free_of_warnings() {
     );
     let expected = Role {
         use_within_s: Some(28_800),
+        proof: crate::policy::ProofLevel::Touch,
         ..policy.roles["web-ops"].clone()
     };
     assert_eq!(whole.roles["web-ops"], expected);
