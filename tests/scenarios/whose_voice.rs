@@ -181,11 +181,11 @@ on_both_debians! {
         host.root("tpactl doctor").says("alias1")?;
         // By a name that nobody gates she needs a grant as well, comes in on hers, and ends with it.
         host.root("gpasswd --delete alias1 oncall").ok()?;
-        host.root("cp -r /home/alice /home/alias1 && chown -R alice /home/alias1").ok()?;
+        host.root("cp -r /home/alice /home/alias1 && chown -R alice /home/alias1 && cp /root/keys/alice /root/keys/alias1").ok()?;
         host.ssh("alias1", "true").fails()?.says("no active grant")?;
         let held = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alias1", "sudo -n -u postgres /usr/bin/id -un").says("postgres")?;
-        let mut stays = host.start_ssh("alias1", &["echo in; sleep 7341"])?;
+        let mut stays = host.start_ssh("alias1", &["-T", "echo in; exec sleep 7341"])?;
         stays.line_with("in")?;
         host.root(&format!("tpactl revoke {held} --reason 'seen enough' --yes")).ok()?;
         host.logged_event("removal-confirmed", &held)?;
