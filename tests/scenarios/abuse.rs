@@ -153,9 +153,7 @@ on_both_debians! {
     fn callers_who_are_gone_in_mid_call_get_nothing(host) {
         bring(host)?;
         // What so many need at once stays, and does not grow with how often they come.
-        for _ in 0..2 {
-            leave(host, 2_500)?;
-        }
+        leave(host, 2_500)?;
         let before = Holding::of(host)?;
         let mut took = 0.0;
         for _ in 0..4 {
