@@ -9,6 +9,7 @@ use tpa_bus::text::one_line;
 
 use crate::daemon::{Daemon, Unanswered};
 use crate::decide::{Basis, Decision, Grant, decide};
+use crate::door;
 use crate::handle::Level;
 use crate::phase::Phase;
 use crate::session::{hold, refuse_unheld};
@@ -32,6 +33,7 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
             let _ = phase.daemon.account(&subject.query);
             return refuse_unlisted(phase, &subject);
         }
+        Arrival::Door(subject) => return door::account(phase, &subject),
         Arrival::Concerned(subject) => subject,
     };
     if subject.query.exempt {

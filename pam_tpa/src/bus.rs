@@ -320,6 +320,10 @@ impl Daemon for Bus {
         verdict(self.ask(&Call("OpenSession", (query,)), self.timeout(query)))
     }
 
+    fn open_door(&mut self, query: &Query, methods: &str) -> Result<Verdict, Unanswered> {
+        verdict(self.ask(&Call("OpenDoor", (query, methods)), self.deadline))
+    }
+
     fn close_session(&mut self, query: &Query) {
         let _ = self.ask::<()>(&Call("CloseSession", (query,)), TELLING_DEADLINE);
     }

@@ -67,6 +67,11 @@ pub trait Daemon {
     /// # Errors
     /// When `tpad` does not answer.
     fn open_session(&mut self, query: &Query) -> Result<Verdict, Unanswered>;
+    /// The front door: somebody has come in, and this is how they proved to sshd who they are.
+    ///
+    /// # Errors
+    /// When `tpad` does not answer.
+    fn open_door(&mut self, query: &Query, methods: &str) -> Result<Verdict, Unanswered>;
     /// They left. Nothing depends on it being heard.
     fn close_session(&mut self, query: &Query);
     /// What the account phase would say now, with the request that they could wait for.

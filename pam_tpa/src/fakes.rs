@@ -86,6 +86,8 @@ pub struct FakePam {
     pub bound: Option<Id>,
     /// Which grants it found to hold the process.
     pub holders: Vec<Id>,
+    /// How sshd says that they proved who they are.
+    pub methods: Option<&'static str>,
     /// What is to happen.
     pub events: Script<Event>,
 }
@@ -104,6 +106,7 @@ impl FakePam {
             opened: None,
             bound: None,
             holders: Vec::new(),
+            methods: None,
             events: Script::new(events),
         }
     }
@@ -147,6 +150,10 @@ impl Pam for FakePam {
 
     fn rhost(&self) -> Option<String> {
         Some("192.0.2.7\n".to_owned())
+    }
+
+    fn ssh_methods(&self) -> Option<String> {
+        self.methods.map(str::to_owned)
     }
 
     fn say_error(&mut self, text: &str) {
@@ -224,6 +231,8 @@ pub enum Method {
     Account,
     /// `OpenSession`
     Open,
+    /// `OpenDoor`
+    Door,
     /// `CloseSession`
     Close,
 }
@@ -313,6 +322,11 @@ impl Daemon for FakeDaemon {
         self.call(Method::Open, query)
     }
 
+    fn open_door(&mut self, query: &Query, methods: &str) -> Result<Verdict, Unanswered> {
+        assert_eq!(methods, "publickey ssh-ed25519 AAAA\n");
+        self.call(Method::Door, query)
+    }
+
     fn close_session(&mut self, query: &Query) {
         let _ = self.call(Method::Close, query);
     }
@@ -374,6 +388,8 @@ pub struct FakeHost {
     pub gate_file: bool,
     /// The one uid that the process has.
     pub uid: u32,
+    /// The uid of the account `tpa`.
+    pub door: u32,
 }
 
 impl Default for FakeHost {
@@ -391,6 +407,7 @@ impl Default for FakeHost {
             moves: Script::new([]),
             gate_file: true,
             uid: 0,
+            door: 993,
         }
     }
 }
@@ -405,6 +422,7 @@ impl Host for FakeHost {
             "alias5" => ("alias5", 1005),
             "bob" => ("bob", 1002),
             "eve" => ("eve", 1005),
+            "tpa" => ("tpa", self.door),
             "broken" => return LookUp::Failed("no route".into()),
             _ => return LookUp::Unknown,
         };

@@ -34,6 +34,8 @@ const HOLDERS: &str = "tpa_holders";
 unsafe extern "C" {
     /// `pam_syslog(3)`, with the one format that we use.
     fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
+    /// `pam_getenv(3)`
+    fn pam_getenv(pamh: *mut PamHandle, name: *const c_char) -> *const c_char;
 }
 
 /// A PAM transaction during one call into the module.
@@ -130,6 +132,19 @@ impl Pam for Handle<'_> {
 
     fn rhost(&self) -> Option<String> {
         text(self.pamh.get_item::<RHost<'_>>().ok()??.0)
+    }
+
+    fn ssh_methods(&self) -> Option<String> {
+        let pamh = std::ptr::from_ref::<PamHandle>(self.pamh).cast_mut();
+        // SAFETY: the handle is live for the length of the call, which only reads of it; the name
+        // is NUL-terminated.
+        let value = unsafe { pam_getenv(pamh, c"SSH_AUTH_INFO_0".as_ptr()) };
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: PAM gives a NUL-terminated string of its own, which stays until the variable is
+        // set again; nothing does that before it is copied here.
+        text(unsafe { CStr::from_ptr(value) })
     }
 
     fn say_error(&mut self, text: &str) {

@@ -37,6 +37,9 @@ pub trait Pam {
     fn tty(&self) -> Option<String>;
     /// `PAM_RHOST`
     fn rhost(&self) -> Option<String>;
+    /// How the person proved to sshd who they are: its `SSH_AUTH_INFO_0` (sshd(8)), a line each. It
+    /// stands in the environment of the PAM transaction, which is sshd's and nobody else's.
+    fn ssh_methods(&self) -> Option<String>;
     /// Shows a `PAM_ERROR_MSG`. Best effort: whether it can be shown decides nothing.
     fn say_error(&mut self, text: &str);
     /// Shows a `PAM_TEXT_INFO`, unless the application asked for silence. Best effort.

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod daemon;
 pub mod decide;
 pub mod departure;
+pub mod door;
 pub mod ffi;
 pub mod folder;
 pub mod handle;

@@ -6,6 +6,7 @@ use tpa_bus::offline::Class;
 
 use crate::account::{ask, log_exempt, refuse, refuse_unlisted, settle};
 use crate::decide::{Decision, Grant, decide};
+use crate::door;
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
 use crate::scope;
@@ -37,6 +38,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
         Arrival::Refused(code) => return code,
         // For a program that does not ask the account phase.
         Arrival::Unlisted(subject) => return refuse_unlisted(phase, &subject),
+        Arrival::Door(subject) => return door::open(phase, &subject),
         Arrival::Concerned(subject) => subject,
     };
     if subject.query.exempt {
@@ -134,7 +136,9 @@ pub fn close(phase: &mut Phase<'_>) -> PamResultCode {
             phase.daemon.close_session(&subject.query);
             PamResultCode::PAM_SUCCESS
         }
-        Arrival::Passes | Arrival::Refused(_) | Arrival::Unlisted(_) => PamResultCode::PAM_IGNORE,
+        Arrival::Passes | Arrival::Refused(_) | Arrival::Unlisted(_) | Arrival::Door(_) => {
+            PamResultCode::PAM_IGNORE
+        }
     }
 }
 

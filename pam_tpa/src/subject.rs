@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ::pam::constants::PamResultCode;
 use tpa_bus::gate::{Query, UNLISTED};
+use tpa_bus::names::DOOR_ACCOUNT;
 use tpa_bus::offline::{Class, Concern, GateFile, Listing, Who};
 use tpa_bus::text::one_line;
 
@@ -48,6 +49,8 @@ pub enum Arrival {
     Concerned(Box<Subject>),
     /// Needs a grant, and comes by a service of which nobody said what it is: refused.
     Unlisted(Box<Subject>),
+    /// The account of the front door, which is nobody: see [`crate::door`].
+    Door(Box<Subject>),
 }
 
 impl Subject {
@@ -88,6 +91,9 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
         Listing::As(class) => class,
         Listing::Unlisted => Class::Login,
     };
+    if let Some(subject) = at_door(phase, &gate, &service, class) {
+        return Arrival::Door(subject);
+    }
     let Some(name) = person_at(phase, class, moment) else {
         phase
             .pam
@@ -140,6 +146,43 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
     } else {
         Arrival::Concerned(subject)
     }
+}
+
+/// The account of the front door, where it is the one to be let in, also by somebody's sudo. An
+/// account of that name which is a person's is theirs.
+fn at_door(
+    phase: &Phase<'_>,
+    gate: &GateFile,
+    service: &str,
+    class: Class,
+) -> Option<Box<Subject>> {
+    if phase.pam.user().as_deref() != Some(DOOR_ACCOUNT) {
+        return None;
+    }
+    let LookUp::Known(person) = phase.host.person(DOOR_ACCOUNT) else {
+        return None;
+    };
+    if !gate.is_system(person.uid) {
+        return None;
+    }
+    let line = |text: Option<String>| text.map(|text| one_line(&text, 128));
+    let query = Query {
+        service: service.to_owned(),
+        class: class.as_str().to_owned(),
+        user: person.name.clone(),
+        uid: person.uid,
+        pid: std::process::id(),
+        exempt: false,
+        tty: line(phase.pam.tty()),
+        rhost: line(phase.pam.rhost()),
+        target: None,
+    };
+    Some(Box::new(Subject {
+        person,
+        class,
+        query,
+        help: gate.help.clone(),
+    }))
 }
 
 /// The name of the person, who under sudo is not the one they become.

@@ -396,6 +396,18 @@ pub struct NoticeTest {
     pub why: Option<String>,
 }
 
+/// Who is calling, as `tpad` sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Myself {
+    /// Their login name.
+    pub user: String,
+    /// Their uid.
+    pub uid: u32,
+    /// The SSH key that proved it, as `SHA256:…`; through the front door only.
+    pub key: Option<String>,
+}
+
 /// Client side of `org.tpa1.Access`. Each method fails with a [`crate::error::Refusal`].
 #[zbus::proxy(
     interface = "org.tpa1.Access",
@@ -427,6 +439,8 @@ pub trait Access {
     fn submit(&self, text: &str) -> zbus::Result<Submission>;
     /// The roles that the caller may ask for.
     fn roles(&self) -> zbus::Result<Vec<Role>>;
+    /// Who the caller is.
+    fn who_am_i(&self) -> zbus::Result<Myself>;
     /// The live and scheduled grants of the caller, or of `user` when that is not empty.
     fn status(&self, user: &str) -> zbus::Result<Vec<Request>>;
     /// Open sessions of one grant, or of all that the caller may see when `id` is empty.

@@ -68,6 +68,9 @@ pub trait Gate {
     fn open_session(&self, query: &Query) -> zbus::Result<Verdict>;
     /// They left.
     fn close_session(&self, query: &Query) -> zbus::Result<()>;
+    /// Somebody has come to the front door. `methods` is what sshd says of how they proved who they
+    /// are (`SSH_AUTH_INFO_0`, sshd(8)); it is remembered of this process for as long as it lives.
+    fn open_door(&self, query: &Query, methods: &str) -> zbus::Result<Verdict>;
     /// What the account phase would say now: nothing is recorded, and no grant begins.
     fn preview(&self, query: &Query) -> zbus::Result<Verdict>;
     /// The roles that the person may ask for, of those that give what they are here for.

@@ -73,3 +73,14 @@ pub const CONFIG_FILE: &str = "/etc/tpa/tpad.toml";
 
 /// Role files, `NAME.toml`.
 pub const ROLES_DIR: &str = "/etc/tpa/roles.d";
+
+/// Account of the front door (`ssh tpa@HOST`): everybody's keys lead to it, and it is nobody.
+pub const DOOR_ACCOUNT: &str = "tpa";
+
+/// The program that everybody gets there, and nothing else: `tpactl` under another name, which
+/// nobody can read or trace.
+pub const DOOR: &str = "/usr/libexec/tpa/door";
+
+/// What opens the front door: settings of sshd that the package ships and an administrator puts
+/// there.
+pub const DOOR_SETTINGS: &str = "/etc/ssh/sshd_config.d/10-tpa-door.conf";

@@ -12,6 +12,7 @@
 
 pub mod accept;
 mod draft;
+pub mod login;
 pub mod paper;
 pub mod signers;
 pub mod sshsig;

@@ -178,7 +178,9 @@ fn open(reader: &mut &[u8]) -> ssh_key::Result<(String, Envelope)> {
     Ok((namespace, envelope))
 }
 
-fn key_or_certificate(bytes: &[u8]) -> ssh_key::Result<(KeyData, Option<Box<Certificate>>)> {
+pub(crate) fn key_or_certificate(
+    bytes: &[u8],
+) -> ssh_key::Result<(KeyData, Option<Box<Certificate>>)> {
     let kind = String::decode(&mut &*bytes)?;
     if !kind.ends_with("-cert-v01@openssh.com") {
         return Ok((

@@ -8,6 +8,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use tpa_statement::accept::{Accepted, Refused, accept, authenticate};
+use tpa_statement::login::Credential;
 use tpa_statement::paper::Paper;
 use tpa_statement::signers::Signers;
 use tpa_statement::sshsig::Presence;
@@ -198,4 +199,54 @@ fn a_certificate_of_a_ca_vouches_for_the_people_it_names_while_it_is_valid() {
             .to_string()
             .contains("force-command")
     );
+}
+
+#[test]
+fn a_certificate_logs_in_whom_it_and_the_line_of_its_ca_name() {
+    let desk = Desk::new();
+    let ca = desk.key("ca", &["ed25519"]);
+    desk.key("alice", &["ed25519"]);
+    let certify = |more: &[&str]| {
+        let fixed = ["-q", "-s", "ca", "-I", "id", "-V", "20261101Z:20270101Z"];
+        let signed = desk.keygen(&[&fixed, more, &["alice.pub"]].concat());
+        assert!(signed, "{more:?}");
+        let text = fs::read_to_string(desk.path("alice-cert.pub")).unwrap();
+        let words: Vec<_> = text.split_whitespace().take(2).collect();
+        Credential::parse(&words.join(" ")).unwrap()
+    };
+    let lines = |text: &str| Signers::parse(text).unwrap();
+    let of_both = lines(&format!("alice,carol cert-authority {ca}"));
+    let alice = certify(&["-n", "alice,prod"]);
+    let login = alice.person(&of_both, NOW).unwrap();
+    assert_eq!(login.person, "alice");
+    assert!(ca.starts_with(&login.authority.unwrap()));
+    // The certificate's own key says nothing beside it, and a CA's line is no key's.
+    let plain = fs::read_to_string(desk.path("alice.pub")).unwrap();
+    for (signers, why) in [
+        (lines(&format!("alice {plain}")), "is nobody's"),
+        (lines(&format!("alice {ca}")), "is nobody's"),
+        (
+            lines(&format!("carol cert-authority {ca}")),
+            "is not carol's",
+        ),
+    ] {
+        let refused = alice.person(&signers, NOW).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    for (certificate, why) in [
+        (certify(&["-n", "alice,carol"]), "several people"),
+        (certify(&[]), "is not alice's"),
+        (
+            certify(&["-n", "alice", "-V", "20200101Z:20200102Z"]),
+            "not valid",
+        ),
+        (certify(&["-n", "alice", "-h"]), "a host's"),
+        (
+            certify(&["-n", "alice", "-O", "force-command=id"]),
+            "critical option",
+        ),
+    ] {
+        let refused = certificate.person(&of_both, NOW).unwrap_err().to_string();
+        assert!(refused.contains(why), "{why}: {refused}");
+    }
 }

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod aside;
 pub mod audit;
+pub mod authorized_key;
 pub mod bus;
 pub mod clock;
 pub mod config;

@@ -12,9 +12,11 @@ use futures_lite::future::or;
 use tpa_bus::id::Id;
 use tpa_bus::names;
 use tpad::accounts::Nss;
+use tpad::authorized_key;
 use tpad::bus::{client, serve};
+use tpad::clock::Clock;
 use tpad::config::explain::{Check, check_command};
-use tpad::config::load::Source;
+use tpad::config::load::{Source, load_signers};
 use tpad::daemon;
 use tpad::descriptors::Shares;
 use tpad::engine::Engine;
@@ -73,6 +75,13 @@ enum Command {
         #[arg(long)]
         quiet: bool,
     },
+    /// What the front door lets in with this key, for sshd: the line of an authorized key
+    Keys {
+        /// Kind of the key or certificate, as sshd names it (%t)
+        kind: String,
+        /// The key or certificate, in base64 (%k)
+        key: String,
+    },
     /// Whether somebody needs a grant, for polkit's rule: answers yes or no
     Gated {
         /// Their name
@@ -110,6 +119,7 @@ fn main() -> ExitCode {
         Command::Daemon => run(),
         Command::Reload => reload(),
         Command::Reap { id, boot, all } => reap(id.as_deref(), boot, all),
+        Command::Keys { kind, key } => keys(&kind, &key),
         Command::Gated { user, groups } => {
             println!("{}", gated(&user, &groups));
             Ok(())
@@ -218,6 +228,20 @@ fn reap(id: Option<&str>, boot: bool, all: bool) -> anyhow::Result<()> {
     } else if let Some(id) = id {
         let reaped = reap::reap(Id::parse(id)?)?;
         tracing::info!("{id}: {reaped:?}");
+    }
+    Ok(())
+}
+
+/// Answers sshd (`AuthorizedKeysCommand`). For a key that is nobody's there is no line, and sshd
+/// refuses.
+fn keys(kind: &str, key: &str) -> anyhow::Result<()> {
+    let signers = load_signers(&Source::installed()).map_err(|problems| {
+        let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", all.join("\n"))
+    })?;
+    let now = i64::try_from(Clock::new()?.wall()?.as_secs())?;
+    if let Some(line) = authorized_key::line(&signers.unwrap_or_default(), kind, key, now)? {
+        println!("{line}");
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 28] = [
+pub const ACCESS: [Row; 29] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -71,6 +71,7 @@ pub const ACCESS: [Row; 28] = [
     ("Status", "s alice", Nothing, ALL, NOBODY),
     ("Sessions", "s ''", Nothing, ALL, NOBODY),
     ("Roles", "", Nothing, ALL, NOBODY),
+    ("WhoAmI", "", Nothing, ALL, NOBODY),
     ("Log", "'a{sv}' 0", Nothing, &["heidi", "root"], NOBODY),
     ("Verify", "t 0", Nothing, &["heidi", "root"], NOBODY),
     ("Subscribe", "", Nothing, ALL, NOBODY),
@@ -83,10 +84,11 @@ pub const ACCESS: [Row; 28] = [
 ];
 
 /// `org.tpa1.Gate`, for root alone; `QUERY` for whom the gate asks about.
-pub const GATE: [(&str, &str); 8] = [
+pub const GATE: [(&str, &str); 9] = [
     ("Account", "'a{sv}' QUERY"),
     ("OpenSession", "'a{sv}' QUERY"),
     ("CloseSession", "'a{sv}' QUERY"),
+    ("OpenDoor", "'a{sv}s' QUERY 'publickey ssh-ed25519 AAAA'"),
     ("Preview", "'a{sv}' QUERY"),
     ("Roles", "'a{sv}' QUERY"),
     (

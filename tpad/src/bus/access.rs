@@ -15,6 +15,7 @@ use zruntime::SharedRuntime;
 use super::caller::identify;
 use super::caller::named;
 use super::claims::Claims;
+use super::door;
 use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
 use super::statement::Statements;
@@ -95,9 +96,14 @@ impl Access {
         }
         let accounts = &self.engine.accounts;
         let account = accounts.by_name(&self.runtime, name, NAMES).await;
-        account
+        let account = account
             .map_err(|why| refused(format!("cannot look up the user {shown}: {why}")))?
-            .ok_or_else(|| refused(format!("there is no user {shown}")))
+            .ok_or_else(|| refused(format!("there is no user {shown}")))?;
+        let uid_min = self.engine.policy().gate.uid_min;
+        if door::is_account(&accounts.files(), account.person.uid, uid_min) {
+            return Err(refused(format!("{shown} is the front door, and nobody")));
+        }
+        Ok(account)
     }
 
     /// What goes on of closed logins, under the grants that the caller may see.
@@ -385,6 +391,19 @@ impl Access {
     ) -> Result<Vec<wire::Role>, Refusal> {
         let caller = identify(connection, &header).await?;
         Ok(roles_for(&self.engine, &caller))
+    }
+
+    async fn who_am_i(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Myself, Refusal> {
+        let caller = identify(connection, &header).await?;
+        Ok(wire::Myself {
+            user: caller.person().name.clone(),
+            uid: caller.person().uid,
+            key: caller.proof.key().map(|key| key.fingerprint.clone()),
+        })
     }
 
     async fn status(

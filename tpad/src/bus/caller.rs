@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use tpa_bus::error::Refusal;
-use tpa_bus::names;
+use tpa_bus::names::{self, DOOR_ACCOUNT};
 use tpa_bus::subuid::{self, SUBUID};
 use tpa_bus::text::one_line;
 use zbus::Connection;
@@ -19,11 +19,14 @@ use zbus::names::BusName;
 
 use super::access::{Access, Line};
 use super::claims::Claims;
-use super::process;
+use super::door;
+use super::process::{self, Held};
 use crate::accounts::{Account, LocalFiles};
 use crate::core::{Core, Error};
 use crate::engine::Engine;
-use crate::ledger::{Caller, Identity, Peer, Process, Proof, Standing, caller};
+use crate::ledger::{
+    Caller, Identity, Key, Peer, Process, Proof, Standing, at_front_door, caller,
+};
 use crate::{shadow, sys};
 
 /// How long the name service may take over who is calling.
@@ -47,13 +50,19 @@ pub async fn identify(connection: &Connection, header: &Header<'_>) -> Result<Ca
     let access = server.interface::<_, Access>(names::OBJECT_PATH).await;
     let access = access.map_err(|error| unclear(error.into()))?;
     let access = access.get().await.clone();
-    let peer = match &access.line {
+    let (peer, held) = match &access.line {
         Line::Bus(claims) => on_bus(connection, header, claims).await.map_err(unclear)?,
-        Line::Socket(process) => Peer {
-            uid: 0,
-            process: process.look(Path::new("/proc")),
-        },
+        Line::Socket(process) => {
+            let peer = Peer {
+                uid: 0,
+                process: process.look(Path::new("/proc")),
+            };
+            (peer, Some(process.clone()))
+        }
     };
+    if door::is_account(&access.engine.accounts.files(), peer.uid, uid_min(&access)) {
+        return at_door(&access, peer.uid, held.as_ref()).await;
+    }
     let known = known(&access, &peer).await;
     let look_up = |uid| {
         let found = known.iter().find(|(looked_up, _)| *looked_up == uid);
@@ -78,7 +87,7 @@ async fn on_bus(
     connection: &Connection,
     header: &Header<'_>,
     claims: &Claims,
-) -> anyhow::Result<Peer> {
+) -> anyhow::Result<(Peer, Option<Held>)> {
     let sender = header.sender().context("the call has no sender")?;
     let driver = DBusProxy::new(connection).await?;
     let credentials = driver
@@ -93,22 +102,74 @@ async fn on_bus(
         .context("the bus does not tell the caller's process")?;
     let pid = i32::try_from(pid).context("the bus tells an impossible process")?;
     let proc = Path::new("/proc");
-    let process = match credentials.into_process_fd() {
-        Some(descriptor) => {
-            let descriptor = OwnedFd::from(descriptor);
-            process::look(proc, pid, &descriptor).map_or(Process::Gone, Process::Held)
-        }
+    let held = match credentials.into_process_fd() {
+        Some(descriptor) => Some(Held::new(pid, OwnedFd::from(descriptor))),
         // Before dbus 1.16 there is only the number of whoever connected, and no asking the driver
         // again tells more: it remembers that number for ever.
-        None => match claims.of(sender, pid, uid) {
-            Some(held) => held.look(proc),
-            None => sys::pidfd_open(pid)
-                .ok()
-                .and_then(|descriptor| process::look(proc, pid, &descriptor))
-                .map_or(Process::Gone, Process::Numbered),
-        },
+        None => claims.of(sender, pid, uid),
     };
-    Ok(Peer { uid, process })
+    let process = match &held {
+        Some(held) => held.look(proc),
+        None => sys::pidfd_open(pid)
+            .ok()
+            .and_then(|descriptor| process::look(proc, pid, &descriptor))
+            .map_or(Process::Gone, Process::Numbered),
+    };
+    Ok((Peer { uid, process }, held))
+}
+
+/// From which uid on people's begin.
+fn uid_min(access: &Access) -> u32 {
+    access.engine.policy().gate.uid_min
+}
+
+/// Who came in through the front door. Their uid is that of its account, which is nobody: believed
+/// is only what sshd has told of the process that it started for them.
+async fn at_door(access: &Access, account: u32, held: Option<&Held>) -> Result<Caller, Refusal> {
+    let engine = &access.engine;
+    let nobody = |why: &str| {
+        Refusal::NotPermitted(format!(
+            "{why}\nnext: come in anew: ssh {DOOR_ACCOUNT}@{}",
+            engine.host()
+        ))
+    };
+    let proc = Path::new("/proc");
+    let credential = held
+        .filter(|held| door::is_program(proc, held, account))
+        .and_then(|held| engine.door.visitor(proc, held, account));
+    let credential = credential.ok_or_else(|| {
+        nobody(&format!(
+            "the account {DOOR_ACCOUNT} is nobody, and no login of ssh is known that this comes from"
+        ))
+    })?;
+    let now = engine.now().map_err(Error::from)?;
+    let policy = engine.policy();
+    let signers = policy.signers.as_ref();
+    let signers = signers.ok_or_else(|| nobody("this host has no list of whose keys are whose"))?;
+    let login = credential
+        .person(signers, now.wall_s)
+        .map_err(|why| nobody(&why.to_string()))?;
+    let shown = one_line(&login.person, 64);
+    let found = engine
+        .accounts
+        .by_name(&access.runtime, &login.person, NAMES);
+    let found = found
+        .await
+        .map_err(|why| nobody(&format!("cannot look up {shown}: {why}")))?
+        .ok_or_else(|| nobody(&format!("the key is {shown}'s, who has no account here")))?;
+    let files = engine.accounts.files();
+    if door::is_account(&files, found.person.uid, policy.gate.uid_min) {
+        return Err(nobody(&format!("{shown} is the front door, and nobody")));
+    }
+    let identity = of(found, &files, now.wall_s / DAY_S);
+    let key = Key {
+        fingerprint: login.fingerprint,
+        // sshd lets nobody in with a security key that was not touched; whether it was also told a
+        // PIN, it does not say.
+        touched: login.security_key,
+        verified: false,
+    };
+    at_front_door(identity, key).map_err(|refused| Error::Refused(refused).into())
 }
 
 /// Whether this bus tells which process a connection is of, by a descriptor: dbus from 1.16 on.
@@ -133,12 +194,18 @@ async fn known(access: &Access, peer: &Peer) -> Known {
         Process::Gone => None,
     };
     let engine = &access.engine;
+    let uid_min = uid_min(access);
     let today = engine.with(Core::now).map_or(i64::MAX, |now| now.wall_s) / DAY_S;
     let files = engine.accounts.files();
     let mut known = Known::new();
     for uid in [Some(peer.uid), login].into_iter().flatten() {
         if known.iter().all(|(done, _)| *done != uid) {
-            let account = account(engine, access, uid).await;
+            // The front door is nobody, whose login uid ever it is.
+            let account = if door::is_account(&files, uid, uid_min) {
+                Ok(None)
+            } else {
+                account(engine, access, uid).await
+            };
             let identity = account.map(|found| found.map(|found| of(found, &files, today)));
             known.push((uid, identity.map_err(|why| format!("{why:#}"))));
         }

@@ -39,6 +39,9 @@ pub struct Claims {
     held: Arc<Mutex<BTreeMap<Key, Held>>>,
     /// Those with what is being said, by share ([`share_of`]).
     room: Arc<Seats>,
+    /// The same for the account of the front door, which is one uid and many people: how many
+    /// connections each of them has there is limited by their key.
+    door: Arc<Seats>,
 }
 
 /// One that was said, until it is dropped.
@@ -54,6 +57,7 @@ impl Claims {
         Self {
             held: Arc::default(),
             room: Seats::new(most, (most / PEOPLE).max(1)),
+            door: Seats::new(most, most),
         }
     }
 
@@ -76,11 +80,21 @@ impl Claims {
     ///
     /// # Errors
     /// When it is not said, or not proven. Anybody can bring that about.
-    pub async fn hear(&self, runtime: &SharedRuntime, stream: UnixStream) -> anyhow::Result<()> {
+    pub async fn hear(
+        &self,
+        runtime: &SharedRuntime,
+        stream: UnixStream,
+        is_door: impl Fn(u32) -> bool,
+    ) -> anyhow::Result<()> {
         let uid = getsockopt(&stream, PeerCredentials)
             .context("ask who it is")?
             .uid();
-        let _room = self.room.take(share_of(uid)).context("too many")?;
+        let room = if is_door(uid) {
+            self.door.take(uid)
+        } else {
+            self.room.take(share_of(uid))
+        };
+        let _room = room.context("too many")?;
         let said = runtime.timeout(SAYING, said(runtime, stream));
         let (stream, name, held) = said.await.map_err(|_| anyhow::anyhow!("too slow"))??;
         let _claim = self.add((name, held.pid(), uid), held);
@@ -165,7 +179,9 @@ mod tests {
                 assert!(!of(":1.7", own(), uid() + 1), "another person's");
             })
         };
-        runtime.block_on(claims.hear(&runtime, here)).unwrap();
+        runtime
+            .block_on(claims.hear(&runtime, here, |_| false))
+            .unwrap();
         claiming.join().unwrap();
         assert!(claims.of(":1.7", own(), uid()).is_none());
         assert!(claims.room.is_empty());
@@ -177,7 +193,11 @@ mod tests {
         let claims = Claims::new(512);
         let (here, there) = UnixStream::pair().unwrap();
         let claiming = std::thread::spawn(move || say(&there, &"x".repeat(10_000)).is_err());
-        assert!(runtime.block_on(claims.hear(&runtime, here)).is_err());
+        assert!(
+            runtime
+                .block_on(claims.hear(&runtime, here, |_| false))
+                .is_err()
+        );
         assert!(claiming.join().unwrap());
         assert!(claims.held().is_empty());
     }
@@ -202,7 +222,7 @@ mod tests {
         let claims = Claims::new(512);
         let _rooms: Vec<_> = std::iter::from_fn(|| claims.room.take(uid())).collect();
         let (here, mut there) = UnixStream::pair().unwrap();
-        let refused = runtime.block_on(claims.hear(&runtime, here));
+        let refused = runtime.block_on(claims.hear(&runtime, here, |_| false));
         assert!(refused.unwrap_err().to_string().contains("too many"));
         assert_eq!(there.read(&mut [0]).unwrap(), 0);
     }

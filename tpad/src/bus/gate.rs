@@ -16,7 +16,7 @@ use zruntime::SharedRuntime;
 
 use super::caller::{is_root, named};
 use super::seats::Seats;
-use super::{access, view, words};
+use super::{access, door, view, words};
 use crate::core::Error;
 use crate::engine::Engine;
 use crate::host::process;
@@ -116,9 +116,27 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
         self.root_only(connection, &header).await?;
+        self.engine.door.leave(query.pid);
         let arrival = self.arrival(&query).await?;
         let closed = self.engine.with(|core| core.close_session(&arrival));
         Ok(closed.map_err(Error::from)?)
+    }
+
+    async fn open_door(
+        &self,
+        query: Query,
+        methods: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Verdict, Refusal> {
+        self.root_only(connection, &header).await?;
+        let (account, place) = who_and_where(&query)?;
+        let entered = self.enter(account.uid, place.pid, methods);
+        Ok(Verdict {
+            allowed: entered.is_ok(),
+            text: entered.err().into_iter().collect(),
+            ..Verdict::default()
+        })
     }
 
     async fn preview(
@@ -220,6 +238,32 @@ impl Gate {
 }
 
 impl Gate {
+    /// Lets somebody in through the front door, or says why not.
+    fn enter(&self, account: u32, server: u32, methods: &str) -> Result<(), String> {
+        let refused = |why: String| {
+            let help = &self.engine.policy().gate.help;
+            format!(
+                "tpa: the front door of {} stays closed: {why}. {help}",
+                self.engine.host()
+            )
+        };
+        let told = || refused("sshd does not tell the one key that you came with".to_owned());
+        let credential = door::proven(methods).ok_or_else(told)?;
+        let now = self
+            .engine
+            .now()
+            .map_err(|why| refused(format!("{why:#}")))?;
+        let policy = self.engine.policy();
+        let signers = policy.signers.as_ref();
+        let signers = signers.ok_or_else(|| refused("there is no /etc/tpa/signers".to_owned()))?;
+        credential
+            .person(signers, now.wall_s)
+            .map_err(|why| refused(why.to_string()))?;
+        let proc = Path::new("/proc");
+        let entered = self.engine.door.enter(proc, server, account, credential);
+        entered.map_err(refused)
+    }
+
     /// The socket lets nobody but root connect; on the bus the driver says who it is.
     async fn root_only(&self, connection: &Connection, header: &Header<'_>) -> Result<(), Refusal> {
         if self.way == Way::Socket || is_root(connection, header).await {
@@ -302,13 +346,22 @@ impl Gate {
             Answer::Deny { why, about } => {
                 let policy = self.engine.policy();
                 let role = self.askable(user, why).await;
+                let is_open =
+                    arrival.class == Class::Login && policy.signers.is_some() && door::is_enabled();
+                let door = if is_open {
+                    words::Door::Open
+                } else {
+                    words::Door::Closed
+                };
+                let host = self.engine.with(|core| core.host());
+                let ask = role.map(|role| words::request_by(door, &host, &role));
                 let text = words::refusal(
                     arrival.class,
-                    &self.engine.with(|core| core.host()),
+                    &host,
                     &tpa_bus::text::one_line(&user.name, 64),
                     why,
                     about.as_deref(),
-                    role.as_deref(),
+                    ask.as_deref(),
                     &policy.gate.help,
                 );
                 Verdict {

@@ -10,6 +10,7 @@ pub mod access;
 pub mod caller;
 pub mod claims;
 pub mod client;
+pub mod door;
 pub mod gate;
 pub mod known_peer;
 pub mod limit;

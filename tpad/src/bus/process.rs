@@ -33,6 +33,18 @@ const MOST_BYTES: u64 = 256 * 1_024;
 pub struct Held(Arc<(i32, OwnedFd)>);
 
 impl Held {
+    /// Takes a process that a descriptor holds.
+    #[must_use]
+    pub fn new(pid: i32, descriptor: OwnedFd) -> Self {
+        Self(Arc::new((pid, descriptor)))
+    }
+
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        is_there(&self.0.1)
+    }
+
     /// What it is at this moment.
     #[must_use]
     pub fn look(&self, proc: &Path) -> Process {
@@ -196,7 +208,7 @@ pub async fn prove(
     ensure!(is_there(&descriptor), "whoever connected has gone");
     let stream = stream.into_inner();
     setsockopt(&stream, PassCred, &false).context("have answers unsigned again")?;
-    Ok((stream, Held(Arc::new((peer.pid(), descriptor)))))
+    Ok((stream, Held::new(peer.pid(), descriptor)))
 }
 
 /// Some bytes, and the process that sent them.

@@ -21,6 +21,7 @@ use zruntime::{Shared, SharedRuntime};
 use super::access::{Access, Line};
 use super::caller::{self, named};
 use super::claims::Claims;
+use super::door;
 use super::gate::{Gate, Way};
 use super::known_peer::KnownPeer;
 use super::listeners::Listeners;
@@ -242,7 +243,7 @@ pub async fn people(
                 tracing::info!("on the system bus as {}", names::BUS_NAME);
                 or(
                     announce(&engine, &runtime, &connection, &listeners),
-                    hear_claims(&runtime, &connection, claims, shares.claims),
+                    hear_claims(&engine, &runtime, &connection, claims, shares.claims),
                 )
                 .await;
                 tracing::warn!("the system bus is gone");
@@ -260,6 +261,7 @@ pub async fn people(
 /// Lets processes say which connection on the bus is theirs, where the bus itself does not tell.
 /// Never comes back.
 async fn hear_claims(
+    engine: &Arc<Engine>,
     runtime: &SharedRuntime,
     connection: &Connection,
     claims: Claims,
@@ -278,8 +280,11 @@ async fn hear_claims(
         Some(Ok(listener)) => {
             let hear = |stream, place: SemaphoreGuardArc| {
                 let (claims, runtime) = (claims.clone(), runtime.clone());
+                let engine = Arc::clone(engine);
                 async move {
-                    if let Err(error) = claims.hear(&runtime, stream).await {
+                    let uid_min = engine.policy().gate.uid_min;
+                    let is_door = |uid| door::is_account(&engine.accounts.files(), uid, uid_min);
+                    if let Err(error) = claims.hear(&runtime, stream, is_door).await {
                         // Anybody can bring this about, as often as they like.
                         tracing::debug!("a peer on {path}: {error:#}");
                     }
@@ -287,7 +292,7 @@ async fn hear_claims(
                     Ok(())
                 }
             };
-            accept(runtime.clone(), listener, path, 2 * most, hear).await;
+            accept(runtime.clone(), listener, path, 4 * most, hear).await;
         }
         Some(Err(error)) => tracing::error!("nobody but root can decide: {error:#}"),
         None => {}

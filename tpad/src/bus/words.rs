@@ -1,5 +1,6 @@
 //! What people read at the gate.
 
+use tpa_bus::names::DOOR_ACCOUNT;
 use tpa_bus::offline::Class;
 use tpa_bus::text::one_line;
 
@@ -8,15 +9,34 @@ use crate::clock::Now;
 use crate::ledger::{Deadline, Request, Stage, Why};
 use crate::sys::local_time;
 
-/// Why someone is refused and what they can do, line by line. `role` is one that they may ask
-/// for.
+/// Whether whoever is refused can ask through the front door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Door {
+    /// By `ssh tpa@HOST`.
+    Open,
+    /// On the host alone.
+    Closed,
+}
+
+/// How somebody asks for a role.
+pub(super) fn request_by(door: Door, host: &str, role: &str) -> String {
+    let with = match door {
+        Door::Open => format!("ssh {DOOR_ACCOUNT}@{host}"),
+        Door::Closed => "tpactl".to_owned(),
+    };
+    format!("{with} request {role}")
+}
+
+/// Why someone is refused and what they can do, line by line. `ask` is how they ask for
+/// a role, see [`request_by`].
 pub(super) fn refusal(
     class: Class,
     host: &str,
     user: &str,
     why: &Why,
     about: Option<&Request>,
-    role: Option<&str>,
+    ask: Option<&str>,
     help: &str,
 ) -> Vec<String> {
     let door = match class {
@@ -29,10 +49,10 @@ pub(super) fn refusal(
     };
     let mut lines = vec![format!("tpa: {door} {host} denied: {lacks}.")];
     lines.extend(about.and_then(|request| story(why, request)));
-    let ask = match (why, role) {
+    let ask = match (why, ask) {
         // What is waiting need not be asked for again.
         (Why::Pending(_) | Why::Scheduled(_), _) | (_, None) => String::new(),
-        (_, Some(role)) => format!("Request:  tpactl request {role} --for 1h --reason \"…\""),
+        (_, Some(ask)) => format!("Request:  {ask} --for 1h --reason \"…\""),
     };
     let last = [ask.as_str(), help]
         .into_iter()
@@ -152,6 +172,26 @@ mod tests {
             let lines = refusal(class, "web-01", "alice", &why, None, None, "");
             assert_eq!(lines, [expected]);
         }
+    }
+
+    #[test]
+    fn whoever_is_kept_out_is_told_the_way_to_ask_that_is_open_to_them() {
+        let said = |door| {
+            let ask = request_by(door, "web-01", "web-ops");
+            let lines = refusal(
+                Class::Login,
+                "web-01",
+                "alice",
+                &Why::NoGrant,
+                None,
+                Some(&ask),
+                "",
+            );
+            lines.join("\n")
+        };
+        let way = "Request:  ssh tpa@web-01 request web-ops --for 1h --reason \"…\"";
+        assert!(said(Door::Open).contains(way));
+        assert!(said(Door::Closed).contains("Request:  tpactl request web-ops --for 1h"));
     }
 
     #[test]

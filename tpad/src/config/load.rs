@@ -95,6 +95,21 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     }
 }
 
+/// Who signs as whom, read by itself; nothing where there is no such file.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn load_signers(source: &Source) -> Result<Option<Signers>, Vec<Problem>> {
+    let one = |problem| vec![problem];
+    let Some(folder) = Files::folder(source).map_err(one)? else {
+        return Ok(None);
+    };
+    let text = folder.read_up_to(OsStr::new(signers::NAME), signers::MOST_BYTES);
+    let path = source.folder().join(signers::NAME);
+    let text = text.map_err(one)?;
+    text.map(|text| signers::read(&path, &text)).transpose()
+}
+
 /// Reads and checks one file by itself: who signs as whom when it is named `signers`, targets when it
 /// is named `notify.toml` or has their tables, settings when it is named `tpad.toml` or has theirs,
 /// else a role. Where it lies and whose it is does not matter: it is a draft, which tools that
@@ -242,15 +257,23 @@ struct Files {
 }
 
 impl Files {
-    fn read(source: &Source) -> Result<Self, Vec<Problem>> {
-        let one = |problem| vec![problem];
-        let mut folder = Folder::anchor(&source.anchor, &source.owners).map_err(one)?;
+    /// The folder of the configuration; nothing where there is none.
+    fn folder(source: &Source) -> Result<Option<Folder<'_>>, Problem> {
+        let mut folder = Folder::anchor(&source.anchor, &source.owners)?;
         for part in &source.below {
-            match folder.folder(part).map_err(one)? {
+            match folder.folder(part)? {
                 Some(next) => folder = next,
-                None => return Ok(Self::default()),
+                None => return Ok(None),
             }
         }
+        Ok(Some(folder))
+    }
+
+    fn read(source: &Source) -> Result<Self, Vec<Problem>> {
+        let found = Self::folder(source).map_err(|problem| vec![problem])?;
+        let Some(folder) = found else {
+            return Ok(Self::default());
+        };
         let mut files = Self::default();
         let mut problems = Vec::new();
         match folder.read(OsStr::new(SETTINGS)) {

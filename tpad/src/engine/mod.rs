@@ -19,6 +19,7 @@ use tpa_bus::groups::KnownGroups;
 use zruntime::{Event as Notify, SharedRuntime};
 
 use crate::accounts::{Accounts, Nss, When};
+use crate::bus::door::Door;
 use crate::clock::Clock;
 use crate::config::load::Source;
 use crate::core::{Core, Output, Parts, Result, Touched};
@@ -57,6 +58,8 @@ pub struct Engine {
     awaited: Mutex<Awaited>,
     /// Who people are, and what groups they are in.
     pub accounts: Accounts,
+    /// Who has come in through the front door.
+    pub door: Door,
     /// Rings when something was recorded or the configuration changed.
     pub(crate) changed: Notify,
     /// The generation of the core that the host follows.
@@ -126,6 +129,7 @@ impl Engine {
             source,
             awaited: Mutex::new(awaited),
             accounts,
+            door: Door::default(),
             changed: Notify::new(),
             followed: AtomicU64::new(0),
             settled: Notify::new(),

@@ -12,7 +12,7 @@
 //! In a user namespace of their own people have uids that are other people's outside of it
 //! (subuid(5)). So whoever calls from one is nobody.
 
-use super::{Caller, Identity, Person, Proof, Refused};
+use super::{Caller, Identity, Key, Person, Proof, Refused};
 
 /// `(uid_t) -1`: no uid.
 const NO_UID: u32 = u32::MAX;
@@ -119,6 +119,24 @@ pub fn caller(
         uid: peer.uid,
         login,
         proof,
+    })
+}
+
+/// Who is calling by their SSH key, which `/etc/tpa/signers` says is theirs. Nobody is root that way.
+///
+/// # Errors
+/// A refusal, where that is nobody who may.
+pub fn at_front_door(identity: Identity, key: Key) -> Result<Caller, Refused> {
+    let uid = identity.person.uid;
+    if uid == 0 || uid == NO_UID {
+        return Err(nobody("a key does not speak for root")
+            .next("use the key of your own account, or do it on the host"));
+    }
+    Ok(Caller {
+        identity,
+        uid,
+        login: None,
+        proof: Proof::Key(key),
     })
 }
 

@@ -50,7 +50,7 @@ pub use asking::may_ask_for;
 pub use boot::{
     BootRecord, End, InDatabase, Lacking, Newest, ends_among, lacking_of, unrecorded_ends, void,
 };
-pub use caller::{Namespace, Peer, Process, Traits, caller};
+pub use caller::{Namespace, Peer, Process, Traits, at_front_door, caller};
 pub use command::{Asked, Command, decide, fits_sudo};
 pub use deciding::may_decide_now;
 pub use ending::{cut_off, is_undecided_or_on, reassign_sessions, taken_away};

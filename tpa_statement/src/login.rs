@@ -1,0 +1,224 @@
+//! Whose key somebody logged in with: the front door (`ssh tpa@HOST`), where `sshd` proves the key and
+//! the signers file says whose it is.
+
+use ssh_encoding::Decode;
+use ssh_encoding::base64::{Base64, Encoding};
+use ssh_key::public::KeyData;
+use ssh_key::{Certificate, PublicKey};
+use tpa_bus::text::one_line;
+
+use crate::signers::{Signer, Signers, fingerprint};
+use crate::sshsig::{key_or_certificate, vouches};
+
+/// A key or a certificate, as `sshd` names what somebody proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    key: KeyData,
+    certificate: Option<Box<Certificate>>,
+}
+
+/// A person, and what vouches for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Their login name.
+    pub person: String,
+    /// The key, as `SHA256:…`: a certificate's own, not its CA's.
+    pub fingerprint: String,
+    /// Whether it lives in a security key, which sshd lets in only when it was touched.
+    pub security_key: bool,
+    /// The CA's key, where a certificate vouches, as it stands in a file of OpenSSH's.
+    pub authority: Option<String>,
+}
+
+/// Why a key or a certificate lets nobody in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoLogin {
+    /// It cannot be read.
+    #[error("the key cannot be read, or is a certificate without an end")]
+    Unreadable,
+    /// It stands on no line of the signers file.
+    #[error("the key {0} is nobody's: it stands in no line of the signers file")]
+    UnknownKey(String),
+    /// It is listed, and is not valid.
+    #[error("the key {key} lets nobody in: {why}")]
+    NotValid {
+        /// The key.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// It is listed for several people, so that it does not say which of them this is.
+    #[error(
+        "the key {key} is that of several people ({people}), and does not say which of them you are"
+    )]
+    Several {
+        /// The key.
+        key: String,
+        /// Who.
+        people: String,
+    },
+}
+
+impl Credential {
+    /// Reads `TYPE BASE64`, as authorized keys are written (sshd(8)).
+    ///
+    /// # Errors
+    /// [`NoLogin::Unreadable`].
+    pub fn parse(text: &str) -> Result<Self, NoLogin> {
+        let read = || {
+            let (kind, base64) = text.split_once(' ')?;
+            let bytes = Base64::decode_vec(base64).ok()?;
+            let named = String::decode(&mut bytes.as_slice()).ok()?;
+            let (key, certificate) = key_or_certificate(&bytes).ok()?;
+            (named == kind).then_some(Self { key, certificate })
+        };
+        read().ok_or(NoLogin::Unreadable)
+    }
+
+    /// The key, as `SHA256:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.key)
+    }
+
+    /// Whose it is at a time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`NoLogin`], in words for whoever holds it.
+    pub fn person(&self, signers: &Signers, at: i64) -> Result<Login, NoLogin> {
+        let key = self.fingerprint();
+        let listed = self.lines(signers);
+        if listed.is_empty() {
+            return Err(NoLogin::UnknownKey(key));
+        }
+        let mut people: Vec<(&str, &Signer)> = Vec::new();
+        let mut why = String::new();
+        for signer in listed {
+            for name in &signer.principals {
+                match self.is_of(signer, name, at) {
+                    Ok(()) => people.push((name, signer)),
+                    Err(reason) if why.is_empty() => {
+                        why = format!("line {}: {reason}", signer.line);
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        let Some(&(person, signer)) = people.first() else {
+            return Err(NoLogin::NotValid { key, why });
+        };
+        if people.iter().any(|(other, _)| *other != person) {
+            let names: Vec<_> = people.iter().map(|(name, _)| *name).collect();
+            let people = one_line(&names.join(", "), 80);
+            return Err(NoLogin::Several { key, people });
+        }
+        Ok(Login {
+            person: person.to_owned(),
+            fingerprint: key,
+            security_key: matches!(
+                self.key,
+                KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
+            ),
+            authority: signer.authority.then(|| text_of(&signer.key)).flatten(),
+        })
+    }
+
+    /// The lines that could vouch for it: of the key, or of the CA that signed the certificate. sshd
+    /// takes a certificate for what its CA says, and not for its key.
+    fn lines<'a>(&self, signers: &'a Signers) -> Vec<&'a Signer> {
+        match &self.certificate {
+            Some(certificate) => signers
+                .with_key(certificate.signature_key())
+                .filter(|line| line.authority)
+                .collect(),
+            None => signers
+                .with_key(&self.key)
+                .filter(|line| !line.authority)
+                .collect(),
+        }
+    }
+
+    fn is_of(&self, signer: &Signer, person: &str, at: i64) -> Result<(), String> {
+        if !signer.in_namespace() {
+            return Err("it is for other namespaces".to_owned());
+        }
+        if !signer.is_valid_at(at) {
+            return Err("it is not valid now".to_owned());
+        }
+        match &self.certificate {
+            Some(certificate) => {
+                vouches(certificate, person, at).map_err(|error| error.to_string())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A key without its comment.
+fn text_of(key: &KeyData) -> Option<String> {
+    PublicKey::from(key.clone()).to_openssh().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+    const DAY: i64 = 1_767_225_600;
+
+    fn whose(lines: &str) -> Result<String, String> {
+        let signers = Signers::parse(lines).unwrap();
+        let login = Credential::parse(KEY).unwrap().person(&signers, DAY);
+        login
+            .map(|login| login.person)
+            .map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn a_key_is_its_one_person_s_or_nobody_s() {
+        assert_eq!(whose(&format!("alice {KEY}\n")), Ok("alice".to_owned()));
+        let twice = format!("alice {KEY}\nalice {KEY} laptop\n");
+        assert_eq!(whose(&twice), Ok("alice".to_owned()));
+        for (lines, why) in [
+            (String::new(), "is nobody's"),
+            (format!("alice cert-authority {KEY}\n"), "is nobody's"),
+            (
+                format!("alice {KEY}\nbob {KEY}\n"),
+                "several people (alice, bob)",
+            ),
+            (format!("alice,bob {KEY}\n"), "several people"),
+            (
+                format!("alice namespaces=\"git\" {KEY}\n"),
+                "other namespaces",
+            ),
+            (
+                format!("alice valid-before=\"20260101Z\" {KEY}\n"),
+                "not valid now",
+            ),
+            (
+                format!("alice valid-after=\"20260102Z\" {KEY}\n"),
+                "not valid now",
+            ),
+        ] {
+            let refused = whose(&lines).unwrap_err();
+            assert!(refused.contains(why), "{lines}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_key_in_two_words_is_none() {
+        for text in [
+            "",
+            "ssh-ed25519",
+            "ssh-ed25519 AAAA",
+            &format!("{KEY} comment"),
+            &format!(" {KEY}"),
+            &format!("restrict {KEY}"),
+            &KEY.replace("ssh-ed25519 ", "ssh-ed25519-cert-v01@openssh.com "),
+            &format!("{KEY}\n{KEY}"),
+        ] {
+            assert_eq!(Credential::parse(text), Err(NoLogin::Unreadable), "{text}");
+        }
+    }
+}
