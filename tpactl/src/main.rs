@@ -8,6 +8,7 @@ mod completion;
 mod context;
 mod csv;
 mod doctor;
+mod door;
 mod export;
 mod fail;
 mod form;
@@ -43,6 +44,9 @@ use context::Context;
 use fail::{Exit, Fail};
 
 fn main() -> ExitCode {
+    if door::is_called() {
+        return door::main();
+    }
     if only_prompt() {
         return print(verbs::prompt::quick());
     }

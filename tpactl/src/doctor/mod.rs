@@ -8,6 +8,7 @@ mod database;
 mod elsewhere;
 mod emergency;
 mod fail2ban;
+mod front_door;
 mod gate;
 mod groups;
 mod linger;
@@ -220,6 +221,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
         groups::examine,
         sshd::examine,
         use_pam::examine,
+        front_door::examine,
         fail2ban::examine,
         asking::examine,
         accounts::examine,

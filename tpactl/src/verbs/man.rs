@@ -50,7 +50,7 @@ fn page() -> io::Result<Vec<u8>> {
     man.render_extra_section(&mut page)?;
     write!(
         page,
-        ".SH SEE ALSO\n.BR tpad (8),\n.BR pam_tpa (8),\n.BR tpad.conf (5),\n.BR tpa\\-roles (5),\n.BR tpa\\-notify.toml (5),\n.BR tpa\\-events (7)\n"
+        ".SH SEE ALSO\n.BR tpad (8),\n.BR tpa\\-door (8),\n.BR pam_tpa (8),\n.BR tpad.conf (5),\n.BR tpa\\-roles (5),\n.BR tpa\\-notify.toml (5),\n.BR tpa\\-events (7)\n"
     )?;
     Ok(page)
 }
