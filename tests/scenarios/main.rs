@@ -24,6 +24,7 @@ mod drift;
 mod end;
 mod extend;
 mod flood;
+mod front_door;
 mod glass;
 mod guides;
 mod hold;

@@ -31,6 +31,7 @@ drwxr-xr-x root root /usr/lib/systemd/system/tpa-reap-.service.d
 -rw-r--r-- root root /usr/lib/tmpfiles.d/tpa.conf
 -rwxr-xr-x root root /usr/lib64/security/pam_tpa.so
 drwxr-xr-x root root /usr/libexec/tpa
+-rwx--x--x root root /usr/libexec/tpa/door
 -rwxr-xr-x root root /usr/libexec/tpa/tpa-notify
 -rwxr-xr-x root root /usr/sbin/tpad
 ";

@@ -1,0 +1,292 @@
+//! The front door: `ssh tpa@web-01`, by key, for whoever cannot log in; and that nobody passes for a
+//! person there.
+
+use anyhow::{Result, ensure};
+use tpa_tests::grant::{grant, shown};
+use tpa_tests::host::Host;
+use tpa_tests::on_both_debians;
+use tpa_tests::output::Output;
+use tpa_tests::scenario::{play, play_stock};
+
+/// How the door is opened, as tpa-door(8) says.
+const OPEN: &str = "cp /usr/share/tpa/10-tpa-door.conf /etc/ssh/sshd_config.d/ && \
+                    sshd -t && systemctl restart ssh";
+
+/// Whose keys stand in the file: people's, root's, that of somebody who has no account here, and
+/// that of the front door itself.
+const SIGNERS: &str = "cd /root/keys && ssh-keygen -q -t ed25519 -N '' -f ghost && \
+    ssh-keygen -q -t ed25519 -N '' -f self && \
+    for name in alice carol erin dave root ghost; do \
+        echo \"$name $(cut -d' ' -f1,2 $name.pub)\"; \
+    done >/etc/tpa/signers && echo \"tpa $(cut -d' ' -f1,2 self.pub)\" >>/etc/tpa/signers && \
+    systemctl reload tpad";
+
+/// Comes to the door with somebody's key; what is typed behind it as one argument of ssh's.
+fn knock(host: &Host, key: &str, typed: &str) -> Output {
+    knock_with(
+        host,
+        key,
+        "",
+        &format!("'{}'", typed.replace('\'', r"'\''")),
+    )
+}
+
+fn knock_with(host: &Host, key: &str, options: &str, typed: &str) -> Output {
+    host.root(&format!(
+        "ssh -n -i /root/keys/{key} {options} tpa@127.0.0.1 {typed}"
+    ))
+}
+
+fn open(host: &Host) -> Result<()> {
+    host.root(SIGNERS).ok()?;
+    host.root(OPEN).ok()?;
+    Ok(())
+}
+
+/// A request of alice's through the door.
+fn asked(host: &Host) -> Result<String> {
+    let typed = "request web-ops --for 1h --reason the shop answers with errors --json";
+    let filed = knock(host, "alice", typed).json()?;
+    filed.has("state", "pending")?.has("user", "alice")?;
+    filed.has("reason", "the shop answers with errors")?;
+    Ok(filed.text("id")?.to_owned())
+}
+
+/// What is asked for through the door and is nothing of it: no shell, no other program, no file.
+const HOSTILE: [&str; 14] = [
+    "/bin/sh -c id",
+    "id; id",
+    "$(id)",
+    "revoke --all --reason x --yes",
+    "log",
+    "check /etc/shadow",
+    "verify --statement /etc/shadow",
+    "__man /tmp",
+    "prompt",
+    "completions bash",
+    "doctor",
+    "scp -t /tmp",
+    "/usr/lib/openssh/sftp-server",
+    "--yes",
+];
+
+/// Runs as the account, and was not started by sshd for anybody.
+const AS_THE_ACCOUNT: [&str; 4] = [
+    "systemd-run --quiet --pipe --wait -p User=tpa -E SSH_ORIGINAL_COMMAND='LINE' \
+     /usr/libexec/tpa/door -c door",
+    "SSH_ORIGINAL_COMMAND='LINE' setpriv --reuid tpa --regid tpa --init-groups \
+     /usr/libexec/tpa/door",
+    "systemd-run --quiet --pipe --wait -p User=tpa tpactl LINE",
+    "setpriv --reuid tpa --regid tpa --init-groups tpactl LINE",
+];
+
+on_both_debians! {
+    with play;
+
+    fn who_cannot_log_in_asks_and_is_approved_by_key_alone(host) {
+        host.ssh("alice", "true").fails()?.says("Request:  tpactl request db-admin")?;
+        open(host)?;
+        host.ssh("alice", "true").fails()?.says("Request:  ssh tpa@web-01 request db-admin")?;
+        let id = asked(host)?;
+        let greeting = knock(host, "carol", "");
+        greeting.says("You are carol on web-01, by the key SHA256:")?.says("You hold: nothing")?;
+        greeting.says("For you to decide:")?.says(&id)?;
+        knock(host, "alice", &format!("approve {id} --yes")).code_is(4)?;
+        knock(host, "alice", &format!("show {id}")).says("the shop answers with errors")?;
+        knock(host, "carol", &format!("approve {id} --comment it's fine --yes")).ok()?;
+        knock(host, "alice", &format!("wait {id} --for active --timeout 10s")).ok()?;
+        host.ssh("alice", "sudo -n systemctl restart cron").ok()?;
+        knock(host, "alice", "status").says(&id)?;
+        let approved = host.logged_event("approval-recorded", &id)?;
+        ensure!(approved.contains("carol") && approved.contains("SHA256:"), "{approved}");
+        knock(host, "alice", &format!("extend {id} --for 30m --reason it takes longer --json")).ok()?;
+        knock(host, "alice", &format!("end {id} --yes")).ok()?;
+        host.ssh("alice", "true").fails()?;
+        shown(host, &id)?.has("state", "ended")?;
+
+        nothing_else_is_to_be_had(host)?;
+        nobody_else_comes_in(host)?;
+        nothing_that_runs_as_the_account_is_anybody(host)?;
+        many_at_once_hold_up_nobody_at_the_gate(host)?;
+    }
+}
+
+on_both_debians! {
+    with play_stock;
+
+    fn doctor_names_what_keeps_the_front_door_from_working(host) {
+        host.root(OPEN).ok()?;
+        let doctor = || host.root("tpactl doctor");
+        doctor().says("front door is open, and there is no /etc/tpa/signers")?;
+        host.root(SIGNERS).ok()?;
+        doctor().says("of ghost, who has no account here")?;
+        host.write("/etc/ssh/sshd_config.d/00-first.conf", "Match User tpa\n    ForceCommand /bin/sh\n")?;
+        doctor().says("sshd does not go by /etc/ssh/sshd_config.d/10-tpa-door.conf")?;
+    }
+}
+
+fn nothing_else_is_to_be_had(host: &Host) -> Result<()> {
+    let before = host.root("tpactl log | wc -l").ok()?.to_owned();
+    for typed in HOSTILE {
+        let refused = knock(host, "carol", typed);
+        refused
+            .code_is(2)?
+            .says("is not offered through the front door")?;
+        refused.keeps_quiet_about("uid=")?;
+    }
+    for typed in [
+        "ls\nrevoke --all",
+        "ls \u{202e}",
+        "deny X --reason \"no",
+        "ls --export /tmp/x",
+    ] {
+        let quoted = format!("\"$(printf '%s' '{}')\"", typed.replace('\'', "'\\''"));
+        knock_with(host, "carol", "", &quoted).code_is(2)?;
+    }
+    let sftp = "sftp -b /dev/null -i /root/keys/carol tpa@127.0.0.1";
+    host.root(sftp).fails()?;
+    host.root("scp -i /root/keys/carol /etc/hostname tpa@127.0.0.1:/tmp/copied")
+        .fails()?;
+    host.root("scp -O -i /root/keys/carol /etc/hostname tpa@127.0.0.1:/tmp/copied")
+        .fails()?;
+    knock_with(host, "carol", "-W 127.0.0.1:22", "").fails()?;
+    knock_with(
+        host,
+        "carol",
+        "-o ExitOnForwardFailure=yes -R 2222:127.0.0.1:22",
+        "ls",
+    )
+    .fails()?;
+    knock_with(host, "carol", "-o ExitOnForwardFailure=yes -w any", "ls").fails()?;
+    let settings = host.root("sshd -T -C user=tpa,host=localhost,addr=127.0.0.1");
+    for setting in [
+        "allowagentforwarding no",
+        "x11forwarding no",
+        "disableforwarding yes",
+    ] {
+        settings.says(setting)?;
+    }
+    host.none_of("/tmp/copied /tmp/x /tmp/tpactl.1 /tmp/ssh-*")?;
+    ensure!(
+        host.root("tpactl log | wc -l").ok()? == before,
+        "something was recorded"
+    );
+    Ok(())
+}
+
+fn nobody_else_comes_in(host: &Host) -> Result<()> {
+    knock(host, "mallory", "ls")
+        .fails()?
+        .says("Permission denied (publickey)")?;
+    knock(host, "root", "ls")
+        .code_is(4)?
+        .says("a key does not speak for root")?;
+    knock(host, "ghost", "ls")
+        .code_is(4)?
+        .says("has no account here")?;
+    knock(host, "self", "ls")
+        .code_is(4)?
+        .says("is the front door, and nobody")?;
+    let by_password = "SSH_ASKPASS=/bin/true SSH_ASKPASS_REQUIRE=force ssh -n -o BatchMode=no \
+                       -o PubkeyAuthentication=no tpa@127.0.0.1 ls";
+    host.root(by_password)
+        .fails()?
+        .says("Permission denied (publickey)")?;
+    host.root("systemctl stop tpad").ok()?;
+    knock(host, "carol", "ls")
+        .fails()?
+        .says("tpad is not answering; the front door is closed")?;
+    host.root("systemctl start tpad").ok()?;
+    // A key that is taken out speaks no more, also through a connection that is open.
+    let master = "-o ControlMaster=auto -o ControlPersist=20 -o ControlPath=/root/door";
+    knock_with(host, "erin", master, "ls >/dev/null 2>&1").ok()?;
+    host.root("sed -i /^erin/d /etc/tpa/signers && systemctl reload tpad")
+        .ok()?;
+    knock_with(host, "erin", master, "ls")
+        .code_is(4)?
+        .says("is nobody's")?;
+    host.root("ssh -O exit -o ControlPath=/root/door tpa@127.0.0.1")
+        .ok()?;
+    Ok(())
+}
+
+fn nothing_that_runs_as_the_account_is_anybody(host: &Host) -> Result<()> {
+    let id = asked(host)?;
+    let waiting = host.start(&format!(
+        "ssh -n -i /root/keys/carol tpa@127.0.0.1 wait {id} --for approved"
+    ))?;
+    host.runs("^door -c", 1)?;
+    for way in AS_THE_ACCOUNT {
+        for line in [format!("approve {id} --yes"), "status".to_owned()] {
+            let refused = host.root(&way.replace("LINE", &line));
+            refused
+                .code_is(4)?
+                .says("no login of ssh is known that this comes from")?;
+        }
+    }
+    let bus = "setpriv --reuid tpa --regid tpa --init-groups busctl call org.tpa1 /org/tpa1";
+    for call in [
+        format!("org.tpa1.Access Approve 'sa{{sv}}' {id} 0"),
+        "org.tpa1.Access WhoAmI".to_owned(),
+        "org.tpa1.Gate OpenDoor 'a{sv}s' 0 'publickey x'".to_owned(),
+    ] {
+        host.root(&format!("{bus} {call}")).fails()?;
+    }
+    // Nothing looks into, or takes over, the program that carol's words go through.
+    let door = "$(pgrep -of '^door -c')";
+    let as_tpa = "setpriv --reuid tpa --regid tpa --init-groups";
+    for look in [
+        "cat /proc/PID/environ",
+        "strace -qp PID",
+        "cat /proc/PID/maps",
+        "ls /proc/PID/fd",
+    ] {
+        let look = look.replace("PID", door);
+        host.root(&format!("timeout 5 {as_tpa} {look}")).fails()?;
+    }
+    // The ways to run something as the account end at the gate, or in its own program.
+    host.root("su tpa -s /bin/sh -c 'touch /tmp/ran'").fails()?;
+    host.root("sudo -u tpa touch /tmp/ran").fails()?;
+    host.root("su - tpa -c 'touch /tmp/ran'").fails()?;
+    host.root(&format!("echo 'touch /tmp/ran' | {as_tpa} at now"))
+        .ok()?;
+    host.logged_with(&["pam_tpa(atd:account): refused: user=\"tpa\""])?;
+    let user_unit = "systemd-run --quiet --pipe --wait --user --machine=tpa@ tpactl status";
+    host.root(user_unit).fails()?;
+    host.root(
+        "install -d -o tpa /usr/libexec/tpa/.ssh && \
+               install -o tpa -m 0600 /root/keys/mallory.pub /usr/libexec/tpa/.ssh/authorized_keys",
+    )
+    .ok()?;
+    knock(host, "mallory", "ls")
+        .fails()?
+        .says("Permission denied (publickey)")?;
+    host.none_of("/tmp/ran")?;
+    knock(host, "carol", &format!("show {id} --json"))
+        .json()?
+        .has("state", "pending")?;
+    knock(host, "carol", &format!("approve {id} --yes")).ok()?;
+    waiting.finish()?.ok()?;
+    Ok(())
+}
+
+fn many_at_once_hold_up_nobody_at_the_gate(host: &Host) -> Result<()> {
+    grant(host, "mallory", "web-ops", "1h")?;
+    host.write(
+        "/etc/ssh/sshd_config.d/many.conf",
+        "MaxStartups 400:30:500\n",
+    )?;
+    host.root("systemctl restart ssh").ok()?;
+    let many = "seq 200 | xargs -P 200 -I N ssh -n -o ConnectTimeout=60 -i /root/keys/dave \
+                tpa@127.0.0.1 status >/tmp/many 2>&1";
+    let many = host.start(many)?;
+    for _ in 0..5 {
+        host.ssh("mallory", "true").ok()?;
+        knock(host, "carol", "ls").ok()?;
+    }
+    many.finish()?;
+    host.root("systemctl is-active tpad").ok()?;
+    // Who was turned away for want of room was told so; the door is there for the next.
+    knock(host, "carol", "ls").ok()?;
+    Ok(())
+}
