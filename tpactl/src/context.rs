@@ -23,6 +23,9 @@ pub struct Context {
     pub connected: Option<Client>,
     /// The name of this host, for what leaves the terminal.
     pub host: String,
+    /// Whether the person is elsewhere, and came in through the front door: nothing of this
+    /// process is theirs, and no key that it could sign with.
+    pub outside: bool,
 }
 
 impl Context {
@@ -33,6 +36,7 @@ impl Context {
             clock: Clock::read(),
             connected: None,
             host: host(),
+            outside: false,
         }
     }
 

@@ -42,6 +42,7 @@ async fn command(daemon: &Daemon, line: &str, answers: Option<&'static str>) -> 
         clock: fixed(),
         connected: Some(client.unwrap()),
         host: "web-01".into(),
+        outside: false,
     };
     let cli = Cli::try_parse_from(line.split(' ')).unwrap();
     let ended = crate::run(cli.verb, &context).await;

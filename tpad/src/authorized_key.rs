@@ -1,10 +1,10 @@
-//! What the front door answers sshd about a key (`AuthorizedKeysCommand`, sshd_config(5)).
+//! What the front door answers sshd about a key (`AuthorizedKeysCommand`, `sshd_config(5)`).
 
 use tpa_bus::names::DOOR;
 use tpa_statement::login::{Credential, NoLogin};
 use tpa_statement::signers::Signers;
 
-/// The line of an authorized key (sshd(8), AUTHORIZED_KEYS) for a key that is somebody's: the front
+/// The line of an authorized key (sshd(8), `AUTHORIZED_KEYS`) for a key that is somebody's: the front
 /// door's program and nothing else, no forwarding, agent, tunnel, environment or file of commands.
 /// Who they are it does not say; `tpad` looks that up by the key that sshd proves. `None` for a key
 /// that is nobody's. `now` is in seconds since 1970.

@@ -168,9 +168,8 @@ mod tests {
             (Some(SSHD), ["-T", "-C", who]) if who.starts_with("user=tpa,") => Ok(Ran {
                 success: true,
                 said: SETTINGS
-                    .iter()
                     .map(|(key, value)| format!("{key} {value}\n"))
-                    .collect(),
+                    .concat(),
             }),
             (Some("/usr/bin/getent"), _) => Ok(Ran {
                 success: false,
@@ -197,7 +196,7 @@ mod tests {
         type Harm = fn(&mut fake::Fake);
         let table: [(&str, Harm); 6] = [
             ("there is no /etc/tpa/signers", |host| {
-                host.remove("etc/tpa/signers")
+                host.remove("etc/tpa/signers");
             }),
             ("others than root may write it", |host| {
                 let file = host.host.path(SIGNERS);

@@ -72,19 +72,16 @@ fn words(line: &str) -> Result<Vec<Word>, Unreadable> {
             _ => "",
         };
         let behind = rest.strip_prefix(name).unwrap_or(rest);
-        let (text, quoted, behind) = match behind.chars().next() {
-            Some(quote @ ('\'' | '"')) => {
-                let inside = behind.strip_prefix(quote).unwrap_or_default();
-                let (text, behind) = inside.split_once(quote).ok_or(Unreadable::Quote)?;
-                if !(behind.is_empty() || behind.starts_with(' ')) {
-                    return Err(Unreadable::Quote);
-                }
-                (text, name.is_empty(), behind)
+        let (text, quoted, behind) = if let Some(quote @ ('\'' | '"')) = behind.chars().next() {
+            let inside = behind.strip_prefix(quote).unwrap_or_default();
+            let (text, behind) = inside.split_once(quote).ok_or(Unreadable::Quote)?;
+            if !(behind.is_empty() || behind.starts_with(' ')) {
+                return Err(Unreadable::Quote);
             }
-            _ => {
-                let (text, behind) = behind.split_once(' ').unwrap_or((behind, ""));
-                (text, false, behind)
-            }
+            (text, name.is_empty(), behind)
+        } else {
+            let (text, behind) = behind.split_once(' ').unwrap_or((behind, ""));
+            (text, false, behind)
         };
         words.push(Word {
             text: format!("{name}{text}"),

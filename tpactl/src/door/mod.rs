@@ -34,7 +34,10 @@ pub fn is_called() -> bool {
 
 /// Serves whoever has come.
 pub fn main() -> ExitCode {
-    let context = Context::of_process();
+    let context = Context {
+        outside: true,
+        ..Context::of_process()
+    };
     let typed = std::env::var_os(TYPED);
     let ended = zruntime::block_on(serve(typed, &context));
     let exit = ended.unwrap_or_else(|fail| {

@@ -131,7 +131,9 @@ fn help() -> String {
             .find_subcommand(verb)
             .and_then(clap::Command::get_about);
         let about = about.map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!("  tpactl {verb:<9} {about}\n"));
+        for part in ["  tpactl ", &format!("{verb:<9}"), " ", &about, "\n"] {
+            text.push_str(part);
+        }
     }
     text.push_str("\nWithout a verb: who you are, what you hold, and what waits for you.\n");
     text.push_str("Options are those of tpactl(1): tpactl VERB --help. ssh -t gives a terminal.");

@@ -50,6 +50,7 @@ fn pick(daemon: &Daemon, reads: &[&'static str]) -> (Vec<Request>, Typist) {
             clock: fixed(),
             connected: Some(client.clone()),
             host: "web-01".into(),
+            outside: false,
         };
         let waiting = waiting(&client).await.unwrap();
         decide(waiting, &mut typist, &client, &context).await

@@ -73,6 +73,7 @@ fn a_decision_made_while_tpad_restarted_ends_the_wait() {
         clock: fixed(),
         connected: None,
         host: "web-01".into(),
+        outside: false,
     };
     let ended = zruntime::block_on(async {
         let first = bus.serve(&daemon).await;

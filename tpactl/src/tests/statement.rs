@@ -66,6 +66,7 @@ impl Scene {
             clock: fixed(),
             connected: None,
             host: "web-01".into(),
+            outside: false,
         };
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         let ended = zruntime::block_on(crate::run(cli.verb, &context));

@@ -129,7 +129,7 @@ async fn one(
         consented(&request, options, context)?;
     }
     match presence(&request, key) {
-        Some(presence) if request.state == "pending" => {
+        Some(presence) if request.state == "pending" && !context.outside => {
             signed(&request, options, presence, key, client, context).await
         }
         _ => {

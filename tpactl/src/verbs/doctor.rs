@@ -162,6 +162,7 @@ mod tests {
             clock: fixed(),
             connected: None,
             host: "web-01".into(),
+            outside: false,
         };
         let exit = tell(all, &args, &context).unwrap();
         (exit, out.text(), err.text())

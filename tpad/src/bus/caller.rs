@@ -24,9 +24,7 @@ use super::process::{self, Held};
 use crate::accounts::{Account, LocalFiles};
 use crate::core::{Core, Error};
 use crate::engine::Engine;
-use crate::ledger::{
-    Caller, Identity, Key, Peer, Process, Proof, Standing, at_front_door, caller,
-};
+use crate::ledger::{Caller, Identity, Key, Peer, Process, Proof, Standing, at_front_door, caller};
 use crate::{shadow, sys};
 
 /// How long the name service may take over who is calling.
@@ -129,8 +127,8 @@ async fn at_door(access: &Access, account: u32, held: Option<&Held>) -> Result<C
     let engine = &access.engine;
     let nobody = |why: &str| {
         Refusal::NotPermitted(format!(
-            "{why}\nnext: come in anew: ssh {DOOR_ACCOUNT}@{}",
-            engine.host()
+            "{why}\nnext: come in again: ssh {DOOR_ACCOUNT}@{}",
+            engine.with(|core| core.host())
         ))
     };
     let proc = Path::new("/proc");
@@ -142,7 +140,7 @@ async fn at_door(access: &Access, account: u32, held: Option<&Held>) -> Result<C
             "the account {DOOR_ACCOUNT} is nobody, and no login of ssh is known that this comes from"
         ))
     })?;
-    let now = engine.now().map_err(Error::from)?;
+    let now = engine.with(Core::now).map_err(Error::from)?;
     let policy = engine.policy();
     let signers = policy.signers.as_ref();
     let signers = signers.ok_or_else(|| nobody("this host has no list of whose keys are whose"))?;

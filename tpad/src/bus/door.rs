@@ -170,7 +170,9 @@ mod tests {
         fn add(&self, pid: u32, parent: u32, uid: u32, started: u64) {
             let folder = self.path().join(pid.to_string());
             fs::create_dir_all(&folder).unwrap();
-            let status = format!("Name:\tx\nPPid:\t{parent}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n");
+            let status = format!(
+                "Name:\tx\nState:\tS (sleeping)\nPPid:\t{parent}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nThreads:\t1\n"
+            );
             fs::write(folder.join("status"), status).unwrap();
             let zeros = "0 ".repeat(17);
             let stat = format!("{pid} (x) S {parent} {zeros}{started} 0 0\n");

@@ -17,7 +17,7 @@ use zruntime::SharedRuntime;
 use super::caller::{is_root, named};
 use super::seats::Seats;
 use super::{access, door, view, words};
-use crate::core::Error;
+use crate::core::{Core, Error};
 use crate::engine::Engine;
 use crate::host::process;
 use crate::ledger::{
@@ -244,14 +244,14 @@ impl Gate {
             let help = &self.engine.policy().gate.help;
             format!(
                 "tpa: the front door of {} stays closed: {why}. {help}",
-                self.engine.host()
+                self.engine.with(|core| core.host())
             )
         };
         let told = || refused("sshd does not tell the one key that you came with".to_owned());
         let credential = door::proven(methods).ok_or_else(told)?;
         let now = self
             .engine
-            .now()
+            .with(Core::now)
             .map_err(|why| refused(format!("{why:#}")))?;
         let policy = self.engine.policy();
         let signers = policy.signers.as_ref();

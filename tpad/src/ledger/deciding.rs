@@ -99,6 +99,16 @@ fn proves_enough(role: &Role, request: &Request, caller: &Caller) -> Result<(), 
             ),
         ),
     };
+    let next = match (&caller.proof, role.proof) {
+        // Whose key sshd has proven is not where it can sign.
+        (Proof::Key(_), ProofLevel::Touch) => {
+            "come in with a security key that you touch".to_owned()
+        }
+        (Proof::Key(_), _) => {
+            "sign it on your own machine, and have the text submitted here: --export".to_owned()
+        }
+        _ => next,
+    };
     let why = format!("the role {} asks for approvals that are {what}", role.name);
     Err(Refused::not_permitted(why)
         .next(next)

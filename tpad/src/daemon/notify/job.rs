@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::news::{Batch, waits};
 use crate::audit::{fields, line};
+use crate::bus::door;
 use crate::engine::Engine;
 use crate::policy::AuditFormat;
 use crate::policy::notify::{Target, Way};
@@ -24,7 +25,7 @@ pub(super) fn of(engine: &Engine, target: &Target, batch: &Batch) -> anyhow::Res
     }
     let mut job = target_of(target);
     job.insert("host".into(), json!(engine.with(|core| core.host())));
-    job.insert("door".into(), json!(has_front_door()));
+    job.insert("door".into(), json!(has_front_door(engine)));
     job.insert(
         "sent_at".into(),
         json!(engine.with(crate::core::Core::now)?.wall_s),
@@ -54,16 +55,16 @@ pub(super) fn test(engine: &Engine, target: &Target) -> anyhow::Result<String> {
         job.insert("to".into(), json!(["root"]));
     }
     job.insert("host".into(), json!(engine.with(|core| core.host())));
-    job.insert("door".into(), json!(has_front_door()));
+    job.insert("door".into(), json!(has_front_door(engine)));
     job.insert("sent_at".into(), json!(now));
     job.insert("id".into(), json!(format!("test-{now}")));
     job.insert("test".into(), json!(true));
     Ok(Value::Object(job).to_string())
 }
 
-/// Whether people reach this host by `ssh tpa@HOST`: no version has such a door yet.
-const fn has_front_door() -> bool {
-    false
+/// Whether people reach this host by `ssh tpa@HOST`.
+fn has_front_door(engine: &Engine) -> bool {
+    engine.policy().signers.is_some() && door::is_enabled()
 }
 
 fn target_of(target: &Target) -> Map<String, Value> {
