@@ -67,7 +67,7 @@ const HOSTILE: [&str; 14] = [
     "doctor",
     "scp -t /tmp",
     "/usr/lib/openssh/sftp-server",
-    "--yes",
+    " --yes",
 ];
 
 /// Runs as the account, and was not started by sshd for anybody.

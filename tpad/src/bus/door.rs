@@ -53,9 +53,12 @@ impl Door {
     ) -> Result<(), String> {
         let name = named(proc, server).ok_or("sshd has ended")?;
         let mut visits = self.lock();
-        if visits.len() >= MOST {
-            visits.retain(|(pid, at), _| started(proc, *pid) == Some(*at));
-        }
+        // Those of this key are looked at each time, all of them where there is no more room.
+        let is_full = visits.len() >= MOST;
+        visits.retain(|(pid, at), visit| {
+            let is_asked = is_full || visit.credential == credential;
+            !is_asked || started(proc, *pid) == Some(*at)
+        });
         let own = visits
             .values()
             .filter(|visit| visit.credential == credential);
@@ -68,11 +71,6 @@ impl Door {
         };
         visits.insert(name, visit);
         Ok(())
-    }
-
-    /// Forgets a process of sshd's.
-    pub fn leave(&self, server: u32) {
-        self.lock().retain(|(pid, _), _| *pid != server);
     }
 
     /// What a process, which is held meanwhile and has the account's uid, has come in with: nothing
@@ -213,8 +211,6 @@ mod tests {
             None,
             "another account"
         );
-        door.leave(10);
-        assert_eq!(door.visitor(processes.path(), &held, 993), None, "it left");
     }
 
     #[test]
@@ -254,9 +250,10 @@ mod tests {
         let full = door.enter(processes.path(), 200, 993, key(KEY));
         assert!(full.unwrap_err().contains("too many"));
         door.enter(processes.path(), 200, 993, key(OTHER)).unwrap();
-        door.leave(100);
-        processes.add(201, 1, 0, 7);
-        door.enter(processes.path(), 201, 993, key(KEY)).unwrap();
+        // It has ended, and another process has its number now.
+        processes.add(101, 1, 0, 8);
+        processes.add(202, 1, 0, 7);
+        door.enter(processes.path(), 202, 993, key(KEY)).unwrap();
     }
 
     #[test]

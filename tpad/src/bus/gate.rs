@@ -116,7 +116,6 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
         self.root_only(connection, &header).await?;
-        self.engine.door.leave(query.pid);
         let arrival = self.arrival(&query).await?;
         let closed = self.engine.with(|core| core.close_session(&arrival));
         Ok(closed.map_err(Error::from)?)
