@@ -2,11 +2,16 @@
 //! person there.
 
 use anyhow::{Result, ensure};
-use tpa_tests::grant::{grant, shown};
+use tpa_tests::grant::{grant, role, shown};
 use tpa_tests::host::Host;
+use tpa_tests::module;
 use tpa_tests::on_both_debians;
 use tpa_tests::output::Output;
+use tpa_tests::people::WEB_OPS;
 use tpa_tests::scenario::{play, play_stock};
+
+/// Lists a security key as one whose PIN sshd asks for.
+const PIN: &str = r#"namespaces=\"statement@tpa.v1,pin@tpa.v1\""#;
 
 /// How the door is opened, as tpa-door(8) says.
 const OPEN: &str = "cp /usr/share/tpa/10-tpa-door.conf /etc/ssh/sshd_config.d/ && \
@@ -106,6 +111,7 @@ on_both_debians! {
 
         nothing_else_is_to_be_had(host)?;
         nobody_else_comes_in(host)?;
+        a_pin_counts_where_sshd_has_to_ask_for_it(host)?;
         nothing_that_runs_as_the_account_is_anybody(host)?;
         many_at_once_hold_up_nobody_at_the_gate(host)?;
     }
@@ -206,6 +212,62 @@ fn nobody_else_comes_in(host: &Host) -> Result<()> {
         .code_is(4)?
         .says("is nobody's")?;
     host.root("ssh -O exit -o ControlPath=/root/door tpa@127.0.0.1")
+        .ok()?;
+    Ok(())
+}
+
+/// Has ssh use the software security key, and answer for a person who is asked for the PIN.
+const WITH_KEY: &str = "SSH_SK_PROVIDER=/usr/local/lib/sk_software.so SSH_ASKPASS=/usr/local/bin/pin \
+                        SSH_ASKPASS_REQUIRE=force";
+
+fn a_pin_counts_where_sshd_has_to_ask_for_it(host: &Host) -> Result<()> {
+    host.copy_in(
+        &module::built("sk_software")?,
+        "/usr/local/lib/sk_software.so",
+    )?;
+    host.write("/usr/local/bin/pin", "#!/bin/sh\necho 1234\n")?;
+    host.root("chmod 755 /usr/local/bin/pin").ok()?;
+    let text = WEB_OPS.replace("needed = 1", "needed = 1\nproof = \"pin\"");
+    role(host, "pin-ops", &text)?;
+    // A key that asks for its PIN, listed as one or not; and one that does not ask, listed as one.
+    for (name, kind, options) in [
+        ("unlisted", "ed25519-sk -O verify-required", ""),
+        ("listed", "ed25519-sk -O verify-required", PIN),
+        ("untold", "ecdsa-sk", PIN),
+    ] {
+        host.root(&format!(
+            "cd /root/keys && {WITH_KEY} ssh-keygen -q -N '' -f {name} -t {kind} </dev/null && \
+             echo \"carol {options} $(cut -d' ' -f1,2 {name}.pub)\" >>/etc/tpa/signers"
+        ))
+        .ok()?;
+    }
+    host.root("systemctl reload tpad").ok()?;
+    host.root("tpactl check")
+        .says("signs as carol, by PIN or finger at the front door")?;
+    let typed = "request pin-ops --for 1h --reason the shop answers with errors --json";
+    let id = knock(host, "alice", typed).json()?.text("id")?.to_owned();
+    let approve = |key: &str| {
+        host.root(&format!(
+            "{WITH_KEY} ssh -n -o SecurityKeyProvider=/usr/local/lib/sk_software.so \
+             -i /root/keys/{key} tpa@127.0.0.1 approve {id} --yes"
+        ))
+    };
+    for key in ["carol", "unlisted"] {
+        approve(key)
+            .code_is(4)?
+            .says("asks for your PIN or finger")?;
+    }
+    approve("untold")
+        .fails()?
+        .says("Permission denied (publickey)")?;
+    approve("listed").ok()?;
+    let yes = host.logged_event("approval-recorded", &id)?;
+    ensure!(
+        yes.contains(" proof=pin ") && yes.contains(" touched=true "),
+        "{yes}"
+    );
+    knock(host, "alice", &format!("end {id} --yes")).ok()?;
+    host.root("rm /etc/tpa/roles.d/pin-ops.toml && systemctl reload tpad")
         .ok()?;
     Ok(())
 }

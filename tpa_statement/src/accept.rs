@@ -65,8 +65,13 @@ pub enum Refused {
         why: String,
     },
     /// It was made for others.
-    #[error("it is for other hosts ({0}), not for this one")]
-    OtherHost(String),
+    #[error("it is for other hosts ({named}), not for this one, which is {own}")]
+    OtherHost {
+        /// Those.
+        named: String,
+        /// By which name this one goes.
+        own: String,
+    },
     /// Its time has not come.
     #[error(
         "it was signed {0}s in the future: the clock of whoever signed it is wrong, or this host's is"
@@ -92,7 +97,10 @@ pub fn accept(
     let statement = &accepted.statement;
     if !statement.is_for(host) {
         let named: Vec<_> = statement.hosts.iter().map(String::as_str).collect();
-        return Err(Refused::OtherHost(one_line(&named.join(", "), 80)));
+        return Err(Refused::OtherHost {
+            named: one_line(&named.join(", "), 80),
+            own: one_line(host.first().unwrap_or(&""), 80),
+        });
     }
     let ahead = statement.at.saturating_sub(now);
     if ahead > AHEAD_MAX_S {

@@ -1,14 +1,21 @@
 //! Whose key somebody logged in with: the front door (`ssh tpa@HOST`), where `sshd` proves the key and
 //! the signers file says whose it is.
 
+use std::collections::BTreeSet;
+
 use ssh_encoding::Decode;
 use ssh_encoding::base64::{Base64, Encoding};
 use ssh_key::public::KeyData;
 use ssh_key::{Certificate, PublicKey};
 use tpa_bus::text::one_line;
 
-use crate::signers::{Signer, Signers, fingerprint};
-use crate::sshsig::{key_or_certificate, vouches};
+use crate::signers::{Signer, Signers, fingerprint, is_security_key};
+use crate::sshsig::{BadCertificate, holds, key_or_certificate};
+
+/// A line of the signers file that names this among its namespaces, word for word, is one of a
+/// security key whose PIN (or finger) sshd asks for at the front door. Nothing is signed in it: it
+/// says so in a way that `ssh-keygen` reads too.
+pub const PIN: &str = "pin@tpa.v1";
 
 /// A key or a certificate, as `sshd` names what somebody proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +33,8 @@ pub struct Login {
     pub fingerprint: String,
     /// Whether it lives in a security key, which sshd lets in only when it was touched.
     pub security_key: bool,
+    /// Whether a line says of this security key that sshd asks for its PIN: see [`PIN`].
+    pub asks_pin: bool,
     /// The CA's key, where a certificate vouches, as it stands in a file of OpenSSH's.
     pub authority: Option<String>,
 }
@@ -91,36 +100,42 @@ impl Credential {
         if listed.is_empty() {
             return Err(NoLogin::UnknownKey(key));
         }
+        let vouched = self.named_by_certificate(at);
         let mut people: Vec<(&str, &Signer)> = Vec::new();
         let mut why = String::new();
         for signer in listed {
-            for name in &signer.principals {
-                match self.is_of(signer, name, at) {
-                    Ok(()) => people.push((name, signer)),
-                    Err(reason) if why.is_empty() => {
-                        why = format!("line {}: {reason}", signer.line);
-                    }
-                    Err(_) => {}
+            match is_of(signer, vouched.as_ref(), at) {
+                Ok(names) => people.extend(names.into_iter().map(|name| (name, signer))),
+                Err(reason) if why.is_empty() => {
+                    why = format!("line {}: {reason}", signer.line);
                 }
+                Err(_) => {}
             }
         }
         let Some(&(person, signer)) = people.first() else {
             return Err(NoLogin::NotValid { key, why });
         };
         if people.iter().any(|(other, _)| *other != person) {
-            let names: Vec<_> = people.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = people.iter().take(4).map(|(name, _)| *name).collect();
             let people = one_line(&names.join(", "), 80);
             return Err(NoLogin::Several { key, people });
         }
+        let security_key = is_security_key(&self.key);
         Ok(Login {
             person: person.to_owned(),
             fingerprint: key,
-            security_key: matches!(
-                self.key,
-                KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
-            ),
+            security_key,
+            asks_pin: security_key && people.iter().any(|(_, line)| line.is_named(PIN)),
             authority: signer.authority.then(|| text_of(&signer.key)).flatten(),
         })
+    }
+
+    /// Whom the certificate names, where it is one and holds at this time. Its signature is checked
+    /// here and once, however many people the file lists.
+    fn named_by_certificate(&self, at: i64) -> Option<Result<BTreeSet<&str>, BadCertificate>> {
+        let certificate = self.certificate.as_ref()?;
+        let names = certificate.valid_principals().iter().map(String::as_str);
+        Some(holds(certificate, at).map(|()| names.collect()))
     }
 
     /// The lines that could vouch for it: of the key, or of the CA that signed the certificate. sshd
@@ -137,21 +152,30 @@ impl Credential {
                 .collect(),
         }
     }
+}
 
-    fn is_of(&self, signer: &Signer, person: &str, at: i64) -> Result<(), String> {
-        if !signer.in_namespace() {
-            return Err("it is for other namespaces".to_owned());
-        }
-        if !signer.is_valid_at(at) {
-            return Err("it is not valid now".to_owned());
-        }
-        match &self.certificate {
-            Some(certificate) => {
-                vouches(certificate, person, at).map_err(|error| error.to_string())
-            }
-            None => Ok(()),
-        }
+/// The people of a line that a key, or the certificate that `vouched` is of, is theirs by it.
+fn is_of<'a>(
+    signer: &'a Signer,
+    vouched: Option<&Result<BTreeSet<&str>, BadCertificate>>,
+    at: i64,
+) -> Result<Vec<&'a str>, String> {
+    if !signer.in_namespace() {
+        return Err("it is for other namespaces".to_owned());
     }
+    if !signer.is_valid_at(at) {
+        return Err("it is not valid now".to_owned());
+    }
+    let listed = signer.principals.iter().map(String::as_str);
+    let named: Vec<_> = match vouched {
+        None => listed.collect(),
+        Some(Err(error)) => return Err(error.to_string()),
+        Some(Ok(names)) => listed.filter(|name| names.contains(name)).collect(),
+    };
+    if named.is_empty() {
+        return Err("the certificate names nobody of that line".to_owned());
+    }
+    Ok(named)
 }
 
 /// A key without its comment.
@@ -204,6 +228,22 @@ mod tests {
             let refused = whose(&lines).unwrap_err();
             assert!(refused.contains(why), "{lines}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_security_key_is_listed_for_its_pin_by_the_very_word_and_another_key_is_not() {
+        const SECURITY: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo=";
+        let asks = |key: &str, namespaces: &str| {
+            let signers = Signers::parse(&format!("alice{namespaces} {key}\n")).unwrap();
+            let login = Credential::parse(key).unwrap().person(&signers, DAY);
+            login.unwrap().asks_pin
+        };
+        let named = " namespaces=\"statement@tpa.v1,pin@tpa.v1\"";
+        assert!(asks(SECURITY, named));
+        for other in ["", " namespaces=\"*\"", " namespaces=\"*@tpa.v1\""] {
+            assert!(!asks(SECURITY, other), "{other}");
+        }
+        assert!(!asks(KEY, named), "no key in a file has a PIN");
     }
 
     #[test]

@@ -66,6 +66,13 @@ impl Signer {
             .is_none_or(|patterns| list_fits(patterns, NAMESPACE))
     }
 
+    /// Whether this stands among its namespaces, word for word: a pattern that fits does not.
+    #[must_use]
+    pub fn is_named(&self, namespace: &str) -> bool {
+        let mut named = self.namespaces.iter().flatten();
+        named.any(|one| one == namespace)
+    }
+
     /// From when on it is valid, in seconds since 1970; from ever where it does not say.
     #[must_use]
     pub const fn valid_after(&self) -> Option<i64> {
@@ -144,6 +151,12 @@ impl Signers {
 #[must_use]
 pub fn fingerprint(key: &KeyData) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// Whether a key lives in a security key (FIDO), which alone can be touched and ask for a PIN.
+#[must_use]
+pub const fn is_security_key(key: &KeyData) -> bool {
+    matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_))
 }
 
 fn digest(key: &KeyData) -> [u8; 32] {

@@ -11,6 +11,7 @@ use ssh_key::{Certificate, HashAlg, Signature, SshSig};
 use tpa_bus::text::one_line;
 
 use crate::NAMESPACE;
+use crate::signers::is_security_key;
 
 /// Longest armoured signature, in bytes: an RSA key of 16,384 bits with its certificate is shorter.
 pub const BYTES_MAX: usize = 16 * 1024;
@@ -119,10 +120,7 @@ impl Envelope {
 
     /// Only what was verified tells anything: the flags are among the bytes that were signed.
     fn presence(&self) -> Presence {
-        if !matches!(
-            self.key,
-            KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
-        ) {
+        if !is_security_key(&self.key) {
             return Presence::Key;
         }
         let bytes = self.signature.as_bytes();
@@ -216,6 +214,16 @@ pub enum BadCertificate {
 /// # Errors
 /// [`BadCertificate`].
 pub fn vouches(certificate: &Certificate, person: &str, at: i64) -> Result<(), BadCertificate> {
+    let mut principals = certificate.valid_principals().iter();
+    if !principals.any(|principal| principal == person) {
+        return Err(BadCertificate::OtherPerson(person.to_owned()));
+    }
+    holds(certificate, at)
+}
+
+/// Whether a certificate, whose CA is trusted, vouches at a time for those whom it names. This
+/// checks a signature.
+pub(crate) fn holds(certificate: &Certificate, at: i64) -> Result<(), BadCertificate> {
     if certificate.cert_type() != CertType::User {
         return Err(BadCertificate::Host);
     }
@@ -224,10 +232,6 @@ pub fn vouches(certificate: &Certificate, person: &str, at: i64) -> Result<(), B
         .ok()
         .and_then(|at| certificate.validate_at(at, [&authority]).ok())
         .ok_or(BadCertificate::Invalid)?;
-    let principals = certificate.valid_principals();
-    if !principals.iter().any(|principal| principal == person) {
-        return Err(BadCertificate::OtherPerson(person.to_owned()));
-    }
     match certificate.critical_options().iter().next() {
         Some((name, _)) => Err(BadCertificate::Option(one_line(name, 60))),
         None => Ok(()),

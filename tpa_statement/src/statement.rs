@@ -248,10 +248,11 @@ impl Statement {
         })
     }
 
-    /// Whether it is for a host that goes by any of these names.
+    /// Whether it is for a host that goes by any of these names, in upper or lower case.
     #[must_use]
     pub fn is_for(&self, host: &[&str]) -> bool {
-        host.iter().any(|name| self.hosts.contains(*name))
+        let mut named = self.hosts.iter();
+        named.any(|named| host.iter().any(|name| name.eq_ignore_ascii_case(named)))
     }
 
     /// Whether its time is over at `now`, in seconds since 1970.

@@ -9,7 +9,8 @@ use tpa_statement::signers::Signers;
 /// Who they are it does not say; `tpad` looks that up by the key that sshd proves. `None` for a key
 /// that is nobody's. `now` is in seconds since 1970.
 ///
-/// A security key must be touched: the line does not say `no-touch-required`.
+/// A security key must be touched: the line does not say `no-touch-required`. One that is listed for
+/// its PIN lets nobody in without.
 ///
 /// # Errors
 /// When sshd gives no key.
@@ -19,7 +20,12 @@ pub fn line(signers: &Signers, kind: &str, key: &str, now: i64) -> Result<Option
     let Ok(login) = credential.person(signers, now) else {
         return Ok(None);
     };
-    let restricted = format!("restrict,pty,command=\"{DOOR}\"");
+    let pin = if login.asks_pin {
+        "verify-required,"
+    } else {
+        ""
+    };
+    let restricted = format!("restrict,pty,{pin}command=\"{DOOR}\"");
     let line = match login.authority {
         None => format!("{restricted} {offered}"),
         Some(authority) => {

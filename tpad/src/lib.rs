@@ -20,6 +20,7 @@ pub mod gated;
 pub mod hex;
 pub mod host;
 pub mod ledger;
+pub mod own_names;
 pub mod plan;
 pub mod policy;
 pub mod recordings;

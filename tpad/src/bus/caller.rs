@@ -132,10 +132,10 @@ async fn at_door(access: &Access, account: u32, held: Option<&Held>) -> Result<C
         ))
     };
     let proc = Path::new("/proc");
-    let credential = held
+    let visit = held
         .filter(|held| door::is_program(proc, held, account))
         .and_then(|held| engine.door.visitor(proc, held, account));
-    let credential = credential.ok_or_else(|| {
+    let visit = visit.ok_or_else(|| {
         nobody(&format!(
             "the account {DOOR_ACCOUNT} is nobody, and no login of ssh is known that this comes from"
         ))
@@ -144,7 +144,8 @@ async fn at_door(access: &Access, account: u32, held: Option<&Held>) -> Result<C
     let policy = engine.policy();
     let signers = policy.signers.as_ref();
     let signers = signers.ok_or_else(|| nobody("this host has no list of whose keys are whose"))?;
-    let login = credential
+    let login = visit
+        .credential
         .person(signers, now.wall_s)
         .map_err(|why| nobody(&why.to_string()))?;
     let shown = one_line(&login.person, 64);
@@ -162,10 +163,10 @@ async fn at_door(access: &Access, account: u32, held: Option<&Held>) -> Result<C
     let identity = of(found, &files, now.wall_s / DAY_S);
     let key = Key {
         fingerprint: login.fingerprint,
-        // sshd lets nobody in with a security key that was not touched; whether it was also told a
-        // PIN, it does not say.
+        // sshd lets nobody in with a security key that was not touched; nor one without its PIN
+        // that is listed for it, when they came as now.
         touched: login.security_key,
-        verified: false,
+        verified: login.asks_pin && visit.asked_pin,
     };
     at_front_door(identity, key).map_err(|refused| Error::Refused(refused).into())
 }

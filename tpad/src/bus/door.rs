@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tpa_bus::names::{DOOR, DOOR_ACCOUNT, DOOR_SETTINGS};
+use tpa_bus::text::one_line;
 use tpa_statement::login::Credential;
 
 use super::process::Held;
@@ -22,7 +23,8 @@ use crate::ledger::{Namespace, Process};
 /// Most connections that are remembered.
 const MOST: usize = 256;
 
-/// Most of one key. Nobody shuts others out.
+/// Most of one person, whatever their keys: a CA may sign them as many as they like. Nobody shuts
+/// others out.
 const MOST_EACH: usize = 16;
 
 /// A process of sshd's: its number, and when it started.
@@ -32,11 +34,17 @@ type Server = (u32, u64);
 #[derive(Debug, Default)]
 pub struct Door(Mutex<BTreeMap<Server, Visit>>);
 
-#[derive(Debug, Clone)]
-struct Visit {
-    /// The uid of the account that it let them in as.
-    account: u32,
-    credential: Credential,
+/// What somebody has come in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// The uid of the account that sshd has let them in as.
+    pub account: u32,
+    /// Whose key it was then. Whose it is, the file of signers says at each call.
+    pub person: String,
+    /// The key.
+    pub credential: Credential,
+    /// Whether sshd had to ask for its PIN.
+    pub asked_pin: bool,
 }
 
 impl Door {
@@ -44,31 +52,25 @@ impl Door {
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn enter(
-        &self,
-        proc: &Path,
-        server: u32,
-        account: u32,
-        credential: Credential,
-    ) -> Result<(), String> {
+    pub fn enter(&self, proc: &Path, server: u32, visit: Visit) -> Result<(), String> {
         let name = named(proc, server).ok_or("sshd has ended")?;
         let mut visits = self.lock();
-        // Those of this key are looked at each time, all of them where there is no more room.
+        // Those of this person are looked at each time, all of them where there is no more room.
         let is_full = visits.len() >= MOST;
-        visits.retain(|(pid, at), visit| {
-            let is_asked = is_full || visit.credential == credential;
+        visits.retain(|(pid, at), other| {
+            let is_asked = is_full || other.person == visit.person;
             !is_asked || started(proc, *pid) == Some(*at)
         });
-        let own = visits
-            .values()
-            .filter(|visit| visit.credential == credential);
-        if own.count() >= MOST_EACH || visits.len() >= MOST {
-            return Err("too many connections to the front door are open".to_owned());
+        let own = visits.values().filter(|other| other.person == visit.person);
+        if own.count() >= MOST_EACH {
+            return Err(format!(
+                "{} has {MOST_EACH} connections to it open",
+                one_line(&visit.person, 64)
+            ));
         }
-        let visit = Visit {
-            account,
-            credential,
-        };
+        if visits.len() >= MOST {
+            return Err("too many connections to it are open".to_owned());
+        }
         visits.insert(name, visit);
         Ok(())
     }
@@ -76,14 +78,14 @@ impl Door {
     /// What a process, which is held meanwhile and has the account's uid, has come in with: nothing
     /// where sshd has not started it, or not for somebody who came by the front door.
     #[must_use]
-    pub fn visitor(&self, proc: &Path, held: &Held, account: u32) -> Option<Credential> {
+    pub fn visitor(&self, proc: &Path, held: &Held, account: u32) -> Option<Visit> {
         let own = u32::try_from(held.pid()).ok()?;
         let before = parent(proc, own)?;
         let server = named(proc, parent(proc, before)?)?;
         // Its parent is the same process all along, and so is that one's.
         let is_still = parent(proc, own)? == before && held.is_there();
         let visit = self.lock().get(&server).cloned()?;
-        (is_still && visit.account == account).then_some(visit.credential)
+        (is_still && visit.account == account).then_some(visit)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Server, Visit>> {
@@ -192,6 +194,19 @@ mod tests {
         Credential::parse(text).unwrap()
     }
 
+    fn visit(person: &str, text: &str) -> Visit {
+        Visit {
+            account: 993,
+            person: person.to_owned(),
+            credential: key(text),
+            asked_pin: false,
+        }
+    }
+
+    fn alice(text: &str) -> Visit {
+        visit("alice", text)
+    }
+
     #[test]
     fn whom_sshd_started_came_with_the_key_that_this_sshd_proved() {
         let processes = Processes::new();
@@ -204,8 +219,8 @@ mod tests {
             None,
             "nobody came"
         );
-        door.enter(processes.path(), 10, 993, key(KEY)).unwrap();
-        assert_eq!(door.visitor(processes.path(), &held, 993), Some(key(KEY)));
+        door.enter(processes.path(), 10, alice(KEY)).unwrap();
+        assert_eq!(door.visitor(processes.path(), &held, 993), Some(alice(KEY)));
         assert_eq!(
             door.visitor(processes.path(), &held, 994),
             None,
@@ -222,7 +237,7 @@ mod tests {
         processes.add(20, 1, 0, 41);
         processes.add(21, 20, 993, 45);
         let door = Door::default();
-        door.enter(processes.path(), 10, 993, key(KEY)).unwrap();
+        door.enter(processes.path(), 10, alice(KEY)).unwrap();
         // Straight from root's sshd, deeper than its program, by another sshd, and left alone.
         for parent in [10, 12, 21, 1, 99] {
             let held = own(&processes, parent);
@@ -235,25 +250,29 @@ mod tests {
         // Not root's any more.
         let door = Door::default();
         processes.add(10, 1, 993, 60);
-        assert!(door.enter(processes.path(), 10, 993, key(KEY)).is_err());
+        assert!(door.enter(processes.path(), 10, alice(KEY)).is_err());
     }
 
     #[test]
-    fn one_key_takes_its_share_and_what_has_ended_is_forgotten_for_others() {
+    fn one_person_takes_their_share_by_all_their_keys_and_what_has_ended_is_forgotten_for_others() {
         let processes = Processes::new();
         let door = Door::default();
         for pid in 100..116 {
             processes.add(pid, 1, 0, 7);
-            door.enter(processes.path(), pid, 993, key(KEY)).unwrap();
+            let by = if pid % 2 == 0 { KEY } else { OTHER };
+            door.enter(processes.path(), pid, alice(by)).unwrap();
         }
         processes.add(200, 1, 0, 7);
-        let full = door.enter(processes.path(), 200, 993, key(KEY));
-        assert!(full.unwrap_err().contains("too many"));
-        door.enter(processes.path(), 200, 993, key(OTHER)).unwrap();
+        for by in [KEY, OTHER] {
+            let full = door.enter(processes.path(), 200, alice(by));
+            assert!(full.unwrap_err().contains("alice has 16 connections"));
+        }
+        door.enter(processes.path(), 200, visit("bob", OTHER))
+            .unwrap();
         // It has ended, and another process has its number now.
         processes.add(101, 1, 0, 8);
         processes.add(202, 1, 0, 7);
-        door.enter(processes.path(), 202, 993, key(KEY)).unwrap();
+        door.enter(processes.path(), 202, alice(KEY)).unwrap();
     }
 
     #[test]

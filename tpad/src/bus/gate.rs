@@ -15,8 +15,9 @@ use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
 
 use super::caller::{is_root, named};
+use super::door::{self, Visit};
 use super::seats::Seats;
-use super::{access, door, view, words};
+use super::{access, view, words};
 use crate::core::{Core, Error};
 use crate::engine::Engine;
 use crate::host::process;
@@ -255,11 +256,17 @@ impl Gate {
         let policy = self.engine.policy();
         let signers = policy.signers.as_ref();
         let signers = signers.ok_or_else(|| refused("there is no /etc/tpa/signers".to_owned()))?;
-        credential
+        let login = credential
             .person(signers, now.wall_s)
             .map_err(|why| refused(why.to_string()))?;
         let proc = Path::new("/proc");
-        let entered = self.engine.door.enter(proc, server, account, credential);
+        let visit = Visit {
+            account,
+            person: login.person,
+            credential,
+            asked_pin: login.asks_pin,
+        };
+        let entered = self.engine.door.enter(proc, server, visit);
         entered.map_err(refused)
     }
 

@@ -18,9 +18,13 @@ use super::rate::Rates;
 use crate::aside::aside;
 use crate::core::{Core, Error};
 use crate::ledger::{Caller, Event, Key, Proof, Refused, Request, Said, bounded_name, seen_before};
+use crate::own_names::known_as;
 
 /// Longest text of one statement with its signature, in bytes: both armoured, and lines for people.
 const TEXT_MAX: usize = 96 * 1024;
+
+/// hosts(5)
+const HOSTS: &str = "/etc/hosts";
 
 /// Most verifications at once; others wait.
 const AT_ONCE: usize = 2;
@@ -106,7 +110,13 @@ impl Access {
             aside(move || {
                 let _permit = permit;
                 match &policy.signers {
-                    Some(signers) => Some(accept(&paper, signers, &[&host], now.wall_s)),
+                    Some(signers) => {
+                        // Where it cannot be read the host has its own name alone.
+                        let hosts = std::fs::read_to_string(HOSTS).unwrap_or_default();
+                        let names = known_as(&host, &hosts);
+                        let names: Vec<_> = names.iter().map(String::as_str).collect();
+                        Some(accept(&paper, signers, &names, now.wall_s))
+                    }
                     None => None,
                 }
             })
@@ -257,7 +267,7 @@ fn not_accepted(paper: &Paper, refused: &accept::Refused) -> NotTaken {
             "not-theirs",
             "sign with a key that /etc/tpa/signers names for you at that time",
         ),
-        accept::Refused::OtherHost(_) => ("other-host", "hand it to the host that it names"),
+        accept::Refused::OtherHost { .. } => ("other-host", "hand it to the host that it names"),
         accept::Refused::Future(_) => ("future", "set the clocks, then sign again"),
         accept::Refused::Expired(_) => ("expired", "sign again"),
     };

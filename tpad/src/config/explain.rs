@@ -10,7 +10,8 @@ use nix::unistd::geteuid;
 use tpa_bus::offline::{Class, Concern, Who};
 use tpa_bus::span::Span;
 use tpa_bus::text::one_line;
-use tpa_statement::signers::{Signer, Signers, fingerprint};
+use tpa_statement::login::PIN;
+use tpa_statement::signers::{Signer, Signers, fingerprint, is_security_key};
 
 use super::explain_json;
 use super::load::{Source, load, load_file};
@@ -225,11 +226,22 @@ fn describe(signer: &Signer) -> String {
         ""
     };
     format!(
-        "{what}{} signs as {}{}",
+        "{what}{} signs as {}{}{}",
         fingerprint(&signer.key),
         one_line(&signer.principals.join(", "), 200),
-        when(signer)
+        when(signer),
+        at_door(signer)
     )
+}
+
+/// What is said of a key that is listed for its PIN.
+fn at_door(signer: &Signer) -> &'static str {
+    let may_have_one = is_security_key(&signer.key) || signer.authority;
+    match (signer.is_named(PIN), may_have_one) {
+        (false, _) => "",
+        (true, true) => ", by PIN or finger at the front door",
+        (true, false) => ", and has no PIN: it is no security key",
+    }
 }
 
 /// When a key counts, and that it does not sign statements where the line says so.
