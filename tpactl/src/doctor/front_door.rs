@@ -67,7 +67,12 @@ fn in_force(host: &Host) -> Vec<Finding> {
         .said
         .lines()
         .filter_map(|line| line.strip_prefix("acceptenv "));
-    let wide = |name: &&str| name.starts_with('*') || name.starts_with("LD_");
+    // What stands before the first wildcard is the beginning of LD_…, or that of the pattern.
+    let wide = |name: &&str| {
+        let start = name.split(['*', '?']).next().unwrap_or_default();
+        let is_pattern = start.len() < name.len();
+        start.starts_with("LD_") || (is_pattern && "LD_".starts_with(start))
+    };
     if let Some(name) = variables.into_iter().find(wide) {
         findings.push(Finding::warning(
             AREA,
@@ -78,7 +83,32 @@ fn in_force(host: &Host) -> Vec<Finding> {
             "name in AcceptEnv what is needed: LANG LC_*",
         ));
     }
+    findings.extend(left_out(&ran.said));
     findings
+}
+
+/// Where sshd lists whom it lets in, the account has to be among them.
+fn left_out(said: &str) -> Option<Finding> {
+    let listed = |key: &str| {
+        let names: Vec<_> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+            .flat_map(str::split_whitespace)
+            .collect();
+        let names_it = |entry: &&str| {
+            let name = entry.split('@').next().unwrap_or_default();
+            name.contains(['*', '?']) || name == DOOR_ACCOUNT
+        };
+        (!names.is_empty()).then(|| names.iter().any(names_it))
+    };
+    let (_, name) = [("allowusers", "AllowUsers"), ("allowgroups", "AllowGroups")]
+        .into_iter()
+        .find(|(key, _)| listed(key) == Some(false))?;
+    Some(Finding::error(
+        AREA,
+        format!("sshd lets in nobody by the front door: {name} does not name {DOOR_ACCOUNT}"),
+        format!("add {DOOR_ACCOUNT} to {name} in sshd_config, then reload sshd"),
+    ))
 }
 
 /// The account's shell is the program of the front door, which runs whatever else starts a shell.
@@ -235,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_choose_code_are_found() {
+    fn variables_that_choose_code_and_a_list_without_the_account_are_found() {
         let mut host = open();
         host.host.run = |program, args| match (program.to_str(), args) {
             (Some(SSHD), ["-T", "-C", _]) => Ok(Ran {
@@ -243,15 +273,19 @@ mod tests {
                 said: SETTINGS
                     .iter()
                     .map(|(key, value)| format!("{key} {value}\n"))
-                    .chain(["acceptenv LANG\nacceptenv *\n".to_owned()])
+                    .chain([
+                        "acceptenv LANG\nacceptenv LC_*\nacceptenv L?_*\nallowusers alice\n"
+                            .to_owned(),
+                    ])
                     .collect(),
             }),
             _ => fake::usual(program, args),
         };
         let found = problems(&host);
         assert!(
-            found.len() == 1 && found[0].contains("AcceptEnv *"),
+            found.len() == 2 && found[0].contains("AcceptEnv L?_*"),
             "{found:?}"
         );
+        assert!(found[1].contains("AllowUsers does not name tpa"));
     }
 }

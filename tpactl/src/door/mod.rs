@@ -17,6 +17,7 @@ use tpa_bus::names::DOOR_ACCOUNT;
 use tpa_bus::text::one_line;
 
 use crate::context::Context;
+use crate::export::Key;
 use crate::fail::{Exit, Fail};
 use crate::{form::Form, picker, say};
 use line::Unreadable;
@@ -104,7 +105,7 @@ async fn greet(context: &Context) -> Result<Exit, Fail> {
     let more = from_outside("tpactl help lists what can be done here.", host);
     context.screen.data(&more)?;
     if context.screen.can_ask && !waiting.is_empty() {
-        return picker::run("approve", Form::Table, context).await;
+        return picker::run("approve", &Key::default(), Form::Table, context).await;
     }
     Ok(Exit::Done)
 }

@@ -10,16 +10,23 @@ use tpa_bus::access::{ApproveOptions, Filter, Request};
 
 use crate::bus::Client;
 use crate::context::Context;
+use crate::export;
 use crate::fail::{Exit, Fail};
 use crate::form::Form;
 use crate::say;
+use crate::verbs::approve::{presence, say_yes};
 use keys::Key;
 use state::{State, Step};
 use terminal::{Raw, Terminal};
 
 /// Lets the person decide until they leave, or nothing waits any more. What was decided is then
-/// shown on stdout.
-pub async fn run(verb: &str, form: Form, context: &Context) -> Result<Exit, Fail> {
+/// shown on stdout. `key` signs where a role asks for it.
+pub async fn run(
+    verb: &str,
+    key: &export::Key,
+    form: Form,
+    context: &Context,
+) -> Result<Exit, Fail> {
     if !context.screen.can_ask {
         return Err(Fail::new(
             Exit::Usage,
@@ -35,7 +42,7 @@ pub async fn run(verb: &str, form: Form, context: &Context) -> Result<Exit, Fail
     }
     let decided = {
         let mut terminal = Raw::enter()?;
-        decide(waiting, &mut terminal, &client, context).await?
+        decide(waiting, &mut terminal, key, &client, context).await?
     };
     if !decided.is_empty() {
         context.show_outcomes(&decided, 0, form)?;
@@ -55,6 +62,7 @@ async fn waiting(client: &Client) -> Result<Vec<Request>, Fail> {
 async fn decide(
     waiting_now: Vec<Request>,
     terminal: &mut impl Terminal,
+    key: &export::Key,
     client: &Client,
     context: &Context,
 ) -> Result<Vec<Request>, Fail> {
@@ -63,14 +71,13 @@ async fn decide(
     loop {
         let (width, height) = terminal.size();
         terminal.draw(&draw::frame(&state, &context.clock.again(), width, height))?;
-        for key in state.unpasted(terminal.keys()?) {
-            let outcome = match state.press(key) {
+        for pressed in state.unpasted(terminal.keys()?) {
+            let outcome = match state.press(pressed) {
                 Step::Stay => continue,
                 Step::Leave => return Ok(decided),
                 Step::Refresh => None,
-                Step::Approve(id) => {
-                    let options = ApproveOptions::default();
-                    Some(client.ask(client.access.approve(&id, &options)).await)
+                Step::Approve(request) => {
+                    Some(approve(&request, terminal, key, client, context).await)
                 }
                 Step::Deny(id, reason) => Some(client.ask(client.access.deny(&id, &reason)).await),
                 Step::Review(id, comment) => {
@@ -93,6 +100,24 @@ async fn decide(
             break;
         }
     }
+}
+
+/// Says yes. What signs it asks for a touch, a passphrase or a PIN on the terminal as it was.
+async fn approve(
+    request: &Request,
+    terminal: &mut impl Terminal,
+    key: &export::Key,
+    client: &Client,
+    context: &Context,
+) -> Result<Request, Fail> {
+    let options = ApproveOptions::default();
+    if presence(request, key, context).is_none() {
+        return say_yes(request, &options, key, client, context).await;
+    }
+    terminal.lend()?;
+    let said = say_yes(request, &options, key, client, context).await;
+    terminal.take_back()?;
+    said
 }
 
 #[cfg(test)]

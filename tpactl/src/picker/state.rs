@@ -40,8 +40,8 @@ pub enum Step {
     Stay,
     /// List anew.
     Refresh,
-    /// Approve this.
-    Approve(String),
+    /// Approve this, which was shown.
+    Approve(Box<Request>),
     /// Deny this, for this reason.
     Deny(String, String),
     /// Close the review of this with this finding.
@@ -146,7 +146,7 @@ impl State {
 
     fn when_asked(&self, key: Key) -> Step {
         match (key, self.meant()) {
-            (Key::Char('y' | 'Y'), Some(request)) => Step::Approve(request.id.clone()),
+            (Key::Char('y' | 'Y'), Some(request)) => Step::Approve(Box::new(request.clone())),
             _ => Step::Stay,
         }
     }
@@ -202,7 +202,7 @@ mod tests {
     fn an_approval_takes_two_keys_and_only_y_goes_on() {
         assert_eq!(
             press(&mut state(), "ay"),
-            Step::Approve("K0000001".to_owned())
+            Step::Approve(Box::new(sample::pending()))
         );
         for keys in ["an", "a!", "aa", "a\r", "y"] {
             assert_eq!(press(&mut state(), keys), Step::Stay, "{keys}");
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(press(&mut state(), "sqq"), Step::Leave);
         assert_eq!(
             press(&mut state(), "say"),
-            Step::Approve("K0000001".to_owned()),
+            Step::Approve(Box::new(sample::pending())),
             "a page is decided on too"
         );
     }

@@ -25,6 +25,10 @@ pub trait Terminal {
     fn draw(&mut self, rows: &[String]) -> Result<(), Fail>;
     /// Waits for keys; those that came at once.
     fn keys(&mut self) -> Result<Vec<Key>, Fail>;
+    /// Gives it to another program, as it was.
+    fn lend(&mut self) -> Result<(), Fail>;
+    /// Has it back from that.
+    fn take_back(&mut self) -> Result<(), Fail>;
 }
 
 /// This process's terminal: keys from stdin, rows to stderr, so that stdout is left for data.
@@ -35,23 +39,26 @@ pub struct Raw {
 impl Raw {
     /// Takes the terminal.
     pub fn enter() -> Result<Self, Fail> {
-        let stdin = io::stdin();
-        let before = tcgetattr(stdin.as_fd()).map_err(|error| cannot("read", error))?;
-        let mut raw = before.clone();
-        cfmakeraw(&mut raw);
-        tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &raw).map_err(|error| cannot("set", error))?;
+        let before = tcgetattr(io::stdin().as_fd()).map_err(|error| cannot("read", error))?;
         // From here on, dropping it gives the terminal back.
         let terminal = Self { before };
-        io::stderr().write_all(ENTER.as_bytes())?;
+        terminal.take(SetArg::TCSANOW)?;
         Ok(terminal)
+    }
+
+    fn take(&self, when: SetArg) -> Result<(), Fail> {
+        let mut raw = self.before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(io::stdin().as_fd(), when, &raw).map_err(|error| cannot("set", error))?;
+        io::stderr().write_all(ENTER.as_bytes())?;
+        Ok(())
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Both fail only where the terminal is gone, and then nobody misses it.
-        let _ = io::stderr().write_all(LEAVE.as_bytes());
-        let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSANOW, &self.before);
+        // It fails only where the terminal is gone, and then nobody misses it.
+        let _ = self.lend();
     }
 }
 
@@ -82,6 +89,18 @@ impl Terminal for Raw {
             Err(Errno::EINTR) => Ok(Vec::new()),
             Err(error) => Err(cannot("read from", error)),
         }
+    }
+
+    fn lend(&mut self) -> Result<(), Fail> {
+        let left = io::stderr().write_all(LEAVE.as_bytes());
+        tcsetattr(io::stdin().as_fd(), SetArg::TCSANOW, &self.before)
+            .map_err(|error| cannot("set", error))?;
+        Ok(left?)
+    }
+
+    fn take_back(&mut self) -> Result<(), Fail> {
+        // What was typed ahead was for the other program.
+        self.take(SetArg::TCSAFLUSH)
     }
 }
 

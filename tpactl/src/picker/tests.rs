@@ -15,6 +15,8 @@ use crate::tests::daemon::Daemon;
 struct Typist {
     reads: Vec<&'static str>,
     frames: Vec<String>,
+    /// What became of it on behalf of another program.
+    lent: Vec<&'static str>,
 }
 
 impl Terminal for Typist {
@@ -33,12 +35,32 @@ impl Terminal for Typist {
         let read = self.reads.remove(0);
         Ok(keys::parse(read.as_bytes()))
     }
+
+    fn lend(&mut self) -> Result<(), Fail> {
+        self.lent.push("lent");
+        Ok(())
+    }
+
+    fn take_back(&mut self) -> Result<(), Fail> {
+        self.lent.push("back");
+        Ok(())
+    }
 }
 
 fn pick(daemon: &Daemon, reads: &[&'static str]) -> (Vec<Request>, Typist) {
+    pick_from(daemon, reads, None, false)
+}
+
+fn pick_from(
+    daemon: &Daemon,
+    reads: &[&'static str],
+    key: Option<&str>,
+    outside: bool,
+) -> (Vec<Request>, Typist) {
     let mut typist = Typist {
         reads: reads.to_vec(),
         frames: Vec::new(),
+        lent: Vec::new(),
     };
     let decided = zruntime::block_on(async {
         let (here, there) = UnixStream::pair().unwrap();
@@ -50,10 +72,13 @@ fn pick(daemon: &Daemon, reads: &[&'static str]) -> (Vec<Request>, Typist) {
             clock: fixed(),
             connected: Some(client.clone()),
             host: "web-01".into(),
-            outside: false,
+            outside,
         };
         let waiting = waiting(&client).await.unwrap();
-        decide(waiting, &mut typist, &client, &context).await
+        let key = export::Key {
+            key: key.map(Into::into),
+        };
+        decide(waiting, &mut typist, &key, &client, &context).await
     });
     (decided.unwrap(), typist)
 }
@@ -90,4 +115,24 @@ fn a_refusal_is_shown_and_nothing_counts_as_decided() {
         "{}",
         typist.frames[2]
     );
+}
+
+#[test]
+fn what_a_role_wants_signed_is_signed_and_said_by_nobody_without() {
+    let daemon = Daemon::default();
+    let mut asked = sample::pending();
+    asked.proof = Some("touch".into());
+    asked.digest = Some("0".repeat(64));
+    daemon.state().requests = vec![asked];
+    // There is no such key.
+    let key = Some("/nowhere/key");
+    let (decided, typist) = pick_from(&daemon, &["a", "y", "q"], key, false);
+    assert!(decided.is_empty());
+    assert_eq!(daemon.request("K0000001").state, "pending");
+    assert_eq!(typist.lent, ["lent", "back"]);
+    assert!(typist.frames[2].contains("error: "), "{}", typist.frames[2]);
+    // Through the front door it is the key that was come with.
+    let (decided, typist) = pick_from(&daemon, &["a", "y", "q"], None, true);
+    assert_eq!(decided.len(), 1);
+    assert!(typist.lent.is_empty());
 }

@@ -62,7 +62,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         return export(&args, context);
     }
     if args.ids.is_empty() {
-        return picker::run("approve", args.change.form(), context).await;
+        return picker::run("approve", &args.key, args.change.form(), context).await;
     }
     context
         .screen
@@ -128,11 +128,20 @@ async fn one(
     if !yes {
         consented(&request, options, context)?;
     }
-    match presence(&request, key) {
-        Some(presence) if request.state == "pending" && !context.outside => {
-            signed(&request, options, presence, key, client, context).await
-        }
-        _ => {
+    say_yes(&request, options, key, client, context).await
+}
+
+/// Says yes to a request: with a signature where the role asks for one, or a key is named.
+pub async fn say_yes(
+    request: &Request,
+    options: &ApproveOptions,
+    key: &Key,
+    client: &Client,
+    context: &Context,
+) -> Result<Request, Fail> {
+    match presence(request, key, context) {
+        Some(presence) => signed(request, options, presence, key, client, context).await,
+        None => {
             client
                 .ask(client.access.approve(&request.id, options))
                 .await
@@ -140,8 +149,12 @@ async fn one(
     }
 }
 
-/// What a signature has to prove, where the role asks for one or a key is named.
-fn presence(request: &Request, key: &Key) -> Option<Presence> {
+/// What a signature has to prove, where there is to be one. Whoever is elsewhere has no key here, and
+/// what was decided already is not signed.
+pub fn presence(request: &Request, key: &Key, context: &Context) -> Option<Presence> {
+    if context.outside || request.state != "pending" {
+        return None;
+    }
     match request.proof.as_deref() {
         Some("pin") => Some(Presence::Verified),
         Some("touch") => Some(Presence::Touched),

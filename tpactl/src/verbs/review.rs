@@ -36,7 +36,7 @@ pub struct Args {
 /// Closes it.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let (Some(id), Some(comment)) = (args.id, args.comment) else {
-        return picker::run("review", args.change.form(), context).await;
+        return picker::run("review", &Key::default(), args.change.form(), context).await;
     };
     if let Some(order) = args.export.order(&args.key)? {
         return order.about(&id, Says::Review { comment }, context);
