@@ -6,6 +6,7 @@ use tpa_tests::grant::{request, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::module;
 use tpa_tests::on_both_debians;
+use tpa_tests::output::Output;
 use tpa_tests::people::WEB_OPS;
 use tpa_tests::scenario::play;
 
@@ -110,6 +111,8 @@ on_both_debians! {
         host.root(&format!("tpactl revoke {id} --reason 'seen' --yes")).ok()?;
         host.ssh("alice", "true").fails()?;
 
+        what_is_not_as_it_should_be_is_refused_in_words_and_changes_nothing(host)?;
+
         // A role that asks for a touch: neither a login nor a key in a file will do.
         role_with(host, "web-ops", "touch")?;
         let id = request(host, "alice", "web-ops", "1h")?;
@@ -149,4 +152,321 @@ on_both_debians! {
         // What takes away never asks for more.
         host.ssh("dave", &format!("tpactl revoke {id} --reason 'enough' --yes")).ok()?;
     }
+}
+
+/// Signs any text as somebody, as no `tpactl` would; prints the digest of its bytes.
+const SIGN: &str = r#"#!/bin/bash
+# usage: sign KEY BY ID AT LIFE_S HOST REST [NAMESPACE]
+set -eu
+cd /root/st
+when() { date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ; }
+at=$(date -d "$4" +%s)
+printf '{"v":1,"by":"%s","id":"%s","hosts":["%s"],"at":"%s","expires":"%s",%s}' \
+    "$2" "$3" "$6" "$(when "$at")" "$(when "$((at + $5))")" "$7" >statement
+rm -f statement.sig
+ssh-keygen -q -Y sign -n "${8:-statement@tpa.v1}" -f "$1" statement
+{
+    echo '-----BEGIN TPA STATEMENT-----'
+    base64 statement
+    echo '-----END TPA STATEMENT-----'
+    cat statement.sig
+} >/tmp/paper
+chmod 644 /tmp/paper
+sha256sum statement | cut -d' ' -f1
+"#;
+
+/// Keys that root has for this: people's, a second one of carol's, one whose time is over, one of root's
+/// own, and that of a CA with a certificate of hers.
+const KEYS: &str = r#"mkdir -p /root/st && cd /root/st &&
+for key in alice bob carol dave erin second old root new ca; do
+    ssh-keygen -q -t ed25519 -N '' -f "$key"
+done &&
+line() { echo "$1 $(cut -d' ' -f1,2 "$2.pub")"; } &&
+for key in alice bob carol dave erin root; do line "$key" "$key"; done >>/etc/tpa/signers &&
+line carol second >>/etc/tpa/signers &&
+line 'carol valid-before="20260101Z"' old >>/etc/tpa/signers &&
+line 'carol cert-authority' ca >>/etc/tpa/signers &&
+systemctl reload tpad"#;
+
+const ASKS: &str = r#""verb":"request","duration":"1h","reason":"the shop answers with errors""#;
+const REVOKES: &str = r#""verb":"revoke","reason":"because""#;
+
+/// A statement of this host's that is signed now.
+fn sign(host: &Host, key: &str, by: &str, id: &str, rest: &str) -> Result<String> {
+    let signed = host.root(&format!(
+        "/usr/local/bin/sign {key} {by} {id} now 3600 web-01 '{rest}'"
+    ));
+    Ok(signed.ok()?.trim().to_owned())
+}
+
+fn asks(host: &Host, id: &str, role: &str) -> Result<String> {
+    let digest = sign(
+        host,
+        "alice",
+        "alice",
+        id,
+        &format!(r#"{ASKS},"role":"{role}""#),
+    )?;
+    brought(host).says(&format!("{id} is pending"))?.ok()?;
+    Ok(digest)
+}
+
+fn brought(host: &Host) -> Output {
+    host.console("bob", "tpactl submit /tmp/paper")
+}
+
+fn what_is_not_as_it_should_be_is_refused_in_words_and_changes_nothing(host: &Host) -> Result<()> {
+    host.write("/usr/local/bin/sign", SIGN)?;
+    host.root("chmod 755 /usr/local/bin/sign").ok()?;
+    host.root(KEYS).ok()?;
+    role(host, "two", &WEB_OPS.replace("needed = 1", "needed = 2"))?;
+    let soon = WEB_OPS.replace("reason_min = 10", "reason_min = 10\nlapse = \"4s\"");
+    role(host, "soon", &soon)?;
+    let lapses = asks(host, "AAAAAAE1", "soon")?;
+
+    // Key, by, id, signed when, seconds, host, what; the exit code and the words.
+    let asks_web = format!(r#"{ASKS},"role":"web-ops""#);
+    let twice = format!(r#"{asks_web},"role":"two""#);
+    let unknown = format!(r#"{asks_web},"x":1"#);
+    let (web, other) = ("web-01", "web-01.elsewhere.org");
+    let rows: [(&str, &str, &str, u32, &str, &str, i32, &str); 10] = [
+        (
+            "alice",
+            "alice",
+            "2 hours ago",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "it has expired",
+        ),
+        (
+            "alice",
+            "alice",
+            "5 minutes",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "in the future",
+        ),
+        (
+            "alice",
+            "alice",
+            "now",
+            3_600,
+            other,
+            &asks_web,
+            4,
+            "not for this one, which is web-01",
+        ),
+        (
+            "alice",
+            "alice",
+            "now",
+            259_200,
+            web,
+            &asks_web,
+            2,
+            "by at most 24h",
+        ),
+        (
+            "alice",
+            "alice",
+            "now",
+            3_600,
+            web,
+            &twice,
+            2,
+            "duplicate field",
+        ),
+        (
+            "alice",
+            "alice",
+            "now",
+            3_600,
+            web,
+            &unknown,
+            2,
+            "unknown field",
+        ),
+        (
+            "root",
+            "root",
+            "now",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "root signs no statements",
+        ),
+        (
+            "alice",
+            "ghost",
+            "now",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "does not sign as ghost",
+        ),
+        (
+            "old",
+            "carol",
+            "now",
+            3_600,
+            web,
+            REVOKES,
+            4,
+            "it was not valid when",
+        ),
+        (
+            "alice git",
+            "alice",
+            "now",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "made for \"git\"",
+        ),
+    ];
+    for (key, by, at, life, on, rest, code, says) in rows {
+        let (key, namespace) = key.split_once(' ').unwrap_or((key, ""));
+        host.root(&format!(
+            "/usr/local/bin/sign {key} {by} AAAAAAA1 '{at}' {life} {on} '{rest}' {namespace}"
+        ))
+        .ok()?;
+        brought(host).code_is(code)?.says(says)?.says("next: ")?;
+    }
+    host.root("tpactl show AAAAAAA1").code_is(6)?;
+    nobody_decides_who_could_not_on_the_host(host)?;
+    one_person_is_one_however_they_say_it(host)?;
+
+    let late = format!(r#""verb":"approve","of":"{lapses}""#);
+    host.eventually("tpactl show AAAAAAE1 --json | grep -q lapsed")?;
+    sign(host, "carol", "carol", "AAAAAAE1", &late)?;
+    brought(host).code_is(7)?.says("is lapsed already")?;
+    host.root("rm /etc/tpa/roles.d/two.toml /etc/tpa/roles.d/soon.toml && systemctl reload tpad")
+        .ok()?;
+    Ok(())
+}
+
+fn nobody_decides_who_could_not_on_the_host(host: &Host) -> Result<()> {
+    let of = asks(host, "AAAAAAC1", "web-ops")?;
+    asks(host, "AAAAAAC2", "web-ops")?;
+    let yes = format!(r#""verb":"approve","of":"{of}""#);
+    let another = format!(r#""verb":"approve","of":"{}""#, "0".repeat(64));
+    let longer = format!(r#"{yes},"for":"3h""#);
+    for (who, id, rest, code, says) in [
+        ("alice", "AAAAAAC1", &yes, 4, "your own request"),
+        ("bob", "AAAAAAC1", &yes, 4, "you may not approve"),
+        (
+            "carol",
+            "AAAAAAC1",
+            &another,
+            2,
+            "decides on another request",
+        ),
+        ("carol", "AAAAAAC2", &yes, 2, "decides on another request"),
+        ("carol", "AAAAAAC9", &yes, 6, "no request"),
+        ("carol", "AAAAAAC1", &longer, 2, "longer than the 1h"),
+    ] {
+        sign(host, who, who, id, rest)?;
+        brought(host).code_is(code)?.says(says)?;
+    }
+    // What was signed while they could, and comes when they cannot any more.
+    let signers = "grep -v \"$(cut -d' ' -f2 /root/st/KEY.pub)\" /etc/tpa/signers >/root/st/less; \
+                   cp /etc/tpa/signers /root/st/all; cat /root/st/less >/etc/tpa/signers; \
+                   systemctl reload tpad";
+    let back = "cat /root/st/all >/etc/tpa/signers; systemctl reload tpad";
+    let (key_out, ca_out) = (
+        signers.replace("KEY", "second"),
+        signers.replace("KEY", "ca"),
+    );
+    let certify = |people: &str, when: &str| {
+        format!("cd /root/st && ssh-keygen -q -s ca -I id -n {people} -V {when} new.pub")
+    };
+    let good = certify("carol", "+1h");
+    for (key, who, before, after, says) in [
+        (
+            "dave",
+            "dave",
+            "true",
+            "usermod -e 1 dave",
+            "has expired, so it decides nothing",
+        ),
+        (
+            "erin",
+            "erin",
+            "usermod -e '' dave",
+            "gpasswd -d erin oncall",
+            "you may not approve",
+        ),
+        (
+            "second",
+            "carol",
+            "gpasswd -a erin oncall",
+            &key_out,
+            "is nobody's",
+        ),
+        (
+            "new-cert.pub",
+            "carol",
+            &format!("{back}; {good}"),
+            &ca_out,
+            "is nobody's",
+        ),
+        (
+            "new-cert.pub",
+            "carol",
+            &format!("{back}; {}", certify("carol", "20200101:20200102")),
+            "true",
+            "was not valid then",
+        ),
+        (
+            "new-cert.pub",
+            "carol",
+            &certify("erin", "+1h"),
+            "true",
+            "is not carol's",
+        ),
+    ] {
+        host.root(before).ok()?;
+        sign(host, key, who, "AAAAAAC1", &yes)?;
+        host.root(after).ok()?;
+        brought(host).code_is(4)?.says(says)?.says("next: ")?;
+    }
+    for id in ["AAAAAAC1", "AAAAAAC2"] {
+        shown(host, id)?.has("state", "pending")?;
+        host.console("alice", &format!("tpactl withdraw {id} --yes"))
+            .ok()?;
+    }
+    Ok(())
+}
+
+fn one_person_is_one_however_they_say_it(host: &Host) -> Result<()> {
+    let of = asks(host, "AAAAAAD1", "two")?;
+    let yes = format!(r#""verb":"approve","of":"{of}""#);
+    sign(host, "carol", "carol", "AAAAAAD1", &yes)?;
+    brought(host).says("AAAAAAD1 is pending")?.ok()?;
+    sign(
+        host,
+        "second",
+        "carol",
+        "AAAAAAD1",
+        &format!(r#"{yes},"comment":"again""#),
+    )?;
+    brought(host)
+        .code_is(7)?
+        .says("you have approved AAAAAAD1 already")?;
+    host.ssh("carol", "tpactl approve AAAAAAD1 --yes")
+        .code_is(7)?;
+    shown(host, "AAAAAAD1")?.has("state", "pending")?;
+    host.ssh("erin", "tpactl approve AAAAAAD1 --yes").ok()?;
+    sign(host, "erin", "erin", "AAAAAAD1", &yes)?;
+    brought(host).code_is(7)?.says("is active already")?;
+    host.root("tpactl revoke AAAAAAD1 --reason seen --yes")
+        .ok()?;
+    Ok(())
 }
