@@ -19,7 +19,7 @@ drwxr-xr-x root root /etc/tpa
 drwxr-xr-x root root /etc/tpa/roles.d
 drwx------ root root /etc/tpa/secrets
 -rw-r--r-- root root /etc/tpa/tpad.toml
--rwxr-xr-x root root /usr/bin/tpactl
+-rwx--x--x root root /usr/bin/tpactl
 -rw-r--r-- root root /usr/lib/systemd/system-preset/80-tpa.preset
 drwxr-xr-x root root /usr/lib/systemd/system/session-.scope.d
 -rw-r--r-- root root /usr/lib/systemd/system/session-.scope.d/50-tpa.conf
@@ -138,7 +138,7 @@ fn the_rpm_installs_what_its_list_says_and_keeps_what_an_administrator_chose() -
     )?;
     ensure!(format!("{}\n", owned.ok()?) == OWNED, "{owned}");
     tree.run("cd \"$1\" && stat --format '%a %U %n' run/tpa var/lib/tpa && grep -o '^tpa-[a-z]*' etc/group | sort")?
-        .says("700 root run/tpa\n755 root var/lib/tpa\ntpa-audit\ntpa-emergency\ntpa-notify\n")?
+        .says("700 root run/tpa\n755 root var/lib/tpa\ntpa-audit\ntpa-emergency\ntpa-keys\ntpa-notify\n")?
         .ok()?;
     // Files with a name of their own are root's alone to write, whatever stands above them.
     tree.run("rpm --root \"$1\" --query --list tpa | while read -r name; do find \"$1$name\" -maxdepth 0 -not -type l -perm /022; done | grep .")?
