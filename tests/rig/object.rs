@@ -16,6 +16,15 @@ impl Object {
             .with_context(|| format!("{field} was expected to be a string: {}", self.0))
     }
 
+    /// The object in a field.
+    pub fn object(&self, field: &str) -> Result<Self> {
+        let inner = self.0.get(field).cloned();
+        inner
+            .filter(Value::is_object)
+            .map(Self)
+            .with_context(|| format!("no object {field}: {self:?}"))
+    }
+
     /// A field that is a list.
     pub fn list(&self, field: &str) -> Result<&[Value]> {
         let value = self.field(field)?;

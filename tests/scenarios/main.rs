@@ -22,6 +22,7 @@ mod doctor;
 mod doors;
 mod drift;
 mod end;
+mod exact;
 mod extend;
 mod flood;
 mod front_door;

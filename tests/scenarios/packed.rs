@@ -32,6 +32,7 @@ drwxr-xr-x root root /usr/lib/systemd/system/tpa-reap-.service.d
 -rwxr-xr-x root root /usr/lib64/security/pam_tpa.so
 drwxr-xr-x root root /usr/libexec/tpa
 -rwx--x--x root root /usr/libexec/tpa/door
+-rwx--x--x root root /usr/libexec/tpa/run
 -rwxr-xr-x root root /usr/libexec/tpa/tpa-notify
 -rwxr-xr-x root root /usr/sbin/tpad
 ";

@@ -117,6 +117,42 @@ pub struct Request {
     pub proof: Option<String>,
     /// What a signed decision says that it is about: a SHA-256 in hexadecimal.
     pub digest: Option<String>,
+    /// The one command that it is for.
+    pub command: Option<OneCommand>,
+}
+
+/// One command, asked for as it was typed, to be run once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct OneCommand {
+    /// The program's absolute path, and its arguments.
+    pub argv: Vec<String>,
+    /// The same as a shell takes it: two lists of words never read alike.
+    pub line: String,
+    /// As whom it runs.
+    pub run_as: String,
+    /// In which folder.
+    pub directory: String,
+    /// The program's file with all links followed.
+    pub program: String,
+    /// The SHA-256 of that file when it was asked for, in hexadecimal.
+    pub sha256: String,
+    /// When it was run; nothing while it was not.
+    pub started_at: Option<i64>,
+    /// Its exit code, once it is known.
+    pub exit_code: Option<i32>,
+}
+
+/// What somebody wants to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct NewCommand {
+    /// The program's absolute path, and its arguments.
+    pub argv: Vec<String>,
+    /// As whom; may be left out where the role names one account.
+    pub run_as: Option<String>,
+    /// In which folder: an absolute path.
+    pub directory: String,
 }
 
 /// What someone asks for.
@@ -137,6 +173,8 @@ pub struct NewRequest {
     pub ticket: Option<String>,
     /// On behalf of this user; for the role's approvers only.
     pub user: Option<String>,
+    /// The one command that it is for, where the role is of that kind.
+    pub command: Option<NewCommand>,
 }
 
 /// How an approver says yes.
@@ -243,6 +281,8 @@ pub struct Role {
     pub warnings: Option<Vec<Warning>>,
     /// What its commands may start that goes on after the end, when there is any.
     pub goes_on: Option<String>,
+    /// Whether it is asked for with one command, to be run once.
+    pub exact: Option<bool>,
 }
 
 /// A login or a sudo command under a grant.
@@ -419,6 +459,12 @@ pub trait Access {
     fn create_request(&self, request: &NewRequest) -> zbus::Result<Request>;
     /// The requests that the caller may see, newest first.
     fn list_requests(&self, filter: &Filter) -> zbus::Result<Vec<Request>>;
+    /// The approved command of a grant; for the program that sudo starts to run it.
+    fn approved_command(&self, id: &str) -> zbus::Result<OneCommand>;
+    /// Begins the one run of it: who is answered runs it, and nobody is answered twice.
+    fn start_command(&self, id: &str) -> zbus::Result<OneCommand>;
+    /// Tells how the run ended.
+    fn end_command(&self, id: &str, exit_code: i32) -> zbus::Result<()>;
     /// One request, by id or the beginning of one.
     fn get_request(&self, id: &str) -> zbus::Result<Request>;
     /// Says yes to a request.

@@ -84,3 +84,7 @@ pub const DOOR: &str = "/usr/libexec/tpa/door";
 /// What opens the front door: settings of sshd that the package ships and an administrator puts
 /// there.
 pub const DOOR_SETTINGS: &str = "/etc/ssh/sshd_config.d/10-tpa-door.conf";
+
+/// The program that sudo starts for a command that was approved as it was typed, and that runs it:
+/// `tpactl` under another name, which nobody can read or trace.
+pub const RUNNER: &str = "/usr/libexec/tpa/run";

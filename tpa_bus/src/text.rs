@@ -42,9 +42,44 @@ pub fn one_line(text: &str, max: usize) -> String {
     line
 }
 
+/// Words as a shell takes them, so that two lists of words never read alike: a word is in quotes where
+/// a shell would read more into it, or nothing at all.
+#[must_use]
+pub fn quoted<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| in_quotes(word.as_ref())).collect();
+    quoted.join(" ")
+}
+
+fn in_quotes(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_sudo_joins_alike_are_told_apart() {
+        let shown = |words: &[&str]| quoted(words);
+        assert_eq!(shown(&["a", "b c"]), "a 'b c'");
+        assert_eq!(shown(&["a", "b", "c"]), "a b c");
+        assert_eq!(shown(&["a", ""]), "a ''");
+        assert_eq!(shown(&["it's", "$x", "*"]), r"'it'\''s' '$x' '*'");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_two_lists_of_words_read_alike(
+            one in proptest::collection::vec("[a '\"*\\\\$]{0,3}", 0..4),
+            other in proptest::collection::vec("[a '\"*\\\\$]{0,3}", 0..4),
+        ) {
+            proptest::prop_assert_eq!(one == other, quoted(&one) == quoted(&other));
+        }
+    }
 
     #[test]
     fn control_and_bidirectional_characters_become_visible() {

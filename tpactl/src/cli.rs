@@ -37,6 +37,8 @@ pub struct Cli {
 pub enum Verb {
     /// Ask for access
     Request(verbs::request::Args),
+    /// Ask for one command as it is typed, wait, and run it once
+    Run(verbs::run::Args),
     /// List requests and grants
     Ls(verbs::ls::Args),
     /// Show everything about a request
@@ -172,6 +174,12 @@ mod tests {
             "tpactl review 7H2K",
             "tpactl review --comment fine",
             "tpactl deny 7H2KM4QX",
+            "tpactl run",
+            "tpactl run db-once -- id",
+            "tpactl run db-once --reason because id",
+            "tpactl run --resume 7H2K db-once",
+            "tpactl run --resume 7H2K -- id",
+            "tpactl run --resume 7H2K --no-wait",
             "tpactl revoke --reason because",
             "tpactl revoke 7H2KM4QX --all --reason because",
             "tpactl ls --mine --reviewable",
@@ -202,6 +210,10 @@ mod tests {
             "tpactl request web-ops --for 2h --reason because --ticket T --at 22:00 --user bob",
             "tpactl request web-ops --until 17:30 --reason because --wait=10m --json --yes",
             "tpactl request web-ops --until 2026-11-24T17:30:00+01:00 --reason because --wait",
+            "tpactl run db-once --as postgres --for 10m --reason because --ticket T -- psql -c x",
+            "tpactl run db-once --reason because --wait=10m --json -- /usr/bin/id",
+            "tpactl run db-once --reason because --no-wait -- id -u",
+            "tpactl run --resume 7H2K",
             "tpactl ls --reviewable --state pending,active --user bob --role web-ops --since 7d",
             "tpactl ls --mine --watch --json",
             "tpactl approve",

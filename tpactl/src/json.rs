@@ -136,6 +136,33 @@ pub struct Request<'a> {
     role_gone: bool,
     reviewable: Option<bool>,
     proof: Option<&'a str>,
+    command: Option<OneCommand<'a>>,
+}
+
+/// One command, asked for as it was typed.
+#[derive(Serialize)]
+struct OneCommand<'a> {
+    argv: &'a [String],
+    line: &'a str,
+    run_as: &'a str,
+    directory: &'a str,
+    program: &'a str,
+    sha256: &'a str,
+    started_at: Option<Time>,
+    exit_code: Option<i32>,
+}
+
+fn one_command(command: &access::OneCommand) -> OneCommand<'_> {
+    OneCommand {
+        argv: &command.argv,
+        line: &command.line,
+        run_as: &command.run_as,
+        directory: &command.directory,
+        program: &command.program,
+        sha256: &command.sha256,
+        started_at: command.started_at.map(Time),
+        exit_code: command.exit_code,
+    }
 }
 
 #[derive(Serialize)]
@@ -218,6 +245,7 @@ impl View for access::Request {
             role_gone: self.role_gone.unwrap_or(false),
             reviewable: self.reviewable,
             proof: self.proof.as_deref(),
+            command: self.command.as_ref().map(one_command),
         }
     }
 }

@@ -20,6 +20,7 @@ mod picker;
 mod player;
 mod questions;
 mod recordings;
+mod runner;
 #[cfg(test)]
 mod sample;
 mod say;
@@ -46,6 +47,9 @@ use fail::{Exit, Fail};
 fn main() -> ExitCode {
     if door::is_called() {
         return door::main();
+    }
+    if runner::is_called() {
+        return runner::main();
     }
     if only_prompt() {
         return print(verbs::prompt::quick());
@@ -88,6 +92,7 @@ fn print(line: Option<String>) -> ExitCode {
 async fn run(verb: Verb, context: &Context) -> Result<Exit, Fail> {
     match verb {
         Verb::Request(args) => verbs::request::run(args, context).await,
+        Verb::Run(args) => verbs::run::run(args, context).await,
         Verb::Ls(args) => verbs::ls::run(args, context).await,
         Verb::Show(args) => verbs::show::run(args, context).await,
         Verb::Roles(args) => verbs::roles::run(args, context).await,

@@ -82,24 +82,40 @@ impl Wait {
 
     /// Waits until `request` reaches the goal, saying on stderr what for, and tells how it ended.
     pub async fn until(
+        self,
+        goal: Goal,
+        request: Request,
+        client: &Client,
+        context: &Context,
+        form: Form,
+    ) -> Result<Exit, Fail> {
+        match self.reached(goal, request, client, context, form).await? {
+            Ok(request) => {
+                context.show_outcome(&request, form)?;
+                Ok(Exit::Done)
+            }
+            Err(exit) => Ok(exit),
+        }
+    }
+
+    /// The same, and nothing is told of a request that has reached the goal: here it is. Of one that
+    /// never will it is told, and how the command ends.
+    pub async fn reached(
         mut self,
         goal: Goal,
         mut request: Request,
         client: &Client,
         context: &Context,
         form: Form,
-    ) -> Result<Exit, Fail> {
+    ) -> Result<Result<Request, Exit>, Fail> {
         let mut said = String::new();
         let mut client = client.clone();
         loop {
             match goal.progress(&request) {
-                Progress::Reached => {
-                    context.show_outcome(&request, form)?;
-                    return Ok(Exit::Done);
-                }
+                Progress::Reached => return Ok(Ok(request)),
                 Progress::Unreachable => {
                     context.show_outcome(&request, form)?;
-                    return Ok(Exit::Declined);
+                    return Ok(Err(Exit::Declined));
                 }
                 Progress::Waiting => {
                     let waiting = say::request::waiting(&request, &context.clock.again());

@@ -277,6 +277,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         stage: Stage::Pending,
         reviewed: None,
         gave: None,
+        command: None,
         removal: Removal::None,
     }
 }

@@ -154,6 +154,8 @@ fn run() -> anyhow::Result<()> {
         runtime.spawn("notify", notify).detach();
         let seen = daemon::sessions::sessions(Arc::clone(&engine), runtime.clone(), shares);
         runtime.spawn("sessions", seen).detach();
+        let commands = daemon::commands::commands(Arc::clone(&engine), runtime.clone());
+        runtime.spawn("commands", commands).detach();
         let watched = daemon::watchdog::watchdog(runtime.clone());
         runtime.spawn("watchdog", watched).detach();
         let host = Host::new(runtime.clone(), Paths::default());

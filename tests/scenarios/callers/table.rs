@@ -50,7 +50,7 @@ pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 29] = [
+pub const ACCESS: [Row; 32] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -66,6 +66,10 @@ pub const ACCESS: [Row; 29] = [
     ("Log", "'a{sv}' 1 id s ID", Live, &["heidi"], &["heidi", "root"]),
     ("CreateRequest", "'a{sv}' 2 role s web-ops reason s 'nginx hangs'", Nothing, PEOPLE, NOBODY),
     ("CreateRequest", "'a{sv}' 3 role s web-ops reason s 'nginx hangs' user s frank", Nothing, &["carol"], NOBODY),
+    // Only the program that sudo starts, whoever calls.
+    ("ApprovedCommand", "s ZZZZZZZZ", Nothing, NOBODY, NOBODY),
+    ("StartCommand", "s ZZZZZZZZ", Nothing, NOBODY, NOBODY),
+    ("EndCommand", "si ZZZZZZZZ 0", Nothing, NOBODY, NOBODY),
     ("ListRequests", "'a{sv}' 0", Nothing, ALL, NOBODY),
     ("Status", "s ''", Nothing, ALL, NOBODY),
     ("Status", "s alice", Nothing, ALL, NOBODY),

@@ -1,23 +1,13 @@
 //! A command as it can be typed.
 
-use tpa_bus::text::one_line;
+use tpa_bus::text::{one_line, quoted};
 
 /// Longest command that is shown whole.
 const COMMAND_MAX: usize = 8_000;
 
 /// The words as a shell takes them, on one clean line.
 pub fn command_line(words: &[String]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    one_line(&quoted.join(" "), COMMAND_MAX)
-}
-
-/// A word, in quotes where a shell would read more into it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    one_line(&quoted(words), COMMAND_MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A request on a page of its own.
 
 use tpa_bus::access::{Approval, Request, Session};
+use tpa_bus::text::{one_line, quoted};
 
 use super::request::{outcome, review_due, state, warnings};
 use super::table::Table;
@@ -101,10 +102,36 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         field("until", until.map(&at)),
         field("ended", ended),
         field("review", review),
-        field("gives", request.gives.iter().map(|rule| clean(rule))),
+        match request.command {
+            Some(_) => one_command(request, &at),
+            None => field("gives", request.gives.iter().map(|rule| clean(rule))),
+        },
         field("warning", warnings(request.warnings.as_ref())),
         field("goes on", said(&request.goes_on)),
         field("sessions", sessions),
+    ]
+    .concat()
+}
+
+/// The one command that it is for, and what became of it.
+fn one_command(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
+    let Some(command) = &request.command else {
+        return Vec::new();
+    };
+    let whole = |text: &str| one_line(text, usize::MAX);
+    let folder = quoted(&[&command.directory]);
+    let run = match (command.started_at, command.exit_code) {
+        (None, _) => "not yet".to_owned(),
+        (Some(when), Some(code)) => format!("{}, exit code {code}", at(when)),
+        (Some(when), None) => format!("{}, exit code not known", at(when)),
+    };
+    [
+        field("runs", [whole(&command.line)]),
+        field("as", [clean(&command.run_as)]),
+        field("in", [whole(&folder)]),
+        field("program", [whole(&command.program)]),
+        field("sha256", [whole(&command.sha256)]),
+        field("was run", [run]),
     ]
     .concat()
 }

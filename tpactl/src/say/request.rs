@@ -2,6 +2,7 @@
 
 use tpa_bus::access::{Request, Warning};
 use tpa_bus::state::State;
+use tpa_bus::text::{one_line, quoted};
 
 use super::table::Table;
 use super::time::{absolute, dated, distance, left, relative, short};
@@ -270,6 +271,29 @@ pub fn warnings(found: Option<&Vec<Warning>>) -> impl Iterator<Item = String> {
     })
 }
 
+/// The one command that a request is for, whole: whoever reads it approves it.
+pub fn one_command(request: &Request) -> Vec<String> {
+    let Some(command) = &request.command else {
+        return Vec::new();
+    };
+    let whole = |text: &str| one_line(text, usize::MAX);
+    let folder = whole(&quoted(&[&command.directory]));
+    let program = (whole(&command.program), whole(&command.sha256));
+    let words = match command.argv.len() {
+        1 => "no arguments".to_owned(),
+        2 => "1 argument".to_owned(),
+        more => format!("{} arguments", more.saturating_sub(1)),
+    };
+    vec![
+        format!("  runs    {}", style::bold(&whole(&command.line))),
+        format!(
+            "  as      {}, in {folder}, once, with {words}",
+            clean(&command.run_as)
+        ),
+        format!("  program {}, SHA-256 {}", program.0, program.1),
+    ]
+}
+
 /// What an approver is asked to say yes to.
 pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec<String> {
     let length = short(shorter.unwrap_or(request.duration_s));
@@ -309,12 +333,12 @@ pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec
             ticket.unwrap_or_default()
         ),
     ];
-    lines.extend(
-        request
-            .gives
-            .iter()
-            .map(|rule| format!("  gives   {}", clean(rule))),
-    );
+    let gives = request.gives.iter();
+    let gives = gives.map(|rule| format!("  gives   {}", clean(rule)));
+    match request.command {
+        Some(_) => lines.extend(one_command(request)),
+        None => lines.extend(gives),
+    }
     lines.extend(warnings(request.warnings.as_ref()).map(|one| format!("  warning {one}")));
     let goes_on = request.goes_on.iter();
     lines.extend(goes_on.map(|what| format!("  goes on after the end: {}", clean(what))));

@@ -18,6 +18,7 @@ pub mod request;
 pub mod review;
 pub mod revoke;
 pub mod roles;
+pub mod run;
 pub mod sessions;
 pub mod show;
 pub mod status;

@@ -149,7 +149,9 @@ impl Args {
 
 /// Asks for what is missing, and shows how to say it all at once.
 async fn ask_for_the_rest(args: Args, client: &Client, context: &Context) -> Result<Args, Fail> {
-    let roles = client.ask(client.access.roles()).await?;
+    let mut roles = client.ask(client.access.roles()).await?;
+    // These are asked for with a command: tpactl run.
+    roles.retain(|role| role.exact != Some(true) || Some(&role.name) == args.draft.role.as_ref());
     if args.draft.is_complete(&roles) {
         return Ok(args);
     }
@@ -217,7 +219,7 @@ fn export(mut args: Args, context: &Context) -> Result<Exit, Fail> {
 }
 
 /// Files it. A role that is not there may be one that was misspelt.
-async fn file(new: &NewRequest, client: &Client) -> Result<Request, Fail> {
+pub(super) async fn file(new: &NewRequest, client: &Client) -> Result<Request, Fail> {
     let filed = client.ask(client.access.create_request(new)).await;
     match filed {
         Err(refused) if refused.exit() == Exit::Usage => {
@@ -269,6 +271,7 @@ fn new_request(args: Args, clock: &Clock) -> Result<NewRequest, Fail> {
         at,
         ticket,
         user: args.user,
+        command: None,
     })
 }
 

@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 74] = [
+const FIELDS: [(&str, &str); 81] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -74,13 +74,22 @@ const FIELDS: [(&str, &str); 74] = [
     ("problem", "tpa.problem"),
     ("what", "tpa.what"),
     ("recording", "tpa.recording"),
+    ("argv", "tpa.argv"),
+    ("argv_sha256", "tpa.argv_sha256"),
+    ("directory", "process.working_directory"),
+    ("program", "process.executable"),
+    ("program_sha256", "process.hash.sha256"),
+    ("exit_code", "process.exit_code"),
+    ("duration_ms", "tpa.duration_ms"),
     ("notify_target", "tpa.notify_target"),
     ("first", "tpa.first"),
     ("last", "tpa.last"),
 ];
 
 /// The fields that are numbers.
-const NUMBERS: [&str; 13] = [
+const NUMBERS: [&str; 15] = [
+    "exit_code",
+    "duration_ms",
     "count",
     "command_bytes",
     "duration_s",

@@ -6,7 +6,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tpa_bus::offline::Who;
 
 use super::unusual::{self, Seen};
-use crate::ledger::{Envelope, Event, LookedFor, Place, Proof, Repeated, Request, Session, Stage};
+use crate::ledger::{
+    Envelope, Event, LookedFor, OneCommand, Place, Proof, Repeated, Request, Session, Stage,
+};
 use crate::policy::ProofLevel;
 
 /// What the event itself does not know.
@@ -37,6 +39,10 @@ pub fn of(envelope: &Envelope, context: &Context<'_>) -> Vec<(String, String)> {
         of_request(&mut fields, request, context.approvers);
     }
     of_event(&mut fields, &envelope.event);
+    let command = context.request.and_then(|request| request.command.as_ref());
+    if let Some(command) = command.filter(|_| is_of_command(&envelope.event)) {
+        of_command(&mut fields, command);
+    }
     if let Event::LoginDenied { .. } = &envelope.event {
         fields.add("refused", context.seen.refused.saturating_add(1));
     }
@@ -112,6 +118,7 @@ fn outcome(event: &Event) -> &'static str {
         | Event::RemovalFailed { .. }
         | Event::PolicyRejected { .. }
         | Event::ChainBroken { .. } => "failure",
+        Event::CommandRun { exit_code, .. } if *exit_code != Some(0) => "failure",
         _ => "success",
     }
 }
@@ -150,6 +157,27 @@ fn of_request(fields: &mut Fields, request: &Request, approvers: &[Who]) {
     fields.maybe("extends", request.extends.map(|id| id.as_str().to_owned()));
 }
 
+/// Whether it is about the command itself.
+fn is_of_command(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RequestCreated(_)
+            | Event::CommandApproved { .. }
+            | Event::CommandStarted { .. }
+            | Event::CommandRun { .. }
+    )
+}
+
+/// The command as it was typed; `argv_sha256` names it with all that was approved of it.
+fn of_command(fields: &mut Fields, command: &OneCommand) {
+    fields.add("argv", command.line());
+    fields.add("argv_sha256", command.digest());
+    fields.add("target", &command.run_as.name);
+    fields.add("directory", &command.directory);
+    fields.add("program", &command.program);
+    fields.add("program_sha256", &command.sha256);
+}
+
 fn of_refused_statement(fields: &mut Fields, event: &Event) {
     let Event::StatementRefused {
         statement,
@@ -169,7 +197,15 @@ fn of_refused_statement(fields: &mut Fields, event: &Event) {
 fn of_event(fields: &mut Fields, event: &Event) {
     match event {
         Event::RequestCreated(request) => {
-            fields.add("gives", request.gives.describe().join("; "));
+            fields.add("gives", request.describe().join("; "));
+        }
+        Event::CommandRun {
+            exit_code,
+            duration_ms,
+            ..
+        } => {
+            fields.maybe("exit_code", exit_code.as_ref());
+            fields.add("duration_ms", duration_ms);
         }
         Event::ApprovalRecorded { approval, .. } => {
             fields.add(
@@ -253,6 +289,8 @@ fn of_event(fields: &mut Fields, event: &Event) {
         Event::NoticeFailed { .. } => of_notice(fields, event),
         Event::RequestReminder { .. }
         | Event::GrantActivated { .. }
+        | Event::CommandApproved { .. }
+        | Event::CommandStarted { .. }
         | Event::BreakGlassUsed { .. }
         | Event::DaemonStopped => {}
     }

@@ -18,17 +18,20 @@ use super::claims::Claims;
 use super::door;
 use super::listeners::{Added, Listeners, Owner};
 use super::process::Held;
+use super::runner;
 use super::statement::Statements;
 use super::view;
 use crate::accounts::Account;
 use crate::aside::aside;
 use crate::core::{Core, Error};
 use crate::daemon::notify::{self, Outcome};
-use crate::engine::Engine;
+use crate::engine::{Engine, typed};
 use crate::host::detached::{Detached, detached};
 use crate::host::paths::Paths;
-use crate::ledger::{Asked, Caller, Command, Identity, Refused, Request, Stage, may_ask_for};
-use crate::policy::AuditFormat;
+use crate::ledger::{
+    Asked, Caller, Command, Identity, Refused, Request, Stage, Typed, may_ask_for,
+};
+use crate::policy::{AuditFormat, danger};
 use crate::store::{EventQuery, RequestQuery};
 
 /// Most events that one call gives.
@@ -104,6 +107,39 @@ impl Access {
             return Err(refused(format!("{shown} is the front door, and nobody")));
         }
         Ok(account)
+    }
+
+    /// What somebody wants to run, looked at. Whoever may not ask for it has nothing looked at.
+    async fn typed(
+        &self,
+        caller: &Caller,
+        asked: &Asked,
+        command: wire::NewCommand,
+    ) -> Result<Typed, Refusal> {
+        let wire::NewCommand {
+            argv,
+            run_as,
+            directory,
+        } = command;
+        let words = (argv.as_slice(), directory.as_str(), run_as.as_deref());
+        let run_as = self
+            .engine
+            .with(|core| core.may_ask_to_run(caller, asked, words))?;
+        let account = self.account(&run_as).await?;
+        let whom = danger::Account {
+            groups: account.groups.clone(),
+            is_root: account.person.uid == 0,
+            decides: Vec::new(),
+        };
+        let looked = typed::command(argv.clone(), (run_as, whom)).await;
+        let (program, amounts) = looked.map_err(not_looked_at)?;
+        Ok(Typed {
+            argv,
+            directory,
+            run_as: account.person,
+            program,
+            amounts,
+        })
     }
 
     /// What goes on of closed logins, under the grants that the caller may see.
@@ -185,6 +221,15 @@ async fn test_notices(
     Ok(tests)
 }
 
+/// An id in full, as the program has it that sudo starts.
+fn whole_id(text: &str) -> Result<Id, Refusal> {
+    Id::parse(text).map_err(|_| Error::Refused(Refused::unknown_id(text)).into())
+}
+
+fn not_looked_at(error: anyhow::Error) -> Refusal {
+    Error::Failed(error.context("cannot look at the program")).into()
+}
+
 /// Whether a request is a grant that lives, or waits for its beginning.
 fn is_on(request: &Request) -> bool {
     matches!(request.stage, Stage::Active { .. } | Stage::Waiting { .. })
@@ -210,9 +255,56 @@ impl Access {
             }
             None => None,
         };
-        let asked = asked(&caller, user, request);
+        let command = request.command.clone();
+        let mut asked = asked(&caller, user, request);
+        if let Some(command) = command {
+            asked.command = Some(Box::new(self.typed(&caller, &asked, command).await?));
+        }
         let request = self.engine.with(|core| core.ask(&caller, asked))?;
         self.settled(&caller, request.id).await
+    }
+
+    async fn approved_command(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::OneCommand, Refusal> {
+        let id = whole_id(id)?;
+        let by = runner::identify(connection, &header, id).await?;
+        let command = self.engine.with(|core| core.approved_command(id, &by))?;
+        Ok(view::one_command(&command))
+    }
+
+    async fn start_command(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::OneCommand, Refusal> {
+        let id = whole_id(id)?;
+        let by = runner::identify(connection, &header, id).await?;
+        let command = self.engine.with(|core| core.approved_command(id, &by))?;
+        let program = command.argv.first().cloned().unwrap_or_default();
+        let seen = typed::program(program).await.map_err(not_looked_at)?;
+        let command = self
+            .engine
+            .with(|core| core.start_command(id, &by, &seen))?;
+        Ok(view::one_command(&command))
+    }
+
+    async fn end_command(
+        &self,
+        id: &str,
+        exit_code: i32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let id = whole_id(id)?;
+        let by = runner::identify(connection, &header, id).await?;
+        Ok(self
+            .engine
+            .with(|core| core.end_command(id, by.runner, exit_code))?)
     }
 
     async fn list_requests(
@@ -735,6 +827,7 @@ pub(super) fn asked(caller: &Caller, user: Option<Identity>, request: wire::NewR
         duration_s: request.duration_s,
         until: request.until,
         at: request.at,
+        command: None,
     }
 }
 

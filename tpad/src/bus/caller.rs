@@ -69,6 +69,25 @@ pub async fn identify(connection: &Connection, header: &Header<'_>) -> Result<Ca
     caller(peer, look_up).map_err(|refused| Error::Refused(refused).into())
 }
 
+/// The process that a call comes from, where that is proven; whoever it is.
+pub(super) async fn peer(
+    connection: &Connection,
+    header: &Header<'_>,
+) -> Result<Option<Held>, Refusal> {
+    let unclear = |error: anyhow::Error| Refusal::NotPermitted(format!("{error:#}"));
+    let server = connection.object_server();
+    let access = server.interface::<_, Access>(names::OBJECT_PATH).await;
+    let access = access.map_err(|error| unclear(error.into()))?;
+    let line = access.get().await.line.clone();
+    match line {
+        Line::Bus(claims) => {
+            let found = on_bus(connection, header, &claims).await;
+            Ok(found.map_err(unclear)?.1)
+        }
+        Line::Socket(held) => Ok(Some(held)),
+    }
+}
+
 /// Whether the connection of a method on the system bus is root's, which needs no process.
 pub async fn is_root(connection: &Connection, header: &Header<'_>) -> bool {
     let Some(sender) = header.sender() else {

@@ -393,7 +393,9 @@ impl Gate {
                 .ok()??,
         };
         let caller = at_gate(named(account, &files));
-        let roles = access::roles_for(&self.engine, &caller);
+        let mut roles = access::roles_for(&self.engine, &caller);
+        // Those for one command are not asked for here.
+        roles.retain(|role| role.exact.is_none());
         let had = why
             .about()
             .and_then(|id| self.engine.with(|core| core.request(id)).ok())

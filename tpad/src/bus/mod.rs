@@ -17,6 +17,7 @@ pub mod limit;
 pub mod listeners;
 pub mod process;
 mod rate;
+mod runner;
 mod seats;
 pub mod serve;
 mod share;

@@ -10,13 +10,18 @@ use crate::audit::line;
 use crate::clock::Now;
 use crate::core::Core;
 use crate::host::detached::Detached;
-use crate::ledger::{Approval, Caller, Closed, Envelope, Person, Request, Session, Stage};
+use crate::ledger::{
+    Amount, Approval, Caller, Closed, Envelope, OneCommand, Person, Request, Session, Stage,
+};
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
 
 pub(super) fn request(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Request {
     let policy = core.policy();
-    let found = warnings(&policy, &request.role, gives_now(&policy, request));
+    let found = match &request.command {
+        Some(command) => command.amounts.iter().map(amount).collect(),
+        None => warnings(&policy, &request.role, gives_now(&policy, request)),
+    };
     wire::Request {
         warnings: Some(found),
         ..row(core, caller, request, now)
@@ -27,7 +32,7 @@ pub(super) fn request(core: &Core, caller: &Caller, request: &Request, now: &Now
 /// since it was asked for.
 fn gives_now<'a>(policy: &'a Policy, request: &'a Request) -> &'a Gives {
     match policy.roles.get(&request.role) {
-        Some(role) if request.is_pending() => &role.gives,
+        Some(role) if request.is_pending() && request.command.is_none() => &role.gives,
         _ => &request.gives,
     }
 }
@@ -63,8 +68,12 @@ fn row(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Requ
             .iter()
             .map(session)
             .collect(),
-        gives: gives.describe(),
+        gives: match request.command {
+            Some(_) => request.describe(),
+            None => gives.describe(),
+        },
         goes_on: gives.goes_on(),
+        command: request.command.as_ref().map(one_command),
         rules_rejected: core.rules_rejected(request.id),
         review_due: Some(request.awaits_review()),
         reviewable: Some(core.is_reviewable(caller, request, now)),
@@ -74,6 +83,31 @@ fn row(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Requ
     };
     stage(&mut out, request, now);
     out
+}
+
+/// What a command comes to.
+fn amount(amount: &Amount) -> wire::Warning {
+    wire::Warning {
+        rule: String::new(),
+        kind: amount.kind.clone(),
+        message: amount.message.clone(),
+        next: String::new(),
+    }
+}
+
+/// The command of a request.
+pub(super) fn one_command(command: &OneCommand) -> wire::OneCommand {
+    let run = command.run.as_ref();
+    wire::OneCommand {
+        argv: command.argv.clone(),
+        line: command.line(),
+        run_as: command.run_as.name.clone(),
+        directory: command.directory.clone(),
+        program: command.program.clone(),
+        sha256: command.sha256.clone(),
+        started_at: run.map(|run| run.at),
+        exit_code: run.and_then(|run| run.exit_code),
+    }
 }
 
 fn warnings(policy: &Policy, role: &str, gives: &Gives) -> Vec<wire::Warning> {
@@ -231,7 +265,8 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
         login: role.gives.login,
         record: role.gives.record,
         use_within_s: role.use_within_s,
-        gives: role.gives.describe(),
+        gives: role.describe(),
+        exact: role.exact.is_some().then_some(true),
         goes_on: role.gives.goes_on(),
         warnings: Some(warnings(policy, &role.name, &role.gives)),
     }

@@ -272,7 +272,7 @@ fn explain_role(out: &mut String, role: &Role) {
     if let Some(proof) = proof(role) {
         line(out, "", proof);
     }
-    for (index, gives) in role.gives.describe().iter().enumerate() {
+    for (index, gives) in role.describe().iter().enumerate() {
         line(out, if index == 0 { "gives" } else { "" }, gives);
     }
     line(

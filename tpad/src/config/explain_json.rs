@@ -96,7 +96,11 @@ fn role(role: &Role) -> Value {
         "record": role.gives.record,
         "break_glass": role.gives.break_glass,
         "on_end": role.gives.on_end,
-        "gives": role.gives.describe(),
+        "gives": role.describe(),
+        "exact": role.exact.as_ref().map(|exact| json!({
+            "as": exact.run_as,
+            "programs": exact.programs,
+        })),
         "goes_on": role.gives.goes_on(),
     })
 }

@@ -1,6 +1,6 @@
 //! Looks once at what rules name on this host, so that they can be judged without another look.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(super) fn look(policy: &Policy, people: &dyn People) -> Seen {
         .collect();
     let files = paths
         .into_iter()
-        .map(|path| (path.to_owned(), look_at(Path::new(path))))
+        .map(|path| (path.to_owned(), at_path(Path::new(path))))
         .collect();
     let accounts = names(policy).into_iter().filter_map(|name| {
         let account = account(policy, &name, people)?;
@@ -57,6 +57,14 @@ pub(super) fn look(policy: &Policy, people: &dyn People) -> Seen {
     }
 }
 
+/// Looks at the files that the words of a command name.
+pub(crate) fn at_words(argv: &[String]) -> BTreeMap<String, SeenFile> {
+    let paths = argv.iter().filter_map(|word| path_in(word));
+    paths
+        .map(|path| (path.to_owned(), at_path(Path::new(path))))
+        .collect()
+}
+
 /// The absolute path in a word of a command: `/etc/x`, `--file=/etc/x`, `"/etc/x"`.
 fn path_in(word: &str) -> Option<&str> {
     let word = word.trim_matches(['"', '\'']);
@@ -69,7 +77,8 @@ fn path_in(word: &str) -> Option<&str> {
 fn names(policy: &Policy) -> BTreeSet<String> {
     let of_role = |role: &Role| {
         let runs = role.gives.sudo.iter().map(|rule| rule.run_as.clone());
-        let runs = runs.filter(|name| name != "root");
+        let exact = role.exact.iter().flat_map(|exact| exact.run_as.clone());
+        let runs = runs.chain(exact).filter(|name| name != "root");
         let decides = role
             .approvers
             .iter()
@@ -99,7 +108,7 @@ fn account(policy: &Policy, name: &str, people: &dyn People) -> Option<Account> 
 
 /// What stands at a path, and whether anyone but root can put something else there: on the way as
 /// it is written, and on the way that links lead.
-fn look_at(path: &Path) -> SeenFile {
+pub(crate) fn at_path(path: &Path) -> SeenFile {
     let real = fs::canonicalize(path).ok();
     let ways = [Some(path), real.as_deref()].into_iter().flatten();
     let place = ways.flat_map(Path::ancestors).find(|part| {
@@ -129,12 +138,12 @@ mod tests {
     fn what_root_alone_can_change_is_told_from_what_others_can() {
         let real = fs::canonicalize("/usr/bin/env").unwrap();
         let real = real.to_string_lossy().into_owned();
-        assert_eq!(look_at(Path::new("/usr/bin/env")), SeenFile::Roots { real });
-        assert_eq!(look_at(Path::new("/usr/bin/no-such")), SeenFile::Missing);
+        assert_eq!(at_path(Path::new("/usr/bin/env")), SeenFile::Roots { real });
+        assert_eq!(at_path(Path::new("/usr/bin/no-such")), SeenFile::Missing);
         for path in ["/tmp/no-such", "/tmp/a/b"] {
             let place = "/tmp".to_owned();
             assert_eq!(
-                look_at(Path::new(path)),
+                at_path(Path::new(path)),
                 SeenFile::Loose { place },
                 "{path}"
             );

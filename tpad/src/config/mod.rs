@@ -2,12 +2,13 @@
 //! says what is wrong with them and what they come to.
 
 mod document;
+mod exact;
 pub mod explain;
 mod explain_json;
 mod files;
 pub mod load;
 mod login_defs;
-mod look;
+pub(crate) mod look;
 mod notify;
 pub mod people;
 pub mod problem;

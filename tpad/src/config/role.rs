@@ -10,10 +10,12 @@ use tpa_bus::span::Span;
 use tpa_bus::text;
 
 use super::document::{Document, Section};
+use super::exact;
 use super::people::People;
 use super::problem::Problem;
 use super::sudo;
 use super::who::{self, Everyone};
+use crate::policy::exact::Exact;
 use crate::policy::{Gives, ProofLevel, Role};
 
 /// Seconds of access when neither a default nor a lower maximum is given.
@@ -44,8 +46,8 @@ fn role(name: &str, mut top: Section<'_, '_>, people: &dyn People) -> Role {
     let description = description(&mut top);
     let gives_section = top.section("gives");
     let gives_place = gives_section.place().clone();
-    let gives = gives(gives_section, people);
-    if !gives.login && gives.sudo.is_empty() {
+    let (gives, exact) = gives(gives_section, people);
+    if !gives.login && gives.sudo.is_empty() && exact.is_none() {
         let document = top.document();
         let next = "set login = true, or add a [[gives.sudo]]";
         if document.problem_count() == 0 {
@@ -53,7 +55,14 @@ fn role(name: &str, mut top: Section<'_, '_>, people: &dyn People) -> Role {
         }
     }
     let request = Request::read(top.section("request"), people);
-    let approve = Approve::read(top.section("approve"), &request, &gives, people);
+    let approve_section = top.section("approve");
+    let approve_place = approve_section.place().clone();
+    let approve = Approve::read(approve_section, &request, &gives, people);
+    if exact.is_some() && (!approve.auto.is_empty() || approve.use_within_s.is_some()) {
+        let message =
+            "a role of single commands has no auto and no use_within: somebody reads each";
+        top.document().report(&approve_place, message);
+    }
     Role {
         name: name.to_owned(),
         description,
@@ -70,6 +79,7 @@ fn role(name: &str, mut top: Section<'_, '_>, people: &dyn People) -> Role {
         auto: approve.auto,
         use_within_s: approve.use_within_s,
         gives,
+        exact,
     }
 }
 
@@ -254,20 +264,30 @@ impl Approve {
 }
 
 /// `[gives]`
-fn gives(mut section: Section<'_, '_>, people: &dyn People) -> Gives {
+fn gives(mut section: Section<'_, '_>, people: &dyn People) -> (Gives, Option<Exact>) {
+    let exact = exact::read(&mut section, people);
     let mut flag = |key, otherwise| section.boolean(key).map_or(otherwise, Spanned::into_inner);
-    let (login, record) = (flag("login", true), flag("record", false));
+    let (login, record) = (flag("login", exact.is_none()), flag("record", false));
     let break_glass = flag("break_glass", false);
     let on_end = sudo::on_end(&mut section);
-    let rules = section.sections("sudo");
-    Gives {
+    let place = section.place().clone();
+    let document = section.document();
+    let rules: Vec<_> = section
+        .sections("sudo")
+        .into_iter()
+        .map(|rule| sudo::rule(rule, people))
+        .collect();
+    if exact.is_some() && (login || break_glass || !rules.is_empty()) {
+        let message = "exact = true gives single commands and nothing else";
+        let next = "leave login, break_glass and [[gives.sudo]] to a role of their own";
+        document.report_next(&place, message, next);
+    }
+    let gives = Gives {
         login,
         record,
         break_glass,
         on_end,
-        sudo: rules
-            .into_iter()
-            .map(|rule| sudo::rule(rule, people))
-            .collect(),
-    }
+        sudo: rules,
+    };
+    (gives, exact)
 }

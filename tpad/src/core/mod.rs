@@ -7,6 +7,7 @@
 //! path, thread or runtime, so that everything in it can be tried in memory.
 
 mod access;
+mod command;
 mod gate;
 mod people;
 mod planned;

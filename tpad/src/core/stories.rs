@@ -53,6 +53,7 @@ impl Story {
 
     fn asks(&mut self, who: usize, role: &str, seconds: u64) -> Result<Id> {
         let asked = Asked {
+            command: None,
             user: caller(who).identity,
             role: role.to_owned(),
             reason: "because".to_owned(),

@@ -7,6 +7,7 @@
 mod feed;
 pub(crate) mod loading;
 mod recordings;
+pub(crate) mod typed;
 mod world;
 
 use std::path::Path;

@@ -7,6 +7,7 @@ use tpa_bus::text::one_line;
 
 use super::checks::{TEXT_MAX, check_extension, check_text, listed};
 use super::deciding::granted;
+use super::exact;
 use super::request::{Removal, Request, Stage};
 use super::state::HOUR_S;
 use super::{Asked, Caller, Event, Identity, Kind, LAG_MAX, Person, Refused, State};
@@ -29,17 +30,17 @@ pub(super) fn ask(
     asked: &Asked,
     now: &Now,
 ) -> Result<Vec<Event>, Refused> {
-    let shown = one_line(&asked.role, 40);
-    let role = policy.roles.get(&asked.role).ok_or_else(|| {
-        Refused::invalid(format!("there is no role {shown}"))
-            .next("see what there is: tpactl roles")
-    })?;
-    may_ask(policy, role, caller, asked)?;
-    within_limits(state, policy, caller, &asked.user.person, now)?;
+    may_file(state, policy, caller, asked, now)?;
+    let role = named(policy, &asked.role)?;
     check_reason(role, &asked.reason)?;
     check_ticket(role, asked.ticket.as_deref())?;
     let since = caller.said_at(now);
     let (duration_s, at) = span_of(role, asked, since)?;
+    let command = exact::asked(role, asked.command.as_deref())?;
+    let gives = match &command {
+        Some(command) => exact::gives(&role.gives, id, command),
+        None => role.gives.clone(),
+    };
     let request = Request {
         id,
         user: asked.user.person.clone(),
@@ -58,11 +59,12 @@ pub(super) fn ask(
         lapses_at: caller.said_at(now).saturating_add_unsigned(role.lapse_s),
         reminded: false,
         extends: None,
-        gives: role.gives.clone(),
+        gives,
         approvals: Vec::new(),
         stage: Stage::Pending,
         reviewed: None,
         gave: None,
+        command,
         removal: Removal::None,
     };
     let by_itself = approves_itself(role, caller, &asked.user.person);
@@ -121,6 +123,7 @@ pub(super) fn extend(
         stage: Stage::Pending,
         reviewed: None,
         gave: None,
+        command: None,
         removal: Removal::None,
         ..target.clone()
     };
@@ -172,6 +175,29 @@ fn approves_itself(role: &Role, caller: &Caller, user: &Person) -> bool {
 #[must_use]
 pub fn may_ask_for(policy: &Policy, role: &Role, user: &Identity) -> bool {
     !needs_no_grant(user.person.uid) && user.is_meant(policy, &role.requesters)
+}
+
+/// Whether somebody may file a request for a role at all: before anything is looked at for it.
+///
+/// # Errors
+/// Why not.
+pub fn may_file(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    asked: &Asked,
+    now: &Now,
+) -> Result<(), Refused> {
+    let role = named(policy, &asked.role)?;
+    may_ask(policy, role, caller, asked)?;
+    within_limits(state, policy, caller, &asked.user.person, now)
+}
+
+fn named<'p>(policy: &'p Policy, name: &str) -> Result<&'p Role, Refused> {
+    policy.roles.get(name).ok_or_else(|| {
+        Refused::invalid(format!("there is no role {}", one_line(name, 40)))
+            .next("see what there is: tpactl roles")
+    })
 }
 
 /// root, whom the gate lets in, and the numbers that stand for nobody.

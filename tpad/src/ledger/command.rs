@@ -2,7 +2,7 @@
 
 use tpa_bus::id::Id;
 
-use super::{Caller, Event, Identity, Proof, Refused, State, asking, deciding, ending};
+use super::{Caller, Event, Identity, Proof, Refused, State, Typed, asking, deciding, ending};
 use crate::clock::Now;
 use crate::policy::{Policy, lacking};
 
@@ -103,6 +103,8 @@ pub struct Asked {
     pub until: Option<i64>,
     /// From when.
     pub at: Option<i64>,
+    /// The one command that it is for, where the role is of that kind.
+    pub command: Option<Box<Typed>>,
 }
 
 /// Decides. The events, in order, are what the command comes to; a refusal changes nothing.
@@ -235,6 +237,7 @@ mod tests {
             duration_s: None,
             until: None,
             at: None,
+            command: None,
         };
         Command::Ask(request(2, "alice").id, Box::new(asked))
     }

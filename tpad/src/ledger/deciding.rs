@@ -4,6 +4,7 @@ use tpa_bus::id::Id;
 use tpa_bus::span::Span;
 
 use super::checks::{TEXT_MAX, check_extension, check_text, listed};
+use super::exact::{gives_for, still_allowed};
 use super::request::{Approval, Closed, Deadline, Request, Stage};
 use super::{Caller, Event, Proof, Refused, Standing, State};
 use crate::clock::Now;
@@ -197,8 +198,11 @@ pub(super) fn granted(
         duration_s,
         needed: role.needed,
         next,
-        gives: Some(role.gives.clone()),
+        gives: Some(gives_for(role, request)),
     };
+    if request.extends.is_none() {
+        still_allowed(role, request)?;
+    }
     if let Some(grant) = request.extends {
         let target = known(state, grant)?;
         let deadline = target
@@ -237,6 +241,15 @@ pub(super) fn granted(
     };
     let starts_now = next.is_none();
     let mut events = vec![recorded(next, duration_s)];
+    events.extend(
+        request
+            .command
+            .as_ref()
+            .map(|command| Event::CommandApproved {
+                id: request.id,
+                sha256: command.digest(),
+            }),
+    );
     if starts_now {
         let late = u64::try_from(now.wall_s.saturating_sub(from)).unwrap_or(0);
         let duration_s = duration_s.saturating_sub(late);
@@ -357,7 +370,7 @@ fn acts_as<'a>(state: &'a State, caller: &Caller, now: &Now) -> Option<&'a Reque
         let mut who = caller
             .identities()
             .filter(|who| who.person.uid != other.user.uid);
-        who.any(|who| who.names.iter().any(|name| other.gives.acts_as(name)))
+        who.any(|who| who.names.iter().any(|name| other.acts_as(name)))
     })
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
 use super::{
-    Approval, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request, Said, Session,
-    Stage,
+    Approval, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request, Run, Said,
+    Session, Stage,
 };
 use crate::clock::Now;
 use crate::policy::Gives;
@@ -94,6 +94,14 @@ pub enum Event {
         /// Why not, as whoever brought it was told.
         problem: String,
     },
+    /// TPA1008: one command was approved as it was typed.
+    CommandApproved {
+        /// The request.
+        id: Id,
+        /// Of the command with its folder, as whom, and its program's file; see
+        /// [`super::OneCommand::digest`].
+        sha256: String,
+    },
     /// TPA2000: access is on.
     GrantActivated {
         /// The grant.
@@ -172,6 +180,22 @@ pub enum Event {
         recording: String,
         /// It is still being recorded.
         live: bool,
+    },
+    /// TPA3010: the one run of an approved command began.
+    CommandStarted {
+        /// The grant.
+        id: Id,
+        /// The run.
+        run: Run,
+    },
+    /// TPA3011: it is over.
+    CommandRun {
+        /// The grant.
+        id: Id,
+        /// Its exit code; nothing where it did not come to tell.
+        exit_code: Option<i32>,
+        /// How long it took, in milliseconds.
+        duration_ms: u64,
     },
     /// TPA4000: access without approval.
     BreakGlassUsed {
@@ -336,6 +360,9 @@ impl Event {
             Self::DecisionRefused { .. } => ("TPA1005", "decision-refused"),
             Self::RequestReminder { .. } => ("TPA1006", "request-reminder"),
             Self::StatementRefused { .. } => ("TPA1007", "statement-refused"),
+            Self::CommandApproved { .. } => ("TPA1008", "command-approved"),
+            Self::CommandStarted { .. } => ("TPA3010", "command-started"),
+            Self::CommandRun { .. } => ("TPA3011", "command-run"),
             Self::GrantActivated { .. } => ("TPA2000", "grant-activated"),
             Self::GrantExtended { .. } => ("TPA2001", "grant-extended"),
             Self::RemovalFailed { .. } => ("TPA2005", "removal-failed"),
@@ -381,6 +408,9 @@ impl Event {
             | Self::RemovalConfirmed { id, .. }
             | Self::LoginAllowed { id, .. }
             | Self::RecordingOpened { id, .. }
+            | Self::CommandApproved { id, .. }
+            | Self::CommandStarted { id, .. }
+            | Self::CommandRun { id, .. }
             | Self::BreakGlassUsed { id }
             | Self::BreakGlassReviewed { id, .. } => Some(*id),
             Self::SessionOpened(session)
@@ -457,6 +487,7 @@ impl Event {
                 | Self::SessionClosed(_)
                 | Self::SessionKilled(_)
                 | Self::ClockJump { .. }
+                | Self::CommandRun { .. }
         )
     }
 }

@@ -17,6 +17,7 @@ mod command;
 mod deciding;
 mod ending;
 mod event;
+mod exact;
 mod gate;
 mod gave;
 mod lost;
@@ -46,7 +47,7 @@ mod wall_clock;
 mod watching;
 
 pub use arrival::{Answer, Arrival};
-pub use asking::may_ask_for;
+pub use asking::{may_ask_for, may_file};
 pub use boot::{
     BootRecord, End, InDatabase, Lacking, Newest, ends_among, lacking_of, unrecorded_ends, void,
 };
@@ -55,6 +56,10 @@ pub use command::{Asked, Command, decide, fits_sudo};
 pub use deciding::may_decide_now;
 pub use ending::{cut_off, is_undecided_or_on, reassign_sessions, taken_away};
 pub use event::{Envelope, Event, LookedFor, Place, Priority};
+pub use exact::{
+    Amount, Named, OneCommand, Run, Runner, SeenProgram, Typed, approved, may_be_asked, over,
+    running, start, told,
+};
 pub use gate::{AccessDecision, AccessQuery, UNLISTED_SERVICE, Why, is_outside_role, judge};
 pub use gave::{Gave, Host, Logins};
 pub use lost::{Accounts, Fate, InFiles, PasswdEntry, Seen, end_of_lost, fate, is_made_anew};

@@ -56,6 +56,7 @@ pub(crate) fn role(name: &str) -> Role {
             Vec::new()
         },
         use_within_s: (name == "first-use").then_some(1_200),
+        exact: None,
         gives: Gives {
             login: true,
             record: false,
@@ -125,6 +126,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         stage: Stage::Pending,
         reviewed: None,
         gave: None,
+        command: None,
         removal: Removal::None,
     }
 }
@@ -385,6 +387,7 @@ impl World {
             } => Command::Ask(
                 fresh,
                 Box::new(Asked {
+                    command: None,
                     user: Identity::of(person(user), groups(user)),
                     role: ROLES[role].to_owned(),
                     reason: reason(),

@@ -6,7 +6,7 @@ use tpa_bus::id::Id;
 use tpa_bus::state::State;
 use tpa_bus::text::one_line;
 
-use super::{Caller, Gave, PasswdEntry, Person};
+use super::{Caller, Gave, OneCommand, PasswdEntry, Person};
 use crate::clock::Now;
 use crate::hex::hex;
 use crate::policy::{Gives, ProofLevel};
@@ -65,6 +65,9 @@ pub struct Request {
     /// that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave: Option<Gave>,
+    /// The one command that it is for, where it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<OneCommand>,
     /// Whether its end is proven. Only a grant that was active has anything to remove.
     pub removal: Removal,
 }
@@ -364,8 +367,27 @@ impl Request {
             (self.duration_s, self.at, self.until, self.extends),
         );
         // What is made of texts and numbers is always written.
-        let text = serde_json::to_string(&asked).unwrap_or_default();
+        let mut text = serde_json::to_string(&asked).unwrap_or_default();
+        text.extend(self.command.as_ref().map(OneCommand::digest));
         hex(&Sha256::digest(text))
+    }
+
+    /// What it gives, one line a rule, as people read it.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        match &self.command {
+            Some(command) => vec![command.describe()],
+            None => self.gives.describe(),
+        }
+    }
+
+    /// Whether it lets its holder act as somebody, by a name of theirs; see [`Gives::acts_as`].
+    #[must_use]
+    pub fn acts_as(&self, name: &str) -> bool {
+        let words = self.command.iter().flat_map(|command| &command.argv);
+        let mut words = words.flat_map(|word| word.split([' ', '=', '/', ',', ':', '"', '\'']));
+        self.gives.acts_as(name)
+            || words.any(|word| word == name || word.strip_prefix("-u") == Some(name))
     }
 
     /// Whether anybody who may be behind the call has said yes already.

@@ -84,6 +84,7 @@ fn asked(caller: &Caller, request: statement::Request) -> Asked {
         duration_s: request.duration_s,
         until: request.until,
         at: request.start,
+        command: None,
     }
 }
 

@@ -257,6 +257,7 @@ fn what_was_asked_on_the_host_is_approved_by_key_and_named_by_what_was_asked() {
         duration_s: Some(60),
         until: None,
         at: None,
+        command: None,
     };
     let ask = Command::Ask(id(1), Box::new(asked));
     let events = decide(&desk.state, &desk.policy, &alice, &ask, &desk.now).unwrap();

@@ -7,7 +7,7 @@ use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
 use super::gave::{let_in, pass_on};
-use super::{Closed, Digest, Envelope, Event, Person, Removal, Request, Stage, WallClock};
+use super::{Closed, Digest, Envelope, Event, Person, Removal, Request, Stage, WallClock, exact};
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
 /// store, and are laid back in when a command names one.
@@ -207,6 +207,11 @@ fn advance(request: &mut Request, envelope: &Envelope) {
         Event::RemovalFailed { .. } => request.removal = Removal::Failed,
         Event::RemovalConfirmed { .. } => request.removal = Removal::Confirmed,
         Event::BreakGlassReviewed { review, .. } => request.reviewed = Some(review.clone()),
+        Event::CommandStarted { .. } | Event::CommandRun { .. } => {
+            if let Some(command) = &mut request.command {
+                exact::advance(command, &envelope.event);
+            }
+        }
         _ => {}
     }
 }

@@ -80,6 +80,7 @@ impl Ledger {
     fn asks(&mut self, who: usize, role: &str) -> Result<Id, Refused> {
         let id = self.fresh();
         let asked = Asked {
+            command: None,
             user: Identity::of(person(who), groups(who)),
             role: role.to_owned(),
             reason: "because".to_owned(),

@@ -153,6 +153,7 @@ fn own() -> Vec<Command> {
         duration_s: Some(60),
         until: None,
         at: None,
+        command: None,
     };
     let glass = Asked {
         role: "glass".to_owned(),

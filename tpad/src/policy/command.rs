@@ -72,6 +72,14 @@ pub(crate) fn unfit_path(path: &str) -> Option<&'static str> {
     None
 }
 
+/// Why this cannot be the path of a program, or of a folder of them; `None` when it can.
+pub(crate) fn unfit_program(path: &str) -> Option<&'static str> {
+    let spaces = path.contains(' ').then_some("a path has no spaces here");
+    spaces
+        .or_else(|| unfit_characters(path))
+        .or_else(|| unfit_path(path))
+}
+
 const WILDCARDS: &[char] = &['*', '?', '[', ']'];
 
 fn unfit_characters(text: &str) -> Option<&'static str> {

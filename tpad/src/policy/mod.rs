@@ -6,11 +6,12 @@
 
 mod command;
 pub mod danger;
+pub mod exact;
 pub mod notify;
 mod proof;
 mod sudo_rs;
 
-pub(crate) use command::{unfit_command, unfit_file, unfit_path};
+pub(crate) use command::{unfit_command, unfit_file, unfit_path, unfit_program};
 pub use proof::ProofLevel;
 pub(crate) use sudo_rs::{lacking, lacking_rules};
 
@@ -102,6 +103,18 @@ pub struct Role {
     pub use_within_s: Option<u64>,
     /// What a grant of it gives.
     pub gives: Gives,
+    /// It is asked for with one command, to be run once: what it allows of that.
+    pub exact: Option<exact::Exact>,
+}
+
+impl Role {
+    /// What it gives, one line a rule, as people read it.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = self.gives.describe();
+        lines.extend(self.exact.as_ref().map(exact::Exact::describe));
+        lines
+    }
 }
 
 /// What a grant gives: copied into the ledger when it is approved, so that a later change of the

@@ -24,6 +24,7 @@ fn policy() -> Policy {
         proof: crate::policy::ProofLevel::Session,
         auto: group("oncall"),
         use_within_s: None,
+        exact: None,
         gives: Gives {
             login: true,
             record: false,

@@ -143,6 +143,7 @@ fn the_documented_files_load_to_what_they_say() {
         proof: crate::policy::ProofLevel::Session,
         auto: vec![group("oncall")],
         use_within_s: Some(28_800),
+        exact: None,
         gives: Gives {
             login: true,
             record: true,
