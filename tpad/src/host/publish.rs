@@ -2,7 +2,9 @@
 //!
 //! What sudo says of all rules together costs the more the more there are, so it is asked once for
 //! all that are written at a moment: after a boot that is every rule of the host. Where it says no,
-//! the half of them is tried, until it is known which it is.
+//! the half of them is tried, until it is known which it is. Each question is a process, so none is
+//! asked whose answer another one holds: a whole that is good with the new rules was good before,
+//! and so is each of them.
 
 use std::ffi::OsStr;
 
@@ -70,20 +72,42 @@ impl Publisher<'_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let mut staged = Vec::new();
-        for one in wanted {
-            let file = self.folder.stage(one.name, one.text, 0o440)?;
+        let staged = self.stage(wanted)?;
+        let together = self.check_together(&staged).await;
+        drop(staged);
+        match together {
+            Ok(()) => self.put_into_place(wanted).await,
+            Err(error) => self.put_where_broken(wanted, error).await,
+        }
+    }
+
+    /// The same where the whole may be no good without them either, which is not theirs; whether
+    /// they break more cannot be told then. Else the error stands.
+    async fn put_where_broken(
+        &self,
+        wanted: &[Wanted<'_>],
+        error: anyhow::Error,
+    ) -> anyhow::Result<()> {
+        if self.check_whole().await.is_ok() {
+            return Err(error);
+        }
+        let staged = self.stage(wanted)?;
+        for file in &staged {
             self.check(&[OsStr::new("-cf"), file.path().as_os_str()])
                 .await?;
-            staged.push(file);
         }
-        let all = [OsStr::new("-c")];
-        if self.check(&all).await.is_err() {
-            // Broken already, which is not ours; whether this breaks more cannot be told.
-            return staged.into_iter().try_for_each(Staged::publish);
-        }
-        self.check_together(&staged).await?;
-        drop(staged);
+        staged.into_iter().try_for_each(Staged::publish)
+    }
+
+    fn stage(&self, wanted: &[Wanted<'_>]) -> anyhow::Result<Vec<Staged<'_>>> {
+        let staged = wanted.iter();
+        staged
+            .map(|one| self.folder.stage(one.name, one.text, 0o440))
+            .collect()
+    }
+
+    /// The same for rules that are good behind all others, which is not yet their place.
+    async fn put_into_place(&self, wanted: &[Wanted<'_>]) -> anyhow::Result<()> {
         let mut before = Vec::new();
         for one in wanted {
             before.push((one, self.folder.read(one.name)?));
@@ -94,19 +118,23 @@ impl Publisher<'_> {
         let written = wanted
             .iter()
             .try_for_each(|one| self.folder.write(one.name, one.text, 0o440));
-        let checked = match written {
-            Ok(()) => {
-                let checked = self.check(&all).await;
-                checked.context("taken back, since in its place it is not good")
-            }
-            Err(error) => Err(error),
-        };
-        if checked.is_err() {
+        if written.is_err() {
             self.take_back(&before)?;
+            return written;
         }
-        checked
+        let Err(error) = self.check_whole().await else {
+            return Ok(());
+        };
+        self.take_back(&before)?;
+        let error = error.context("taken back, since in its place it is not good");
+        self.put_where_broken(wanted, error).await
     }
 
+    async fn check_whole(&self) -> anyhow::Result<()> {
+        self.check(&[OsStr::new("-c")]).await
+    }
+
+    /// Has sudo read the whole configuration with these behind it, which reads each of them too.
     async fn check_together(&self, staged: &[Staged<'_>]) -> anyhow::Result<()> {
         use std::fmt::Write as _;
         let Some(first) = staged.first() else {

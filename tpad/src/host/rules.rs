@@ -302,7 +302,7 @@ mod tests {
             let visudo = format!(
                 "#!/bin/sh\necho \"$1\" >>{}\ncase $1 in\n-V) echo visudo version 1.9, grammar version 50 ;;\n\
                  -cf) ! /bin/grep refused \"$2\" && \
-                 ! {{ /bin/grep -q ^@include \"$2\" && /bin/grep -r together {sudoers}; }} ;;\n\
+                 ! {{ /bin/grep -q ^@include \"$2\" && /bin/grep -rE 'together|refused' {sudoers}; }} ;;\n\
                  -c) ! /bin/grep -r --exclude='.*' conflict {sudoers} ;;\nesac\n",
                 dir.path().join("asked").display()
             );
@@ -397,12 +397,38 @@ mod tests {
     }
 
     #[test]
-    fn of_many_rules_at_once_sudo_is_asked_alone_each_and_once_for_all() {
+    fn of_many_rules_at_once_sudo_is_asked_as_often_as_of_one() {
         let mut rig = Rig::new();
-        let reports = rig.apply(&many(40, 0, "/bin/a"));
-        let written = |report: &Report| matches!(report, Report::RuleWritten { .. });
-        assert!(reports.len() == 40 && reports.iter().all(written));
-        assert_eq!((rig.asked("-cf"), rig.asked("-c")), (40 + 1, 2));
+        for (count, new, times) in [(1, 1, 1), (41, 40, 2)] {
+            let reports = rig.apply(&many(count, 0, "/bin/a"));
+            let written = |report: &Report| matches!(report, Report::RuleWritten { .. });
+            assert!(reports.iter().all(written), "{reports:?}");
+            assert_eq!(reports.len(), new);
+            let asked = ["-cf", "-c"].map(|options| rig.asked(options));
+            assert_eq!(
+                asked,
+                [times, times],
+                "before it is in force, and when it is"
+            );
+        }
+    }
+
+    #[test]
+    fn in_a_configuration_that_was_broken_before_a_rule_has_to_be_good_by_itself() {
+        let mut rig = Rig::new();
+        std::fs::create_dir(&rig.paths.run).unwrap();
+        std::fs::create_dir(&rig.paths.sudoers).unwrap();
+        let theirs = rig.paths.sudoers.join("00000001");
+        std::fs::create_dir(&theirs).unwrap();
+        std::fs::write(theirs.join("x"), "conflict together").unwrap();
+        let reports = rig.apply(&rule("/bin/refused"));
+        let rejected = |report: &Report| matches!(report, Report::RuleRejected { .. });
+        assert!(reports.iter().any(rejected), "{reports:?}");
+        let reports = rig.apply(&rule("/bin/a"));
+        assert!(
+            reports.contains(&Report::RuleWritten { id: id() }),
+            "{reports:?}"
+        );
     }
 
     #[test]
