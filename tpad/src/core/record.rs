@@ -11,7 +11,8 @@ use crate::audit::fields;
 use crate::audit::unusual::Seen;
 use crate::clock::Now;
 use crate::ledger::{
-    self, Caller, Envelope, Event, Proof, Repeated, Repeats, Request, State, Tally, Telling,
+    self, Caller, Envelope, Event, Noted, Proof, Repeated, Repeats, Request, State, Tally, Telling,
+    Waits,
 };
 use crate::store::{self, Body, Change, Entry};
 
@@ -111,7 +112,7 @@ impl Core {
         };
         let kept = self.boot.remember(first);
         let counted = Counted::of(&self.repeats, envelopes, now.wall_s);
-        let waits_anew = counted.repeats.next_due() != self.repeats.next_due();
+        let mut waits = Waits::AsBefore;
         let mut next = self.state.clone();
         let mut bodies = std::mem::take(&mut self.unrecorded);
         let owed = bodies.len();
@@ -138,7 +139,7 @@ impl Core {
                 count_refused(&mut self.refused, &bodies, &next);
                 count_unsaid(&mut self.refused, &counted.changed);
                 self.state = next;
-                self.repeats = counted.repeats;
+                waits = self.repeats.take(counted.noted, now.wall_s);
                 if !ends_access {
                     warn_if_not_kept(self.boot.remember(ends));
                 }
@@ -168,7 +169,7 @@ impl Core {
         if !entries.is_empty() {
             self.generation = self.generation.wrapping_add(1);
             self.touched = Touched::All;
-        } else if waits_anew {
+        } else if waits == Waits::Anew {
             self.touched = self.touched.max(Touched::Timer);
         }
         outcome
@@ -223,32 +224,34 @@ fn proof_of(event: &Event, proof: &mut Option<Proof>) -> Option<Proof> {
 /// The events that are recorded one by one, and what is counted instead.
 struct Counted {
     envelopes: Vec<Envelope>,
-    repeats: Repeats,
+    noted: Noted,
     /// What was counted, and what is told of.
     changed: Vec<(Repeated, Option<Tally>)>,
 }
 
 impl Counted {
-    fn of(repeats: &Repeats, envelopes: Vec<Envelope>, now_s: i64) -> Self {
-        let mut counted = Self {
-            envelopes: Vec::new(),
-            repeats: repeats.clone(),
-            changed: Vec::new(),
-        };
-        for envelope in envelopes {
+    fn of(repeats: &Repeats, all: Vec<Envelope>, now_s: i64) -> Self {
+        let mut noting = repeats.noting(now_s);
+        let mut envelopes = Vec::new();
+        let mut changed = Vec::new();
+        for envelope in all {
             if let Event::Repeated { what, .. } = &envelope.event {
-                counted.repeats.has_told(what);
-                counted.changed.push((what.clone(), None));
+                noting.has_told(what);
+                changed.push((what.clone(), None));
             }
             match Repeated::of(&envelope.event, envelope.actor.as_ref()) {
-                Some(what) if counted.repeats.note(&what, now_s) == Telling::Counted => {
-                    let tally = counted.repeats.tally(&what).cloned();
-                    counted.changed.push((what, tally));
+                Some(what) if noting.note(&what) == Telling::Counted => {
+                    let tally = noting.tally(&what).cloned();
+                    changed.push((what, tally));
                 }
-                _ => counted.envelopes.push(envelope),
+                _ => envelopes.push(envelope),
             }
         }
-        counted
+        Self {
+            envelopes,
+            noted: noting.noted(),
+            changed,
+        }
     }
 }
 

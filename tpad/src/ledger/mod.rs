@@ -67,7 +67,7 @@ pub use person::{Caller, Identity, Person, Standing};
 pub use proof::{Key, Proof, Said};
 pub use refused::{Kind, Refused};
 pub use removed::{Removed, removed};
-pub use repeats::{Repeated, Repeats, Tally, Telling};
+pub use repeats::{Noted, Noting, Repeated, Repeats, Tally, Telling, Waits};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use said::{command_of, refused as said_refused, seen_before};
 pub use sight::{

@@ -59,6 +59,28 @@ pub enum Telling {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repeats(BTreeMap<Repeated, Tally>);
 
+/// What some events make of it.
+#[derive(Debug)]
+pub struct Noting<'a> {
+    before: &'a Repeats,
+    now_s: i64,
+    noted: Noted,
+}
+
+/// When the next count is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Waits {
+    /// At the same moment as before.
+    AsBefore,
+    /// At another one.
+    Anew,
+}
+
+/// Those that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Noted(BTreeMap<Repeated, Tally>);
+
 impl Repeated {
     /// What an event repeats, if it is of a kind that is counted. `actor` is who caused it.
     #[must_use]
@@ -137,6 +159,39 @@ impl Tally {
     }
 }
 
+impl Noting<'_> {
+    /// One more: whether it is told or counted.
+    pub fn note(&mut self, what: &Repeated) -> Telling {
+        let now_s = self.now_s;
+        self.tally_of(what).note(now_s)
+    }
+
+    /// A count was told.
+    pub fn has_told(&mut self, what: &Repeated) {
+        self.tally_of(what).count = 0;
+    }
+
+    /// How often it was, where that has to be kept.
+    #[must_use]
+    pub fn tally(&self, what: &Repeated) -> Option<&Tally> {
+        self.noted.0.get(what).filter(|tally| tally.count > 0)
+    }
+
+    /// What changed: as many as were noted, however many others there are.
+    #[must_use]
+    pub fn noted(self) -> Noted {
+        self.noted
+    }
+
+    fn tally_of(&mut self, what: &Repeated) -> &mut Tally {
+        let before = self.before.0.get(what);
+        self.noted.0.entry(what.clone()).or_insert_with(|| {
+            let before = before.filter(|tally| !tally.is_spent(self.now_s));
+            before.map_or_else(|| Tally::new(self.now_s), Tally::clone)
+        })
+    }
+}
+
 impl Repeats {
     /// As they were kept.
     #[must_use]
@@ -144,20 +199,38 @@ impl Repeats {
         Self(kept.into_iter().collect())
     }
 
-    /// One more: whether it is told or counted.
-    pub fn note(&mut self, what: &Repeated, now_s: i64) -> Telling {
+    /// What comes next is noted beside these, which stay as they are until it is recorded.
+    #[must_use]
+    pub fn noting(&self, now_s: i64) -> Noting<'_> {
+        Noting {
+            before: self,
+            now_s,
+            noted: Noted::default(),
+        }
+    }
+
+    /// What was noted is recorded. Whoever stopped long ago is forgotten.
+    pub fn take(&mut self, noted: Noted, now_s: i64) -> Waits {
+        if noted.0.is_empty() {
+            return Waits::AsBefore;
+        }
+        let before = self.next_due();
+        self.0.extend(noted.0);
         self.0.retain(|_, tally| !tally.is_spent(now_s));
-        let tally = self.0.entry(what.clone());
-        tally.or_insert_with(|| Tally::new(now_s)).note(now_s)
+        if self.next_due() == before {
+            Waits::AsBefore
+        } else {
+            Waits::Anew
+        }
     }
 
     /// How often it was, where that has to be kept.
-    #[must_use]
-    pub fn tally(&self, what: &Repeated) -> Option<&Tally> {
+    #[cfg(test)]
+    fn tally(&self, what: &Repeated) -> Option<&Tally> {
         self.0.get(what).filter(|tally| tally.count > 0)
     }
 
-    /// The events that tell of counts whose time has come. [`Repeats::has_told`] follows each.
+    /// The events that tell of counts whose time has come. [`Noting::has_told`] follows each.
     #[must_use]
     pub fn due(&self, now_s: i64) -> Vec<Event> {
         let over = self.0.iter().filter(|(_, tally)| tally.is_due(now_s));
@@ -168,13 +241,6 @@ impl Repeats {
             until: tally.until,
         })
         .collect()
-    }
-
-    /// A count was told.
-    pub fn has_told(&mut self, what: &Repeated) {
-        if let Some(tally) = self.0.get_mut(what) {
-            tally.count = 0;
-        }
     }
 
     /// When the next count is to be told, in seconds since 1970.
@@ -201,21 +267,52 @@ mod tests {
     }
 
     fn told(repeats: &mut Repeats, what: &Repeated, times: u32, now_s: i64) -> usize {
-        let all = (0..times).map(|_| repeats.note(what, now_s));
-        all.filter(|telling| *telling == Telling::Told).count()
+        let mut noting = repeats.noting(now_s);
+        let all = (0..times).map(|_| noting.note(what));
+        let told = all.filter(|telling| *telling == Telling::Told).count();
+        let noted = noting.noted();
+        let _ = repeats.take(noted, now_s);
+        told
     }
 
     /// What the events say, and that it was said.
     fn counted(repeats: &mut Repeats, now_s: i64) -> Vec<(String, u64)> {
         let due = repeats.due(now_s);
+        let mut noting = repeats.noting(now_s);
         let tell = |event| match event {
             Event::Repeated { what, count, .. } => {
-                repeats.has_told(&what);
+                noting.has_told(&what);
                 (format!("{} {}", what.user.name, what.at), count)
             }
             _ => panic!("{event:?}"),
         };
-        due.into_iter().map(tell).collect()
+        let all = due.into_iter().map(tell).collect();
+        let noted = noting.noted();
+        let _ = repeats.take(noted, now_s);
+        all
+    }
+
+    #[test]
+    fn what_is_noted_costs_what_changed_and_changes_nothing_before_it_is_recorded() {
+        let mut repeats = Repeats::default();
+        for n in 0..1_000 {
+            told(
+                &mut repeats,
+                &refused(&format!("user{n}"), "sshd"),
+                20,
+                1_000,
+            );
+        }
+        let before = repeats.clone();
+        let alice = refused("user7", "sshd");
+        let mut noting = repeats.noting(1_001);
+        assert_eq!(noting.note(&alice), Telling::Counted);
+        let noted = noting.noted();
+        assert_eq!(noted.0.len(), 1);
+        assert_eq!(repeats, before);
+        assert_eq!(repeats.take(noted, 1_001), Waits::AsBefore);
+        assert_eq!(repeats.tally(&alice).unwrap().count, 11);
+        assert_eq!(repeats.0.len(), 1_000);
     }
 
     #[test]
