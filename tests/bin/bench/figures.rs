@@ -60,6 +60,30 @@ systemd-run --quiet --unit=stock-sshd --property=RuntimeDirectory=sshd \\
     --property=RuntimeDirectoryPreserve=yes \\
     /usr/sbin/sshd -D -p 2222 -o PAMServiceName=stock-sshd -o PidFile=none";
 
+/// Stacks of PAM that have one line each.
+const STACKS: &str = "mkdir /root/gated /root/open
+printf 'account required %s\n' pam_tpa.so pam_permit.so >/root/gated/sshd
+echo 'account required pam_permit.so' >/root/open/sshd
+chmod 755 /root/bench";
+
+/// The front door, opened as tpa-door(8) says, and whose keys are known there.
+const DOOR: &str = "cp /usr/share/tpa/10-tpa-door.conf /etc/ssh/sshd_config.d/
+for name in alice carol; do
+    echo \"$name $(cut -d' ' -f1,2 /root/keys/$name.pub)\"
+done >/etc/tpa/signers
+systemctl reload tpad
+systemctl restart ssh";
+
+/// A signed request of alice's, and the same in the two files that ssh-keygen takes.
+const STATEMENT: &str = "install -d -o alice /run/bench
+install -o alice -m 600 /root/keys/alice /root/keys/alice.pub /home/alice/.ssh/
+cd /run/bench
+for part in alice alice.pub; do mv /home/alice/.ssh/$part /home/alice/.ssh/id_ed25519${part#alice}; done
+setpriv --reuid=alice --regid=alice --init-groups env HOME=/home/alice \\
+    tpactl request web-ops --for 1h --reason 'to be measured' --on web-01 --export paper
+sed -n '/BEGIN TPA/,/END TPA/p' paper | grep -v -e ----- | base64 -d >said
+sed -n '/BEGIN SSH/,$p' paper >said.sig";
+
 /// Everything, on a host on which nobody has a grant yet.
 pub fn measure(host: &Host, effort: &Effort) -> Result<(Vec<Time>, Vec<Figure>)> {
     host.write("/root/rounds", ROUNDS)?;
@@ -70,7 +94,10 @@ pub fn measure(host: &Host, effort: &Effort) -> Result<(Vec<Time>, Vec<Figure>)>
     ))
     .ok()?;
     grant(host, "alice", "web-ops", "4h")?;
-    let mut times = logins(host, effort)?;
+    let mut times = gate(host, effort)?;
+    times.extend(logins(host, effort)?);
+    times.extend(door(host, effort)?);
+    times.extend(statements(host, effort)?);
     times.extend(commands(host, effort)?);
     let one = refused(host)?;
     times.extend(pairs(host, effort)?);
@@ -97,6 +124,63 @@ pub fn machine(host: &Host) -> Result<String> {
          Debian $(cat /etc/debian_version), $(tpactl --version)\"",
     );
     Ok(said.ok()?.to_owned())
+}
+
+/// The gate alone: each time a process of its own asks the account phase.
+fn gate(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
+    host.copy_in(&std::env::current_exe()?, "/root/bench")?;
+    host.root(STACKS).ok()?;
+    rounds(
+        host,
+        effort.commands,
+        &[
+            (
+                "the gate alone, live grant, recorded",
+                "/root/bench account /root/gated alice",
+            ),
+            (
+                "— somebody who is not gated, at the gate",
+                "/root/bench account /root/gated bob",
+            ),
+            ("— pam_permit alone", "/root/bench account /root/open alice"),
+        ],
+    )
+}
+
+fn door(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
+    host.root(&format!("set -e\n{DOOR}")).ok()?;
+    host.eventually("ssh -n -i /root/keys/carol tpa@127.0.0.1 status")?;
+    rounds(
+        host,
+        effort.logins,
+        &[
+            (
+                "the front door, from connect to its answer: ssh tpa@host status",
+                "ssh -n -i /root/keys/carol tpa@127.0.0.1 status",
+            ),
+            ("— ssh host true, not gated", "ssh -T bob@127.0.0.1 true"),
+        ],
+    )
+}
+
+/// A signed statement is checked by a process of its own, as ssh-keygen is one.
+fn statements(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
+    host.root(&format!("set -e\n{STATEMENT}")).ok()?;
+    rounds(
+        host,
+        effort.commands,
+        &[
+            (
+                "a signed statement checked: tpactl verify --statement",
+                "tpactl verify --statement /run/bench/paper",
+            ),
+            (
+                "— ssh-keygen -Y verify",
+                "ssh-keygen -Y verify -f /etc/tpa/signers -I alice -n statement@tpa.v1 \
+                 -s /run/bench/said.sig </run/bench/said",
+            ),
+        ],
+    )
 }
 
 fn logins(host: &Host, effort: &Effort) -> Result<Vec<Time>> {

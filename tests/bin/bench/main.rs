@@ -1,5 +1,7 @@
-//! What TPA costs, measured on a throwaway host: each figure beside its reference, in turn.
+//! What TPA costs, measured on a throwaway host: each figure beside its reference, in turn. On that
+//! host it is also what asks PAM: `bench account FOLDER USER`.
 
+mod account;
 mod figures;
 mod statistics;
 
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
     let effort = match words.as_slice() {
         [] => FULL,
         ["--quick"] => QUICK,
+        ["account", folder, user] => return account::ask(folder, user),
         _ => bail!("usage: bench [--quick]"),
     };
     let host = Host::boot_gated(Debian::Trixie, Equipment::Plain)?;
