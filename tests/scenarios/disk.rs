@@ -1,6 +1,6 @@
 //! A disk that is full or fails: nothing is granted that cannot be recorded, and what ends, ends.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tpa_tests::access::{Access, end_of, get_in, is_by_now_on_time, others, stay};
 use tpa_tests::chain;
 use tpa_tests::grant::{grant, request, shown};
@@ -106,7 +106,7 @@ on_both_debians! {
     }
 
     fn full_when_tpad_starts_it_says_so_and_access_ends_on_time(host) {
-        put_apart(host, "/var/lib/tpa", "2m")?;
+        put_apart(host, "/var/lib/tpa", "3m")?;
         let id = grant(host, "alice", "web-ops", "30s")?;
         let end = end_of(host, &id)?;
         let login = stay(host, "alice")?;
@@ -146,6 +146,16 @@ on_both_debians! {
         ensure!(time.is_some_and(|time| time <= over.as_str()), "by {over}: {told}");
         ensure!(told.contains(" actor=carol ") && told.contains("why=\"found the cause\""), "{told}");
         host.logged_event("removal-confirmed", &next)?;
+
+        // Nor does it come back when what this boot has seen is lost too, as with a power cut.
+        let last = grant(host, "alice", "web-ops", "1h")?;
+        fill(host, "/var/lib/tpa")?;
+        host.console("carol", &format!("tpactl revoke {last} --reason 'found the cause' --yes")).ok()?;
+        host.root("kill -9 $(systemctl show --property=MainPID --value tpad); rm -rf /run/tpa/*").ok()?;
+        host.root("rm /var/lib/tpa/fill && systemctl restart tpad").ok()?;
+        host.ssh("alice", "true").fails()?.says("no active grant for alice")?;
+        host.logged_event("grant-revoked", &last)?.contains(" actor=carol ").then_some(()).context("carol")?;
+        host.logged_event("removal-confirmed", &last)?;
         host.root("tpactl verify").says("the audit chain is whole")?.ok()?;
     }
 

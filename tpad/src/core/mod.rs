@@ -32,7 +32,7 @@ use crate::plan::NoticeSent;
 use crate::policy::Policy;
 use crate::store::{self, Body, EventQuery, Record, Store};
 
-pub use world::{Boot, World};
+pub use world::{Boot, Owed, World};
 
 /// How long a closed request stays in memory, in seconds: so that the gate can tell people that
 /// their grant has ended.
@@ -48,6 +48,8 @@ pub struct Core {
     pub(crate) store: Store,
     /// What this boot has seen, kept outside the database.
     boot: Box<dyn Boot>,
+    /// Ends that the database did not take.
+    owed: Box<dyn Owed>,
     pub(crate) state: State,
     policy: Arc<Policy>,
     said: BTreeSet<NoticeSent>,
@@ -107,8 +109,10 @@ pub struct Parts {
     pub store: Store,
     /// What this boot has seen.
     pub boot: Box<dyn Boot>,
-    /// What of that cannot be read.
-    pub unread: Option<String>,
+    /// Ends that the database did not take.
+    pub owed: Box<dyn Owed>,
+    /// What of these two cannot be read.
+    pub unread: Vec<String>,
     /// The configuration in force.
     pub policy: Policy,
     /// How it was loaded.
@@ -154,6 +158,7 @@ impl Core {
             world,
             store,
             boot,
+            owed,
             unread,
             policy,
             loaded,
@@ -169,6 +174,7 @@ impl Core {
             world,
             store,
             boot,
+            owed,
             state,
             policy: Arc::new(policy),
             said: BTreeSet::new(),
@@ -198,12 +204,14 @@ impl Core {
     }
 
     /// The first events of this run. Before anything can be granted, the database is held against
-    /// what this boot has seen. `unread` is what of that cannot be read.
-    fn begin(&mut self, loaded: Event, unread: Option<String>) -> anyhow::Result<()> {
+    /// what this boot has seen, and what is owed. `unread` is what of that cannot be read.
+    fn begin(&mut self, loaded: Event, unread: Vec<String>) -> anyhow::Result<()> {
         let lacking = lacking(&self.store, self.boot.as_ref())?;
-        // What ended in this boot has ended, whatever the database says by now: told with its own
-        // time, its person and its reason.
-        let mut envelopes = unrecorded_ends(&self.state, &self.boot.record().ends);
+        // What ended has ended, whatever the database says by now: told with its own time, its person
+        // and its reason.
+        let mut ends = self.owed.found().clone();
+        ends.extend(self.boot.record().ends.clone());
+        let mut envelopes = unrecorded_ends(&self.state, &ends);
         let mut after = self.state.clone();
         for envelope in &envelopes {
             after.apply(envelope);
@@ -216,10 +224,8 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
         events.push(loaded);
-        if let Some(why) = unread {
-            let what = format!("what this boot has seen ({}): {why}", record::BOOT_RECORD);
-            events.push(Event::HostDrift { id: None, what });
-        }
+        let drift = |what| Event::HostDrift { id: None, what };
+        events.extend(unread.into_iter().map(drift));
         if let Some(Lacking { problem, .. }) = &lacking {
             tracing::error!("{problem}; what it still grants is ended");
             self.boot.alarm(now.wall_s, problem);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tpa_bus::id::Id;
 use tpa_bus::offline::GateFile;
 
-use super::{Boot, Core, Parts, World};
+use super::{Boot, Core, Owed, Parts, World};
 use crate::clock::Now;
 use crate::ledger::{BootRecord, End, Event, Newest, Person};
 use crate::policy::Policy;
@@ -26,6 +26,10 @@ pub(crate) struct Facts {
     pub seen: BootRecord,
     /// Whether that can be written down.
     pub keeps_ends: bool,
+    /// Ends that the database did not take: they are there after a power cut too.
+    pub owed: BTreeMap<Id, End>,
+    /// Whether there is a place for them.
+    pub keeps_owed: bool,
     /// What whoever looks after the host is told of.
     pub alarms: Vec<String>,
     ids: u8,
@@ -50,6 +54,8 @@ impl Pretended {
             accounts: BTreeSet::new(),
             seen: BootRecord::default(),
             keeps_ends: true,
+            owed: BTreeMap::new(),
+            keeps_owed: true,
             alarms: Vec::new(),
             ids: 0,
         })))
@@ -75,6 +81,7 @@ impl Pretended {
     pub fn start(&self, store: Store, policy: Policy) -> anyhow::Result<Core> {
         let revision = policy.revision.clone();
         let record = self.facts().seen.clone();
+        let found = self.facts().owed.clone();
         Core::start(Parts {
             world: Arc::new(self.clone()),
             store,
@@ -82,7 +89,11 @@ impl Pretended {
                 record,
                 host: self.clone(),
             }),
-            unread: None,
+            owed: Box::new(OwedInMemory {
+                found,
+                host: self.clone(),
+            }),
+            unread: Vec::new(),
             policy,
             loaded: Event::PolicyLoaded { revision },
         })
@@ -182,5 +193,31 @@ impl Boot for InMemory {
 
     fn alarm(&mut self, _: i64, what: &str) {
         self.host.facts().alarms.push(what.to_owned());
+    }
+}
+
+/// Ends that the database did not take, as this tpad knows them.
+#[derive(Debug)]
+struct OwedInMemory {
+    found: BTreeMap<Id, End>,
+    host: Pretended,
+}
+
+impl Owed for OwedInMemory {
+    fn found(&self) -> &BTreeMap<Id, End> {
+        &self.found
+    }
+
+    fn keep(&mut self, ends: &BTreeMap<Id, End>) -> anyhow::Result<()> {
+        let mut facts = self.host.facts();
+        anyhow::ensure!(facts.keeps_owed, "there was no room for it beforehand");
+        facts.owed.extend(ends.clone());
+        Ok(())
+    }
+
+    fn clear(&mut self) -> anyhow::Result<()> {
+        self.found.clear();
+        self.host.facts().owed.clear();
+        Ok(())
     }
 }

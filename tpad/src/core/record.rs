@@ -16,9 +16,6 @@ use crate::ledger::{
 };
 use crate::store::{self, Body, Change, Entry};
 
-/// Name of what keeps what this boot has seen.
-pub(super) const BOOT_RECORD: &str = "boot-record";
-
 impl Core {
     /// The moment to go by, and the event that says so when the wall clock was set.
     pub(crate) fn moment(&mut self) -> anyhow::Result<(Now, Option<Event>)> {
@@ -144,13 +141,23 @@ impl Core {
                     warn_if_not_kept(self.boot.remember(ends));
                 }
                 warn_if_not_kept(self.boot.recorded(self.store.newest(), now.boottime_ms));
+                if let Err(error) = self.owed.clear() {
+                    tracing::warn!("ends have no place where they outlive a power cut: {error:#}");
+                }
             }
             Err(error) if ends_access => {
                 tracing::error!("{error}; access ends all the same, and is recorded later");
                 self.state = next;
                 self.unrecorded = bodies;
                 if !ended.is_empty() {
-                    outcome = kept.map_err(|why| only_in_memory(&ended, &error, &why));
+                    outcome = match (kept, self.owed.keep(&ends)) {
+                        (_, Ok(())) => Ok(()),
+                        (Ok(()), Err(why)) => {
+                            tracing::error!("{}", only_in_this_boot(&ended, &why));
+                            Ok(())
+                        }
+                        (Err(why), Err(_)) => Err(only_in_memory(&ended, &error, &why)),
+                    };
                 }
             }
             Err(error) => {
@@ -268,6 +275,16 @@ fn only_in_memory(ended: &[Id], database: &store::Error, run: &anyhow::Error) ->
         "{} has ended, and that is written down nowhere ({database}; {run:#}): make room now, since \
          the access comes back, until its own end, if tpad is killed or the host restarts before \
          that",
+        ids.join(", ")
+    )
+}
+
+/// What is true of ends that stand where they outlive this tpad, and not the host.
+fn only_in_this_boot(ended: &[Id], why: &anyhow::Error) -> String {
+    let ids: Vec<_> = ended.iter().map(ToString::to_string).collect();
+    format!(
+        "{} has ended, which is written down for this boot alone ({why:#}): make room now, since the \
+         access comes back, until its own end, if the power is cut before that",
         ids.join(", ")
     )
 }

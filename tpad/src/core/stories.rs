@@ -236,6 +236,7 @@ fn an_end_with_no_room_anywhere_takes_effect_and_is_not_called_a_success() {
     let id = story.grants(3_600);
     story.is_full(true);
     story.host.facts().keeps_ends = false;
+    story.host.facts().keeps_owed = false;
     let ended = story.core().act(&caller(ALICE), &Command::End(id));
     let why = ended.unwrap_err().to_string();
     assert!(why.contains("written down nowhere"), "{why}");

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::pretended::Pretended;
 use super::*;
 use crate::host::boot_file::{self, BootFile};
+use crate::host::owed_file::{self, OwedFile};
 use crate::ledger::properties::{policy, request};
 use crate::ledger::{Caller, Closed, Command, Deadline, Identity, Person, Proof, Request, Stage};
 use crate::plan::Report;
@@ -44,11 +45,13 @@ impl Rig {
         let store = Store::open(&self.at("lib/tpa.db"))?;
         let boot_id = self.host.facts().now.boot_id.clone();
         let (boot, unread) = BootFile::read(self.at("run"), &boot_id);
+        let (owed, broken) = OwedFile::read(&self.at("lib"), store.name());
         let core = Core::start(Parts {
             world: Arc::new(self.host.clone()),
             store,
             boot: Box::new(boot),
-            unread,
+            owed: Box::new(owed),
+            unread: unread.into_iter().chain(broken).collect(),
             policy: policy(),
             loaded: Event::PolicyLoaded {
                 revision: policy().revision,
@@ -328,12 +331,56 @@ fn what_was_taken_away_on_a_full_disk_stays_away_after_a_kill_and_is_recorded_as
 }
 
 #[test]
+fn what_was_taken_away_on_a_full_disk_stays_away_after_a_power_cut_and_is_recorded_as_it_was() {
+    let mut rig = Rig::new();
+    let ids = [1, 2].map(|n| rig.grant(n).unwrap());
+    let goes_on = rig.grant(3).unwrap();
+    rig.fill(true);
+    for id in ids {
+        rig.revoke(id).unwrap();
+    }
+    let at = rig.core().state.newest;
+    for _ in 0..2 {
+        // A power cut takes what this boot has seen with it.
+        rig.core = None;
+        std::fs::remove_dir_all(rig.at("run")).unwrap();
+        rig.start().unwrap();
+        assert_eq!(ids.map(|id| rig.how(id)), [Some(Closed::Revoked); 2]);
+        assert_eq!(rig.how(goes_on), None);
+    }
+    let events = rig.events();
+    let revoked: Vec<_> = events.iter().filter(|e| e.code == "TPA2003").collect();
+    assert_eq!(revoked.len(), 2, "each is told once");
+    for event in revoked {
+        let envelope = event.envelope().unwrap();
+        assert!(envelope.at <= at);
+        assert_eq!(envelope.actor.as_ref().unwrap().name, "carol");
+    }
+    assert_eq!(rig.count("TPA5005"), 0, "nothing is missing");
+}
+
+#[test]
+fn an_end_that_finds_no_room_for_this_boot_is_a_success_where_it_outlives_the_boot() {
+    let mut rig = Rig::new();
+    let id = rig.grant(1).unwrap();
+    rig.fill(true);
+    std::fs::remove_dir_all(rig.at("run")).unwrap();
+    std::fs::write(rig.at("run"), "no room").unwrap();
+    rig.revoke(id).unwrap();
+    rig.core = None;
+    std::fs::remove_file(rig.at("run")).unwrap();
+    rig.start().unwrap();
+    assert_eq!(rig.how(id), Some(Closed::Revoked));
+}
+
+#[test]
 fn an_end_that_stands_nowhere_takes_effect_and_is_no_success() {
     let mut rig = Rig::new();
     let id = rig.grant(1).unwrap();
     rig.fill(true);
     std::fs::remove_dir_all(rig.at("run")).unwrap();
     std::fs::write(rig.at("run"), "no room").unwrap();
+    std::fs::remove_file(rig.at("lib").join(owed_file::NAME)).unwrap();
     let why = rig.revoke(id).unwrap_err().to_string();
     assert!(why.contains("written down nowhere"), "{why}");
     assert_eq!(rig.gives(), 0);

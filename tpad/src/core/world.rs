@@ -83,3 +83,21 @@ pub trait Boot: Debug + Send {
     /// The database is not the one that was here before.
     fn alarm(&mut self, at: i64, what: &str);
 }
+
+/// Ends that the database did not take, kept where they outlive a power cut.
+pub trait Owed: Debug + Send {
+    /// What was kept when this tpad started.
+    fn found(&self) -> &BTreeMap<Id, End>;
+
+    /// Keeps ends that the database did not take. When this returns, they are on the disk.
+    ///
+    /// # Errors
+    /// When they are not.
+    fn keep(&mut self, ends: &BTreeMap<Id, End>) -> anyhow::Result<()>;
+
+    /// The database has everything: nothing is owed.
+    ///
+    /// # Errors
+    /// When there is no place for what may be owed next. What still stands there does no harm.
+    fn clear(&mut self) -> anyhow::Result<()>;
+}

@@ -24,7 +24,8 @@ use crate::bus::door::Door;
 use crate::clock::Clock;
 use crate::config::load::Source;
 use crate::core::{Core, Output, Parts, Result, Touched};
-use crate::host::boot_file::BootFile;
+use crate::host::boot_file::{self, BootFile};
+use crate::host::owed_file::{self, OwedFile};
 use crate::ledger::{Caller, Envelope, Event, audit_only};
 use crate::policy::Policy;
 use crate::recordings::Recordings;
@@ -92,8 +93,12 @@ impl Engine {
         let clock = Clock::new().context("read the boot id")?;
         let now = clock.now().context("read the clock")?;
         let store = Store::open(database)?;
-        let (boot, unread) = BootFile::read(run.to_owned(), &now.boot_id);
         let beside = database.parent().unwrap_or(Path::new("/"));
+        let (boot, unread) = BootFile::read(run.to_owned(), &now.boot_id);
+        let (owed, broken) = OwedFile::read(beside, store.name());
+        let unread =
+            unread.map(|why| format!("what this boot has seen ({}): {why}", boot_file::NAME));
+        let broken = broken.map(|why| format!("ends that are owed ({}): {why}", owed_file::NAME));
         let host = world::Host::new(clock.clone(), accounts.clone(), beside, run)?;
         let read = loading::read(&source, &accounts, When::Start);
         let awaited = Awaited::after(&read);
@@ -117,7 +122,8 @@ impl Engine {
             world: Arc::new(host),
             store,
             boot: Box::new(boot),
-            unread,
+            owed: Box::new(owed),
+            unread: unread.into_iter().chain(broken).collect(),
             policy,
             loaded,
         })?;

@@ -10,9 +10,10 @@ use tpa_bus::offline::GateFile;
 
 use crate::accounts::Accounts;
 use crate::clock::{Clock, Now, boottime_ms};
-use crate::core::{Boot, World};
+use crate::core::{Boot, Owed, World};
 use crate::host::boot_file::BootFile;
 use crate::host::cut::Marks;
+use crate::host::owed_file::OwedFile;
 use crate::host::paths::Paths;
 use crate::host::room;
 use crate::host::rules::in_rust;
@@ -112,6 +113,20 @@ impl World for Host {
 
     fn forget_cut_off(&self) -> anyhow::Result<()> {
         self.marks.clear()
+    }
+}
+
+impl Owed for OwedFile {
+    fn found(&self) -> &BTreeMap<Id, End> {
+        self.found()
+    }
+
+    fn keep(&mut self, ends: &BTreeMap<Id, End>) -> anyhow::Result<()> {
+        self.keep(ends)
+    }
+
+    fn clear(&mut self) -> anyhow::Result<()> {
+        self.clear()
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -251,8 +252,36 @@ impl Folder {
     /// # Errors
     /// When it is not there, is not as it was left, or there is no room.
     pub fn append(&self, name: &str, text: &str, mode: u32, length: u64) -> io::Result<()> {
-        let flags = CAREFUL | OFlag::O_WRONLY | OFlag::O_APPEND;
-        let fd = openat(&self.fd, plain(name)?, flags, Mode::empty())?;
+        let how = OFlag::O_WRONLY | OFlag::O_APPEND;
+        let mut file = self.open_as_left(name, how, mode, length)?;
+        file.write_all(text.as_bytes())
+            .inspect_err(|_| drop(file.set_len(length)))
+    }
+
+    /// Writes over a part of a file of ours that has this mode and length, both in bytes: the text from
+    /// that place on. When this returns, it is on the disk. The file does not grow, so there is room.
+    ///
+    /// # Errors
+    /// When it is not there, is not as it was left, the text goes over its end, or the disk fails.
+    pub fn overwrite(
+        &self,
+        name: &str,
+        mode: u32,
+        length: u64,
+        (from, text): (u64, &str),
+    ) -> io::Result<()> {
+        let file = self.open_as_left(name, OFlag::O_WRONLY, mode, length)?;
+        let end = u64::try_from(text.len()).map(|text| from.saturating_add(text));
+        if !end.is_ok_and(|end| end <= length) {
+            return Err(io::Error::other("there is not so much room in it"));
+        }
+        file.write_all_at(text.as_bytes(), from)?;
+        file.sync_data()
+    }
+
+    /// Opens a file of ours to write to it, when it has this mode and length, in bytes.
+    fn open_as_left(&self, name: &str, how: OFlag, mode: u32, length: u64) -> io::Result<File> {
+        let fd = openat(&self.fd, plain(name)?, CAREFUL | how, Mode::empty())?;
         let stat = fstat(&fd)?;
         let as_left = is(&stat, SFlag::S_IFREG)
             && stat.st_uid == self.owner
@@ -261,9 +290,7 @@ impl Folder {
         if !as_left {
             return Err(io::Error::other("it is not as it was left"));
         }
-        let mut file = File::from(fd);
-        file.write_all(text.as_bytes())
-            .inspect_err(|_| drop(file.set_len(length)))
+        Ok(File::from(fd))
     }
 
     /// Keeps so many bytes free behind the end of a file (`fallocate(2)`): what is added there

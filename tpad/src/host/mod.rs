@@ -17,6 +17,7 @@ pub mod managed_dir;
 pub mod manager;
 pub mod manifest;
 pub mod outside;
+pub mod owed_file;
 pub mod paths;
 pub mod process;
 pub mod program;
