@@ -278,6 +278,14 @@ fn nothing_that_runs_as_the_account_is_anybody(host: &Host) -> Result<()> {
         "ssh -n -i /root/keys/carol tpa@127.0.0.1 wait {id} --for approved"
     ))?;
     host.runs("^door -c", 1)?;
+    // Whoever leaves, leaves nothing behind that goes on waiting.
+    let another = host.start(&format!(
+        "ssh -n -i /root/keys/dave tpa@127.0.0.1 wait {id} --for approved & echo $! >/tmp/left; wait"
+    ))?;
+    host.runs("^door -c", 2)?;
+    host.root("kill -KILL $(cat /tmp/left)").ok()?;
+    another.finish()?;
+    host.runs("^door -c", 1)?;
     for way in AS_THE_ACCOUNT {
         for line in [format!("approve {id} --yes"), "status".to_owned()] {
             let refused = host.root(&way.replace("LINE", &line));

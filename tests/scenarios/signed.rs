@@ -138,6 +138,18 @@ on_both_debians! {
         let yes = host.logged_event("approval-recorded", &id)?;
         ensure!(yes.contains(" proof=touch ") && yes.contains(" touched=true "), "{yes}");
         host.ssh("alice", "true").ok()?;
+        // So does the picker, which gives the terminal back meanwhile.
+        request(host, "alice", "web-ops", "30m")?;
+        let picker = format!("ssh -tt carol@127.0.0.1 '{WITH_KEY} tpactl approve'");
+        let mut picker = host.terminal(&format!("stty columns 80 rows 24; {picker}"))?;
+        picker.sees("for you to decide")?;
+        picker.presses("a")?;
+        picker.sees("Approve? [y/N]")?;
+        picker.presses("y")?;
+        picker.sees("touch your security key")?;
+        picker.sees(" left (until ")?;
+        picker.presses("q")?;
+        picker.ends()?;
 
         // The same for a PIN, which not every security key asks for.
         role_with(host, "web-ops", "pin")?;

@@ -5,6 +5,7 @@
 //! What they want comes in one variable of sshd's; no argument, and no other variable of theirs, is
 //! looked at for it.
 
+mod left;
 mod line;
 mod offered;
 
@@ -35,6 +36,7 @@ pub fn is_called() -> bool {
 
 /// Serves whoever has come.
 pub fn main() -> ExitCode {
+    left::end_with_them();
     let context = Context {
         outside: true,
         ..Context::of_process()

@@ -13,6 +13,11 @@ const MOST_EACH: usize = 16;
 /// Most bytes of such calls.
 const BYTES_EACH: usize = 256 * 1_024;
 
+/// How many people's share the account of the front door has: it is one uid, and everybody who comes
+/// in by ssh. How many connections each of them has, the front door counts, and nothing runs there but
+/// the one program, which makes one call after the other.
+const DOOR: usize = 4;
+
 /// Most calls at once of everybody but root.
 const MOST: usize = 128;
 
@@ -87,9 +92,16 @@ pub struct CallLimiter {
     uids: BTreeMap<Sender, u32>,
     open: BTreeMap<(Sender, u32), Open>,
     usage: BTreeMap<u32, Usage>,
+    /// The account of the front door, once it has called.
+    door: Option<u32>,
 }
 
 impl CallLimiter {
+    /// This uid is that of the front door.
+    pub fn has_door(&mut self, uid: u32) {
+        self.door = Some(uid);
+    }
+
     /// The bus has said whose a connection is.
     pub fn identified(&mut self, sender: Sender, uid: u32) {
         self.uids.insert(sender, uid);
@@ -142,8 +154,9 @@ impl CallLimiter {
             return own.calls < MOST_ROOT;
         }
         let roots = self.usage.get(&0).map_or(0, |usage| usage.calls);
-        own.calls < MOST_EACH
-            && own.bytes.saturating_add(bytes) <= BYTES_EACH
+        let people = if self.door == Some(uid) { DOOR } else { 1 };
+        own.calls < MOST_EACH * people
+            && own.bytes.saturating_add(bytes) <= BYTES_EACH * people
             && self.open.len().saturating_sub(roots) < MOST
     }
 
@@ -211,6 +224,17 @@ mod tests {
         let mut limiter = limiter((0..240).map(|connection| (connection, 1_002)));
         let flood = (0..240).flat_map(|connection| (1..5).map(move |n| call(connection, n)));
         assert_eq!(admitted(&mut limiter, flood), MOST_EACH);
+    }
+
+    #[test]
+    fn all_who_come_by_the_front_door_have_several_shares_and_leave_others_theirs() {
+        let mut limiter = limiter((0..200).map(|connection| (connection, 993)));
+        limiter.identified(Sender(1, 500), 1_002);
+        limiter.has_door(993);
+        let at_once = (0..200).map(|connection| call(connection, 1));
+        assert_eq!(admitted(&mut limiter, at_once), MOST_EACH * DOOR);
+        let others = (1..20).map(|serial| call(500, serial));
+        assert_eq!(admitted(&mut limiter, others), MOST_EACH);
     }
 
     #[test]

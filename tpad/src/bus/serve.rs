@@ -322,7 +322,12 @@ async fn connect(
     };
     let building = async {
         let stream = unix::UnixStream::connect(runtime, names::SYSTEM_BUS_SOCKET).await?;
-        let socket = LimitedSocket::new(runtime, stream.into_std())?;
+        let asked = Arc::clone(engine);
+        let is_door = move |uid| {
+            let uid_min = asked.policy().gate.uid_min;
+            door::is_account(&asked.accounts.files(), uid, uid_min)
+        };
+        let socket = LimitedSocket::new(runtime, stream.into_std(), is_door)?;
         connection::Builder::socket(socket)
             .serve_at(names::OBJECT_PATH, access)
             .serve_at(names::OBJECT_PATH, gate)

@@ -61,12 +61,18 @@ const DRIVER: &str = "org.freedesktop.DBus";
 pub struct LimitedSocket(Arc<Wire>);
 
 impl LimitedSocket {
-    /// Takes over a stream that is connected to the bus.
+    /// Takes over a stream that is connected to the bus. `is_door` knows the account of the front
+    /// door by its uid.
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub fn new(runtime: &SharedRuntime, stream: UnixStream) -> io::Result<Self> {
+    pub fn new(
+        runtime: &SharedRuntime,
+        stream: UnixStream,
+        is_door: impl Fn(u32) -> bool + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         Ok(Self(Arc::new(Wire {
+            is_door: Box::new(is_door),
             stream: AsyncIo::new(runtime, stream)?,
             writing: AsyncMutex::new(()),
             limiter: Mutex::default(),
@@ -97,6 +103,7 @@ struct Wire {
     /// Held while a message is written, whole.
     writing: AsyncMutex<()>,
     limiter: Mutex<CallLimiter>,
+    is_door: Box<dyn Fn(u32) -> bool + Send + Sync>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -288,6 +295,9 @@ impl Reader {
             return Ok(());
         }
         let uid: u32 = answer.body().deserialize()?;
+        if (self.wire.is_door)(uid) {
+            self.wire.limiter().has_door(share_of(uid));
+        }
         self.wire.limiter().identified(sender, share_of(uid));
         for (message, wanted) in waiting {
             let header = message.header();
@@ -624,10 +634,11 @@ mod tests {
     impl Bus {
         async fn of(runtime: &SharedRuntime) -> (Self, Connection) {
             let (ours, theirs) = UnixStream::pair().unwrap();
-            let served = connection::Builder::socket(LimitedSocket::new(runtime, ours).unwrap())
-                .p2p()
-                .serve_at("/org/tpa1", Silent)
-                .build();
+            let served =
+                connection::Builder::socket(LimitedSocket::new(runtime, ours, |_| false).unwrap())
+                    .p2p()
+                    .serve_at("/org/tpa1", Silent)
+                    .build();
             let bus = connection::Builder::unix_stream(theirs)
                 .server(Guid::generate())
                 .p2p()
