@@ -236,7 +236,8 @@ fn what_is_refused(host: &Host) -> Result<()> {
     host.root("install -d -o bob /opt/bobs && install -m 0755 /bin/true /opt/bobs/x && ln -sf /opt/bobs/x /opt/shop/link")
         .ok()?;
     let run = |command: &str| {
-        let line = format!("tpactl run once --as root --reason '{REASON}' --wait=1s -- {command}");
+        let line =
+            format!("cd / && tpactl run once --as root --reason '{REASON}' --wait=1s -- {command}");
         host.ssh("bob", &line)
     };
     for (command, code, says) in [
@@ -260,6 +261,10 @@ fn what_is_refused(host: &Host) -> Result<()> {
     )
     .code_is(2)?
     .says("tpactl run once")?;
+    let in_tmp = format!("cd /tmp && tpactl run once --as root --reason '{REASON}' -- id");
+    host.ssh("bob", &in_tmp)
+        .code_is(4)?
+        .says("the folder /tmp")?;
     let as_mail = format!("tpactl run once --as mail --reason '{REASON}' -- id");
     host.ssh("bob", &as_mail)
         .code_is(4)?

@@ -10,7 +10,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use nix::sys::signal as kill;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User, geteuid};
 use tpa_bus::access::OneCommand;
 use tpa_bus::names::RUNNER;
 use tpa_bus::text::quoted;
@@ -23,18 +23,7 @@ use crate::fail::{Exit, Fail};
 
 /// What of sudo's environment the command gets, beside `LC_…` and `SUDO_…`. Whoever approved has read
 /// no variable, so there are none that say what a program does.
-const KEPT: [&str; 10] = [
-    "COLORTERM",
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "MAIL",
-    "SHELL",
-    "TERM",
-    "TZ",
-    "USER",
-];
+const KEPT: [&str; 5] = ["COLORTERM", "LANG", "LANGUAGE", "TERM", "TZ"];
 
 /// Where programs look for others.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -110,12 +99,19 @@ fn started(command: &OneCommand) -> std::io::Result<Child> {
     let mut words = command.argv.iter();
     let program = words.next().map(String::as_str).unwrap_or_default();
     let kept = std::env::vars_os().filter(|(name, _)| is_kept(name));
+    // Some hosts have sudo keep the caller's HOME, where they say what programs do.
+    let own = User::from_uid(geteuid())?
+        .ok_or_else(|| std::io::Error::other("the account it runs as is not known"))?;
     Command::new(program)
         .arg0(program)
         .args(words)
         .env_clear()
         .envs(kept)
         .env("PATH", PATH)
+        .env("HOME", &own.dir)
+        .env("SHELL", &own.shell)
+        .env("USER", &own.name)
+        .env("LOGNAME", &own.name)
         // Whoever approved has read the words, and nothing that is typed or piped into it.
         .stdin(Stdio::null())
         .spawn()
@@ -192,10 +188,11 @@ mod tests {
 
     #[test]
     fn no_variable_that_tells_a_program_what_to_do_is_handed_on() {
-        for name in ["LANG", "LC_ALL", "TERM", "SUDO_USER", "HOME"] {
+        for name in ["LANG", "LC_ALL", "TERM", "SUDO_USER"] {
             assert!(is_kept(&OsString::from(name)), "{name}");
         }
         for name in [
+            "HOME",
             "LD_PRELOAD",
             "PATH",
             "PAGER",

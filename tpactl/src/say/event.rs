@@ -20,7 +20,7 @@ pub fn line(event: &Event) -> String {
 }
 
 /// What a report tells about an event: who, where, what, how many.
-const TOLD: [&str; 22] = [
+const TOLD: [&str; 26] = [
     "unusual",
     "of",
     "count",
@@ -35,6 +35,10 @@ const TOLD: [&str; 22] = [
     "target",
     "command",
     "command_sha256",
+    "argv",
+    "argv_sha256",
+    "exit_code",
+    "duration_ms",
     "why",
     "killed",
     "survivors",

@@ -135,11 +135,12 @@ impl Access {
             is_root: account.person.uid == 0,
             decides: Vec::new(),
         };
-        let looked = typed::command(argv.clone(), (run_as, whom)).await;
-        let (program, amounts) = looked.map_err(not_looked_at)?;
+        let looked = typed::command(argv.clone(), directory.clone(), (run_as, whom)).await;
+        let (program, folder, amounts) = looked.map_err(not_looked_at)?;
         Ok(Typed {
             argv,
             directory,
+            folder,
             run_as: account.person,
             program,
             amounts,

@@ -27,14 +27,15 @@ pub async fn program(path: String) -> anyhow::Result<SeenProgram> {
     aside(move || look(&path)).await
 }
 
-/// A program, and what the whole command comes to as an account.
+/// A program, the folder, and what the whole command comes to as an account.
 ///
 /// # Errors
 /// When nothing can look.
 pub async fn command(
     argv: Vec<String>,
+    directory: String,
     (run_as, account): (String, Account),
-) -> anyhow::Result<(SeenProgram, Vec<Finding>)> {
+) -> anyhow::Result<(SeenProgram, SeenFile, Vec<Finding>)> {
     let seeing = move || {
         let seen = Seen {
             files: at_words(&argv),
@@ -42,7 +43,8 @@ pub async fn command(
             ..Seen::default()
         };
         let program = argv.first().map(String::as_str).unwrap_or_default();
-        (look(program), amounts(&argv, &run_as, &seen))
+        let folder = at_path(Path::new(&directory));
+        (look(program), folder, amounts(&argv, &run_as, &seen))
     };
     aside(seeing).await
 }

@@ -84,6 +84,8 @@ pub struct Typed {
     pub argv: Vec<String>,
     /// In which folder.
     pub directory: String,
+    /// What that is.
+    pub folder: SeenFile,
     /// As whom.
     pub run_as: Person,
     /// The program.
@@ -252,13 +254,21 @@ pub(super) fn asked(role: &Role, typed: Option<&Typed>) -> Result<Option<OneComm
         return Err(refused("the program was not looked at".to_owned()));
     };
     let sha256 = typed.program.sha256.clone().map_err(refused)?;
+    // Whoever can put another folder there could have relative names mean other files than were read.
+    let SeenFile::Roots { real: directory } = &typed.folder else {
+        let folder = one_line(&typed.directory, 200);
+        return Err(Refused::not_permitted(format!(
+            "somebody other than root can change the folder {folder}, or it is not there"
+        ))
+        .next("ask from a folder that root alone can change, such as /"));
+    };
     let amounts = typed.amounts.iter().map(|one| Amount {
         kind: one.kind.to_owned(),
         message: one.message.clone(),
     });
     Ok(Some(OneCommand {
         argv: typed.argv.clone(),
-        directory: typed.directory.clone(),
+        directory: directory.clone(),
         run_as: typed.run_as.clone(),
         program: real.clone(),
         sha256,

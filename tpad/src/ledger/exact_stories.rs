@@ -35,6 +35,9 @@ fn typed(words: &[&str]) -> Typed {
     Typed {
         argv: words.iter().map(ToString::to_string).collect(),
         directory: "/srv".to_owned(),
+        folder: SeenFile::Roots {
+            real: "/srv".to_owned(),
+        },
         run_as: postgres(),
         program: program(),
         amounts: Vec::new(),
@@ -211,6 +214,16 @@ fn a_role_is_asked_for_with_a_command_or_without_as_it_says() {
     for other in [
         Typed {
             argv: vec!["/usr/sbin/psql".to_owned()],
+            ..typed.clone()
+        },
+        Typed {
+            folder: SeenFile::Loose {
+                place: "/home/alice".to_owned(),
+            },
+            ..typed.clone()
+        },
+        Typed {
+            folder: SeenFile::Missing,
             ..typed.clone()
         },
         Typed {
