@@ -20,8 +20,9 @@ pub fn calls_if_any(host: &Host, options: &str, story: impl FnOnce() -> Result<(
 }
 
 fn table(host: &Host, options: &str, story: impl FnOnce() -> Result<()>) -> Result<String> {
+    // Not by name: what tpad is about to start has its name for a moment.
     let mut strace = host.start(&format!(
-        "exec strace --attach=$(pidof tpad) {options} --summary-only --output=/root/calls 2>&1"
+        "exec strace --attach=$(systemctl show --property=MainPID --value tpad) {options} --summary-only --output=/root/calls 2>&1"
     ))?;
     strace.line_with("attached")?;
     story()?;
