@@ -275,6 +275,12 @@ fn explain_role(out: &mut String, role: &Role) {
     for (index, gives) in role.describe().iter().enumerate() {
         line(out, if index == 0 { "gives" } else { "" }, gives);
     }
+    if role.gives.record {
+        line(out, "", "recorded: what runs under sudo");
+    }
+    for rule in role.gives.sudo.iter().filter(|rule| !rule.password) {
+        line(out, "", &format!("no password: sudo as {}", rule.run_as));
+    }
     line(
         out,
         "the end",
@@ -472,5 +478,7 @@ fn names(list: &[Who]) -> String {
 
 mod told;
 
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::explain::{Subject, all_warnings, concern, time};
 use super::problem::Problem;
 use super::standing::Rules;
 use crate::policy::notify::{Target, Way};
-use crate::policy::{AuditFormat, Policy, Role};
+use crate::policy::{AuditFormat, Policy, Role, SudoRule};
 
 /// A configuration that would be loaded.
 pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
@@ -97,11 +97,22 @@ fn role(role: &Role) -> Value {
         "break_glass": role.gives.break_glass,
         "on_end": role.gives.on_end,
         "gives": role.describe(),
+        "sudo": role.gives.sudo.iter().map(rule).collect::<Vec<_>>(),
         "exact": role.exact.as_ref().map(|exact| json!({
             "as": exact.run_as,
             "programs": exact.programs,
         })),
         "goes_on": role.gives.goes_on(),
+    })
+}
+
+fn rule(rule: &SudoRule) -> Value {
+    json!({
+        "as": rule.run_as,
+        "group": rule.run_as_group,
+        "run": rule.run,
+        "edit": rule.edit,
+        "password": rule.password,
     })
 }
 
