@@ -15,23 +15,21 @@ use zruntime::SharedRuntime;
 use super::caller::identify;
 use super::caller::named;
 use super::claims::Claims;
+use super::command;
 use super::door;
 use super::listeners::{Added, Listeners, Owner};
+use super::notices;
 use super::process::Held;
-use super::runner;
 use super::statement::Statements;
 use super::view;
 use crate::accounts::Account;
 use crate::aside::aside;
 use crate::core::{Core, Error};
-use crate::daemon::notify::{self, Outcome};
-use crate::engine::{Engine, typed};
+use crate::engine::Engine;
 use crate::host::detached::{Detached, detached};
 use crate::host::paths::Paths;
-use crate::ledger::{
-    Asked, Caller, Command, Identity, Refused, Request, Stage, Typed, may_ask_for,
-};
-use crate::policy::{AuditFormat, danger};
+use crate::ledger::{Asked, Caller, Command, Identity, Refused, Request, Stage, may_ask_for};
+use crate::policy::AuditFormat;
 use crate::store::{EventQuery, RequestQuery};
 
 /// Most events that one call gives.
@@ -85,13 +83,18 @@ impl Access {
         self.settled(caller, request.id).await
     }
 
-    /// Waits until the host follows what was decided, and shows it. Of a request that nobody has
-    /// decided nothing is on the host: whoever files one waits for no rules of others'.
+    /// Waits until the host follows what was decided, and shows it.
     async fn settled(&self, caller: &Caller, id: Id) -> Result<wire::Request, Refusal> {
+        self.show(caller, &self.followed(id).await?)
+    }
+
+    /// The request once the host follows what was decided of it. Of one that nobody has decided nothing
+    /// is on the host: whoever files one waits for no rules of others'.
+    pub(super) async fn followed(&self, id: Id) -> Result<Request, Refusal> {
         if !self.engine.with(|core| core.request(id))?.is_pending() {
             self.engine.settle(&self.runtime).await;
         }
-        self.show(caller, &self.engine.with(|core| core.request(id))?)
+        Ok(self.engine.with(|core| core.request(id))?)
     }
 
     /// The account of somebody who is named.
@@ -111,40 +114,6 @@ impl Access {
             return Err(refused(format!("{shown} is the front door, and nobody")));
         }
         Ok(account)
-    }
-
-    /// What somebody wants to run, looked at. Whoever may not ask for it has nothing looked at.
-    async fn typed(
-        &self,
-        caller: &Caller,
-        asked: &Asked,
-        command: wire::NewCommand,
-    ) -> Result<Typed, Refusal> {
-        let wire::NewCommand {
-            argv,
-            run_as,
-            directory,
-        } = command;
-        let words = (argv.as_slice(), directory.as_str(), run_as.as_deref());
-        let run_as = self
-            .engine
-            .with(|core| core.may_ask_to_run(caller, asked, words))?;
-        let account = self.account(&run_as).await?;
-        let whom = danger::Account {
-            groups: account.groups.clone(),
-            is_root: account.person.uid == 0,
-            decides: Vec::new(),
-        };
-        let looked = typed::command(argv.clone(), directory.clone(), (run_as, whom)).await;
-        let (program, folder, amounts) = looked.map_err(not_looked_at)?;
-        Ok(Typed {
-            argv,
-            directory,
-            folder,
-            run_as: account.person,
-            program,
-            amounts,
-        })
     }
 
     /// What goes on of closed logins, under the grants that the caller may see.
@@ -181,58 +150,6 @@ impl Access {
             .engine
             .with(|core| core.open_requests(caller, theirs))?)
     }
-}
-
-/// Sends a test to all targets at once, or to one.
-async fn test_notices(
-    engine: &Arc<Engine>,
-    runtime: &SharedRuntime,
-    name: &str,
-) -> Result<Vec<wire::NoticeTest>, Refusal> {
-    let policy = engine.policy();
-    let chosen = policy.notify.iter();
-    let chosen: Vec<_> = chosen
-        .filter(|target| name.is_empty() || target.name == name)
-        .collect();
-    if chosen.is_empty() && !name.is_empty() {
-        let shown = tpa_bus::text::one_line(name, 40);
-        return Err(Refusal::Invalid(format!(
-            "there is no target {shown}\nnext: tpactl check names them"
-        )));
-    }
-    let begun = chosen.into_iter().map(|target| {
-        let (engine, runtime_of_it, of_it) = (Arc::clone(engine), runtime.clone(), target.clone());
-        let test =
-            async move { notify::test(&engine, &runtime_of_it, &Paths::default(), &of_it).await };
-        (target, runtime.spawn("test", test))
-    });
-    let begun: Vec<_> = begun.collect();
-    let mut tests = Vec::new();
-    for (target, test) in begun {
-        let outcome = test
-            .await
-            .map_err(|error| Refusal::Failed(error.to_string()))?;
-        let why = match outcome {
-            Outcome::Told => None,
-            Outcome::Failed { why, .. } | Outcome::Refused { why } => Some(why),
-        };
-        tests.push(wire::NoticeTest {
-            target: target.name.clone(),
-            kind: target.kind().to_owned(),
-            reached: why.is_none(),
-            why,
-        });
-    }
-    Ok(tests)
-}
-
-/// An id in full, as the program has it that sudo starts.
-fn whole_id(text: &str) -> Result<Id, Refusal> {
-    Id::parse(text).map_err(|_| Error::Refused(Refused::unknown_id(text)).into())
-}
-
-fn not_looked_at(error: anyhow::Error) -> Refusal {
-    Error::Failed(error.context("cannot look at the program")).into()
 }
 
 /// Whether a request is a grant that lives, or waits for its beginning.
@@ -275,10 +192,8 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::OneCommand, Refusal> {
-        let id = whole_id(id)?;
-        let by = runner::identify(connection, &header, id).await?;
-        let command = self.engine.with(|core| core.approved_command(id, &by))?;
-        Ok(view::one_command(&command))
+        let (id, by) = command::run(connection, &header, id).await?;
+        self.approved((id, &by))
     }
 
     async fn start_command(
@@ -287,15 +202,8 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<wire::OneCommand, Refusal> {
-        let id = whole_id(id)?;
-        let by = runner::identify(connection, &header, id).await?;
-        let command = self.engine.with(|core| core.approved_command(id, &by))?;
-        let program = command.argv.first().cloned().unwrap_or_default();
-        let seen = typed::program(program).await.map_err(not_looked_at)?;
-        let command = self
-            .engine
-            .with(|core| core.start_command(id, &by, &seen))?;
-        Ok(view::one_command(&command))
+        let (id, by) = command::run(connection, &header, id).await?;
+        self.start((id, &by)).await
     }
 
     async fn end_command(
@@ -305,8 +213,7 @@ impl Access {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(), Refusal> {
-        let id = whole_id(id)?;
-        let by = runner::identify(connection, &header, id).await?;
+        let (id, by) = command::run(connection, &header, id).await?;
         Ok(self
             .engine
             .with(|core| core.end_command(id, by.runner, exit_code))?)
@@ -674,7 +581,7 @@ impl Access {
                 "only root may send test messages\nnext: sudo tpactl notify --test".into(),
             ));
         }
-        test_notices(&self.engine, &self.runtime, target).await
+        notices::test(&self.engine, &self.runtime, target).await
     }
 
     async fn reload(

@@ -15,7 +15,7 @@ use tpa_bus::names::{DOOR, DOOR_ACCOUNT, DOOR_SETTINGS};
 use tpa_bus::text::one_line;
 use tpa_statement::login::Credential;
 
-use super::process::Held;
+use super::process::{Held, parent, status_line};
 use crate::accounts::{Account, LocalFiles};
 use crate::host::process::started;
 use crate::ledger::{Namespace, Process};
@@ -132,18 +132,10 @@ pub fn is_program(proc: &Path, held: &Held, account: u32) -> bool {
 
 /// A process of root's, by its number and its start.
 fn named(proc: &Path, pid: u32) -> Option<Server> {
-    let status = fs::read_to_string(proc.join(format!("{pid}/status"))).ok()?;
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let uids = status_line(proc, pid, "Uid:")?;
     let is_root = uids.split_ascii_whitespace().all(|uid| uid == "0");
     let at = started(proc, pid)?;
     is_root.then_some((pid, at))
-}
-
-/// The parent of a process.
-fn parent(proc: &Path, pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(proc.join(format!("{pid}/status"))).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    line.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -162,6 +162,21 @@ fn traits(status: &str, login: &str, cgroup: &str) -> Option<Traits> {
     })
 }
 
+/// What follows a name, such as `Uid:`, in proc(5)'s `status` of a process.
+pub(super) fn status_line(proc: &Path, pid: u32, name: &str) -> Option<String> {
+    let status = read_file(&proc.join(format!("{pid}/status"))).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let mut lines = status.lines();
+    lines
+        .find_map(|line| line.strip_prefix(name))
+        .map(str::to_owned)
+}
+
+/// The parent of a process.
+pub(super) fn parent(proc: &Path, pid: u32) -> Option<u32> {
+    status_line(proc, pid, "PPid:")?.trim().parse().ok()
+}
+
 fn is_there(process: &OwnedFd) -> bool {
     let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
     poll(&mut ended, PollTimeout::ZERO) == Ok(0)

@@ -16,7 +16,7 @@ use zbus::Connection;
 use zbus::message::Header;
 
 use super::caller::peer;
-use super::process::Held;
+use super::process::{Held, parent, status_line};
 use crate::host::process::{read_file, started};
 use crate::ledger::{Named, Namespace, Process, Runner};
 
@@ -94,22 +94,9 @@ fn is_sudo(proc: &Path, pid: u32, id: Id) -> bool {
 }
 
 fn is_roots(proc: &Path, pid: u32) -> bool {
-    let uids = line_of(proc, pid, "Uid:").unwrap_or_default();
+    let uids = status_line(proc, pid, "Uid:").unwrap_or_default();
     let mut uids = uids.split_ascii_whitespace();
     uids.nth(1) == Some("0")
-}
-
-fn parent(proc: &Path, pid: u32) -> Option<u32> {
-    line_of(proc, pid, "PPid:")?.trim().parse().ok()
-}
-
-fn line_of(proc: &Path, pid: u32, name: &str) -> Option<String> {
-    let status = read_file(&proc.join(format!("{pid}/status"))).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    let mut lines = status.lines();
-    lines
-        .find_map(|line| line.strip_prefix(name))
-        .map(str::to_owned)
 }
 
 fn named(proc: &Path, pid: u32) -> Option<Named> {

@@ -72,8 +72,7 @@ impl Access {
         let request = self
             .engine
             .with(|core| core.say(&signer, &accepted.statement))?;
-        self.engine.settle(&self.runtime).await;
-        let request = self.engine.with(|core| core.request(request.id))?;
+        let request = self.followed(request.id).await?;
         Ok(submission(&accepted, &request))
     }
 

@@ -1,0 +1,80 @@
+//! One command, as somebody typed it: looked at before it is asked for, and handed, once, to the program
+//! that sudo starts for it.
+
+use tpa_bus::access as wire;
+use tpa_bus::error::Refusal;
+use tpa_bus::id::Id;
+use zbus::Connection;
+use zbus::message::Header;
+
+use super::access::Access;
+use super::{runner, view};
+use crate::core::Error;
+use crate::engine::typed;
+use crate::ledger::{Asked, Caller, Refused, Runner, Typed};
+use crate::policy::danger;
+
+impl Access {
+    /// What somebody wants to run, looked at. Whoever may not ask for it has nothing looked at.
+    pub(super) async fn typed(
+        &self,
+        caller: &Caller,
+        asked: &Asked,
+        command: wire::NewCommand,
+    ) -> Result<Typed, Refusal> {
+        let wire::NewCommand {
+            argv,
+            run_as,
+            directory,
+        } = command;
+        let words = (argv.as_slice(), directory.as_str(), run_as.as_deref());
+        let run_as = self
+            .engine
+            .with(|core| core.may_ask_to_run(caller, asked, words))?;
+        let account = self.account(&run_as).await?;
+        let whom = danger::Account {
+            groups: account.groups.clone(),
+            is_root: account.person.uid == 0,
+            decides: Vec::new(),
+        };
+        let looked = typed::command(argv.clone(), directory.clone(), (run_as, whom)).await;
+        let (program, folder, amounts) = looked.map_err(not_looked_at)?;
+        Ok(Typed {
+            argv,
+            directory,
+            folder,
+            run_as: account.person,
+            program,
+            amounts,
+        })
+    }
+
+    /// The approved command, for whoever sudo started to run it.
+    pub(super) fn approved(&self, (id, by): (Id, &Runner)) -> Result<wire::OneCommand, Refusal> {
+        let command = self.engine.with(|core| core.approved_command(id, by))?;
+        Ok(view::one_command(&command))
+    }
+
+    /// The same, for the one time that it is run: its program is looked at again.
+    pub(super) async fn start(&self, (id, by): (Id, &Runner)) -> Result<wire::OneCommand, Refusal> {
+        let command = self.engine.with(|core| core.approved_command(id, by))?;
+        let program = command.argv.first().cloned().unwrap_or_default();
+        let seen = typed::program(program).await.map_err(not_looked_at)?;
+        let command = self.engine.with(|core| core.start_command(id, by, &seen))?;
+        Ok(view::one_command(&command))
+    }
+}
+
+/// Which run a call is for, by the id in full that the program was started with, and who runs it.
+pub(super) async fn run(
+    connection: &Connection,
+    header: &Header<'_>,
+    id: &str,
+) -> Result<(Id, Runner), Refusal> {
+    let id = Id::parse(id).map_err(|_| Error::Refused(Refused::unknown_id(id)))?;
+    Ok((id, runner::identify(connection, header, id).await?))
+}
+
+fn not_looked_at(error: anyhow::Error) -> Refusal {
+    Error::Failed(error.context("cannot look at the program")).into()
+}
