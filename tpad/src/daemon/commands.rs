@@ -2,15 +2,14 @@
 //! of the grant.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use tpa_bus::id::Id;
 use zruntime::{Shared, SharedRuntime, Task};
 
+use super::attend::{Told, attend};
+use crate::core::Core;
 use crate::engine::Engine;
-use crate::host::process;
-use crate::ledger::Named;
 
 /// Records the end of each run when sudo has ended, and with it the end of its grant.
 pub async fn commands(engine: Arc<Engine>, runtime: SharedRuntime) {
@@ -21,26 +20,15 @@ pub async fn commands(engine: Arc<Engine>, runtime: SharedRuntime) {
         attended.retain(|id, _| running.iter().any(|(known, _)| known == id));
         for (id, sudo) in running {
             attended.entry(id).or_insert_with(|| {
-                let end = attend(Arc::clone(&engine), runtime.clone(), id, sudo);
+                let otherwise =
+                    format!("the end of the command of {id} is not seen, its time ends it");
+                let over = move |core: &mut Core| {
+                    core.command_is_over(id)?;
+                    Ok(Told::Recorded)
+                };
+                let end = attend(Arc::clone(&engine), runtime.clone(), sudo, otherwise, over);
                 runtime.spawn("command", end)
             });
-        }
-        changed.await;
-    }
-}
-
-/// Waits for the end of sudo's process, and until that is recorded.
-async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, id: Id, sudo: Named) {
-    let ended = process::ended(&runtime, Path::new("/proc"), sudo.pid, sudo.started);
-    if let Err(error) = ended.await {
-        tracing::error!("the end of the command of {id} is not seen, its time ends it: {error}");
-        return;
-    }
-    loop {
-        let changed = engine.changed.listen();
-        match engine.with(|core| core.command_is_over(id)) {
-            Ok(()) => return,
-            Err(error) => tracing::error!("{error:#}"),
         }
         changed.await;
     }

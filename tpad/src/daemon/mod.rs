@@ -2,9 +2,11 @@
 //! engine what it has seen, and does what follows from it.
 //!
 //! [`reconcile`] keeps the host as planned, [`people`] and [`names`] keep what is known of accounts,
-//! [`sessions`] sees sessions end and [`commands`] the runs of approved commands, [`syslog`] tells syslog and [`notify`] mail, chats, pagers and the
-//! administrator's program, and [`watchdog`] proves to PID 1 that all of it answers.
+//! [`sessions`] sees sessions end and [`commands`] the runs of approved commands (both by [`attend`]),
+//! [`syslog`] tells syslog and [`notify`] mail, chats, pagers and the administrator's program, and
+//! [`watchdog`] proves to PID 1 that all of it answers.
 
+mod attend;
 pub mod commands;
 pub mod names;
 pub mod notify;

@@ -2,15 +2,15 @@
 //! left while the daemon was not there to listen.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use zruntime::{Shared, SharedRuntime, Task};
 
+use super::attend::{Told, attend};
+use crate::core::Core;
 use crate::descriptors::Shares;
 use crate::engine::Engine;
-use crate::host::process;
-use crate::ledger::Session;
+use crate::ledger::{Named, Session};
 
 /// Records the end of each session when the process that opened it has ended, as `logind` takes a
 /// session for closed when its leader is gone.
@@ -23,7 +23,25 @@ pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime, shares: Share
         let changed = engine.changed.listen();
         for session in engine.to_attend(&mut attended, shares) {
             let key = session.key();
-            let end = attend(Arc::clone(&engine), runtime.clone(), session);
+            let otherwise = format!("the end of session {key} is only known when PAM tells of it");
+            let leader = Named {
+                pid: session.pid,
+                started: session.started,
+            };
+            let over = move |core: &mut Core| {
+                Ok(if core.has_ended(&session)? {
+                    Told::Recorded
+                } else {
+                    Told::NotYet
+                })
+            };
+            let end = attend(
+                Arc::clone(&engine),
+                runtime.clone(),
+                leader,
+                otherwise,
+                over,
+            );
             attended.insert(key, runtime.spawn("session", end));
         }
         changed.await;
@@ -54,25 +72,6 @@ fn next(
         }
     }
     next
-}
-
-/// Waits for the end of a session's process, and until that is recorded.
-async fn attend(engine: Arc<Engine>, runtime: SharedRuntime, session: Session) {
-    let ended = process::ended(&runtime, Path::new("/proc"), session.pid, session.started);
-    if let Err(error) = ended.await {
-        let key = session.key();
-        tracing::error!("the end of session {key} is only known when PAM tells of it: {error}");
-        return;
-    }
-    loop {
-        let changed = engine.changed.listen();
-        match engine.with(|core| core.has_ended(&session)) {
-            Ok(true) => return,
-            Ok(false) => {}
-            Err(error) => tracing::error!("{error:#}"),
-        }
-        changed.await;
-    }
 }
 
 impl Engine {
