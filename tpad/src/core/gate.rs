@@ -1,10 +1,8 @@
 //! Who comes in, as the ledger says it, recorded.
 
-use std::collections::BTreeMap;
-
 use super::Core;
 use crate::clock::Now;
-use crate::ledger::{Answer, Arrival, Event, Person, Place, Request, Session, arrival};
+use crate::ledger::{Answer, Arrival, Event, Person, Place, Request, Session, SharedMap, arrival};
 
 impl Core {
     /// The account phase.
@@ -74,7 +72,7 @@ impl Core {
     }
 
     /// Open logins and sudo commands, by [`Session::key`].
-    pub fn open_sessions(&self) -> &BTreeMap<String, Session> {
+    pub fn open_sessions(&self) -> &SharedMap<String, Session> {
         &self.state.sessions
     }
 

@@ -10,7 +10,7 @@ use super::attend::{Told, attend};
 use crate::core::Core;
 use crate::descriptors::Shares;
 use crate::engine::Engine;
-use crate::ledger::{Named, Session};
+use crate::ledger::{Named, Session, SharedMap};
 
 /// Records the end of each session when the process that opened it has ended, as `logind` takes a
 /// session for closed when its leader is gone.
@@ -51,7 +51,7 @@ pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime, shares: Share
 /// Of the open sessions, those that are to be attended beside those that are: as many as there is room
 /// for, and of nobody more than their share.
 fn next(
-    open: &BTreeMap<String, Session>,
+    open: &SharedMap<String, Session>,
     attended: impl Fn(&str) -> bool,
     shares: Shares,
 ) -> Vec<Session> {
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    fn open(sessions: impl IntoIterator<Item = Session>) -> BTreeMap<String, Session> {
+    fn open(sessions: impl IntoIterator<Item = Session>) -> SharedMap<String, Session> {
         let keyed = sessions.into_iter().map(|session| (session.key(), session));
         keyed.collect()
     }

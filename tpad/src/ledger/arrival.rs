@@ -371,7 +371,7 @@ mod tests {
                 event,
             });
         }
-        assert_eq!(state.sessions.len(), 1);
+        assert_eq!(state.sessions.values().count(), 1);
         let later = Arrival {
             started: 4,
             ..login.clone()

@@ -270,9 +270,9 @@ mod tests {
         };
         let mut state = state();
         assert!(fits_sudo(&state, &nothing, &approve(), || true).is_ok());
-        for request in state.requests.values_mut() {
-            request.gives.record = true;
-        }
+        state
+            .requests
+            .change_each(|_| true, |request| request.gives.record = true);
         assert!(fits_sudo(&state, &nothing, &approve(), || true).is_err());
     }
 

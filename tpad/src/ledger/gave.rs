@@ -1,12 +1,10 @@
 //! What a grant gave when it began. Its end goes by this: what the configuration, a group or an
 //! account says by then changes nothing of what was given.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
-use super::{Event, Person, Request, Stage, State};
+use super::{Event, Person, Request, SharedMap, Stage, State};
 use crate::clock::Now;
 
 /// What a grant gave, by the host as it was when it began.
@@ -101,7 +99,7 @@ fn gives(request: &Request, host: &Host<'_>, now: &Now) -> Gave {
 }
 
 /// A login began on this grant: whatever the gate was to the person before.
-pub(super) fn let_in(requests: &mut BTreeMap<Id, Request>, id: Id) {
+pub(super) fn let_in(requests: &mut SharedMap<Id, Request>, id: Id) {
     if let Some(request) = requests.get_mut(&id)
         && let Some(gave) = &mut request.gave
     {
@@ -112,7 +110,7 @@ pub(super) fn let_in(requests: &mut BTreeMap<Id, Request>, id: Id) {
 
 /// A login that one grant gave goes on under the others of the person that give one, and is theirs
 /// to end.
-pub(super) fn pass_on(requests: &mut BTreeMap<Id, Request>, changed: Id) {
+pub(super) fn pass_on(requests: &mut SharedMap<Id, Request>, changed: Id) {
     let Some(uid) = requests.get(&changed).map(|request| request.user.uid) else {
         return;
     };
@@ -125,15 +123,13 @@ pub(super) fn pass_on(requests: &mut BTreeMap<Id, Request>, changed: Id) {
     if !requests.values().filter(theirs).any(given) {
         return;
     }
-    for request in requests.values_mut() {
-        if request.user.uid == uid
-            && request.gives.login
-            && active(request)
-            && let Some(gave) = &mut request.gave
-        {
+    let takes_it =
+        |request: &Request| request.user.uid == uid && request.gives.login && active(request);
+    requests.change_each(takes_it, |request| {
+        if let Some(gave) = &mut request.gave {
             gave.logins = Logins::Given;
         }
-    }
+    });
 }
 
 #[cfg(test)]

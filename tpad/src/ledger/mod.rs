@@ -30,6 +30,7 @@ mod removed;
 mod repeats;
 mod request;
 mod said;
+mod shared_map;
 mod sight;
 #[cfg(test)]
 mod signed_stories;
@@ -70,6 +71,7 @@ pub use removed::{Removed, removed};
 pub use repeats::{Noted, Noting, Repeated, Repeats, Tally, Telling, Waits};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use said::{command_of, refused as said_refused, seen_before};
+pub use shared_map::SharedMap;
 pub use sight::{
     AUDIT_GROUP, Found, audit_only, begins_within, id_prefix, login_holders, may_audit, may_see,
     may_see_session, pick, roles_decided_by,

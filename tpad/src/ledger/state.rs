@@ -7,16 +7,18 @@ use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
 use super::gave::{let_in, pass_on};
-use super::{Closed, Digest, Envelope, Event, Person, Removal, Request, Stage, WallClock, exact};
+use super::{
+    Closed, Digest, Envelope, Event, Person, Removal, Request, SharedMap, Stage, WallClock, exact,
+};
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
 /// store, and are laid back in when a command names one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// Requests by id.
-    pub requests: BTreeMap<Id, Request>,
+    pub requests: SharedMap<Id, Request>,
     /// Open logins and sudo commands, by [`Session::key`].
-    pub sessions: BTreeMap<String, Session>,
+    pub sessions: SharedMap<String, Session>,
     /// Time of the newest event, in seconds since 1970.
     pub newest: i64,
     /// Signed statements that took effect, by their digest, and when they expire. Older ones are in
@@ -98,8 +100,7 @@ impl State {
             Event::ClockJump { set: Some(set), .. } => {
                 self.newest = envelope.at;
                 self.requests
-                    .values_mut()
-                    .for_each(|request| set.carry(request));
+                    .change_each(|_| true, |request| set.carry(request));
                 self.wall_clock = WallClock {
                     anchor: Some(set.now.clone()),
                     set: Some(set.clone()),
@@ -107,11 +108,12 @@ impl State {
             }
             Event::DaemonStarted { now, .. } => {
                 self.wall_clock.anchor = Some(now.clone());
-                for request in self.requests.values_mut() {
+                let active = |request: &Request| matches!(request.stage, Stage::Active { .. });
+                self.requests.change_each(active, |request| {
                     if let Stage::Active { deadline, .. } = &mut request.stage {
                         *deadline = deadline.in_boot_of(now);
                     }
-                }
+                });
             }
             Event::LoginAllowed { id, .. } => let_in(&mut self.requests, *id),
             event => {

@@ -343,10 +343,10 @@ mod tests {
     use crate::ledger::properties::{now, request};
 
     fn planned(requests: &[Request], now: &Now, said: &BTreeSet<NoticeSent>) -> Plan {
-        let mut state = State::default();
-        state
-            .requests
-            .extend(requests.iter().map(|r| (r.id, r.clone())));
+        let state = State {
+            requests: requests.iter().map(|r| (r.id, r.clone())).collect(),
+            ..State::default()
+        };
         let inputs = PlanInputs {
             gated: &|person| person.name != "bob",
             say_time: &|at| format!("T+{}", at - 1_000_000),

@@ -161,9 +161,10 @@ impl Store {
     pub fn state(&self, recent: i64) -> Result<State, Error> {
         let mut state = State::default();
         let open = self.requests_where("open = 1 OR changed_at >= ?1", &[&recent])?;
-        state
-            .requests
-            .extend(open.into_iter().map(|request| (request.id, request)));
+        state.requests = open
+            .into_iter()
+            .map(|request| (request.id, request))
+            .collect();
         let error = self.sqlite("read");
         let mut statement = self
             .connection
@@ -177,7 +178,7 @@ impl Store {
         for row in rows {
             let (key, body) = row.map_err(&error)?;
             match serde_json::from_str(&body) {
-                Ok(session) => drop(state.sessions.insert(key, session)),
+                Ok(session) => state.sessions.insert(key, session),
                 Err(error) => tracing::error!("the session {key} cannot be read: {error}"),
             }
         }

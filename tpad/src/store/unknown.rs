@@ -73,7 +73,11 @@ impl Store {
             }
             true
         })?;
-        let request = state.requests.into_values().find(|r| r.id.as_str() == id);
+        let request = state
+            .requests
+            .values()
+            .find(|r| r.id.as_str() == id)
+            .cloned();
         if request.is_none() {
             tracing::error!("the request {id} cannot be read: it gives nothing");
         }

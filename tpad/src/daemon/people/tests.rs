@@ -209,9 +209,10 @@ fn of_accounts_made_and_made_anew_within_one_second_only_the_latter_lose_what_th
     }
     let files = engine.accounts.files();
     engine.with(|core| {
-        for request in core.state.requests.values_mut() {
-            request.entry = Some(files.entry(&request.user));
-        }
+        core.state.requests.change_each(
+            |_| true,
+            |request| request.entry = Some(files.entry(&request.user)),
+        );
     });
     let mut known = Known::default();
     engine.end_of_local_accounts(&mut known);
