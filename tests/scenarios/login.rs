@@ -75,6 +75,13 @@ on_both_debians! {
             .says("no active grant for alice")?;
     }
 
+    fn a_host_that_is_given_another_name_is_called_by_it(host) {
+        host.ssh("mallory", "true").fails()?.keeps_quiet_about("db-99")?;
+        host.root("hostname db-99").ok()?;
+        host.ssh("mallory", "true").fails()?.says("access to db-99 denied")?;
+        host.logged_with(&[" login-denied ", " user=mallory ", " host=db-99 "])?;
+    }
+
     fn people_who_are_not_gated_and_root_log_in_untouched(host) {
         for user in ["bob", "carol", "root"] {
             let login = host.ssh(user, "id --user --name");
