@@ -117,6 +117,32 @@ impl Watched<'_> {
     }
 }
 
+/// Whoever may not see a request is answered, word for word, as if there were none.
+fn is_as_if_none(
+    host: &Host,
+    who: &str,
+    (interface, method): (&str, &str),
+    arguments: &str,
+    hidden: &str,
+) -> Result<()> {
+    let answer = |id: &str| -> Result<(String, String)> {
+        let said = call(host, who, interface, method, &arguments.replace("ID", id));
+        let name = bus::error(&said)?.unwrap_or_default().to_owned();
+        let text = said
+            .err
+            .lines()
+            .find(|line| line.starts_with("Call failed"));
+        Ok((name, text.unwrap_or_default().replace(id, NO_ID)))
+    };
+    let (told, none) = (answer(hidden)?, answer(NO_ID)?);
+    ensure!(
+        told == none,
+        "{who}, {method}: {told:?}, and of none {none:?}"
+    );
+    ensure!(none.1.contains(NO_ID), "{none:?}");
+    Ok(())
+}
+
 on_both_debians! {
     with play;
 
@@ -148,6 +174,9 @@ on_both_debians! {
                     }
                 }
                 watched.answers(who, name, &arguments.replace("ID", NO_ID), false)?;
+                if let Some(hidden) = standing.get(&(other, about)).filter(|_| !SEE_ALICES.contains(&who)) {
+                    is_as_if_none(host, who, name, arguments, hidden)?;
+                }
             }
         }
 

@@ -63,7 +63,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "3h")?;
         let more = |length: &str| format!("tpactl extend {id} --for {length} --reason 'not done yet' --no-wait");
         host.console("alice", &more("61m")).code_is(2)?.says("4h")?;
-        host.console("mallory", &more("30m")).code_is(4)?;
+        host.console("mallory", &more("30m")).code_is(6)?;
         host.console("alice", &more("1h")).ok()?;
     }
 }

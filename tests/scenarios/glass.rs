@@ -36,7 +36,7 @@ on_both_debians! {
         host.console("alice", reviewable).keeps_quiet_about(&id)?;
         let review = format!("tpactl review {id} --comment 'called alice, it was needed' --yes");
         host.console("alice", &review).code_is(4)?.says("your own")?;
-        host.ssh("bob", &review).code_is(4)?;
+        host.ssh("bob", &review).code_is(6)?;
         host.ssh("carol", &review).says("; reviewed by carol")?.ok()?;
         host.logged_event("break-glass-reviewed", &id)?;
         host.ssh("carol", reviewable).keeps_quiet_about(&id)?;

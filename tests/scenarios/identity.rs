@@ -76,7 +76,7 @@ on_both_debians! {
         host.ssh("carol", &approve).ok()?;
         host.root("gpasswd --delete carol oncall").ok()?;
         host.ssh("carol", &format!("tpactl deny {id} --reason 'changed my mind' --yes")).code_is(4)?;
-        host.ssh("bob", &approve).code_is(4)?;
+        host.ssh("bob", &approve).code_is(6)?;
         host.root("gpasswd --add bob oncall").ok()?;
         host.ssh("bob", &approve).ok()?;
         let request = shown(host, id)?;
@@ -90,12 +90,12 @@ on_both_debians! {
         host.root("rm /etc/tpa/roles.d/web-ops.toml && systemctl reload tpad").ok()?;
         host.root(&format!("tpactl show {long}")).says("no longer configured")?.ok()?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
-        host.ssh("carol", &format!("tpactl approve {undecided} --yes")).code_is(4)?;
+        host.ssh("carol", &format!("tpactl approve {undecided} --yes")).code_is(6)?;
         host.console("alice", &format!("tpactl extend {long} --for 5m --reason 'not done yet' --no-wait")).code_is(4)?;
         host.console("alice", &format!("tpactl withdraw {undecided} --yes")).ok()?;
         host.root("systemctl restart tpad").ok()?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
-        host.ssh("dave", &format!("tpactl revoke {long} --reason 'not mine to say' --yes")).code_is(4)?;
+        host.ssh("dave", &format!("tpactl revoke {long} --reason 'not mine to say' --yes")).code_is(6)?;
         host.ssh("carol", &format!("tpactl revoke {long} --reason 'no longer needed' --yes")).ok()?;
         host.logged_event("removal-confirmed", &long)?;
         host.ssh("alice", "true").fails()?;

@@ -37,6 +37,19 @@ pub struct Account {
     pub groups: Vec<String>,
     /// The same, by number, and those without a name.
     pub gids: Vec<u32>,
+    /// What the name service did not tell of it, where it was asked and told nothing.
+    pub untold: Option<Untold>,
+}
+
+/// What could not be told of an account, because the name service does not answer: it is then as
+/// the host's own files have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// Why.
+    pub why: String,
+    /// Nor whether the account is still there: no file of this host has it, so it is as it was last
+    /// told.
+    pub account: bool,
 }
 
 /// A name service. It may fail, hang, or forget somebody for a moment: only [`Accounts`] asks it,
@@ -125,6 +138,7 @@ fn account(user: Option<User>) -> nix::Result<Option<Account>> {
         gid: user.gid.as_raw(),
         groups,
         gids,
+        untold: None,
     }))
 }
 
@@ -269,6 +283,7 @@ impl LocalFiles {
             gid,
             groups: Vec::new(),
             gids: Vec::new(),
+            untold: None,
         };
         for line in self.groups.lines() {
             let mut fields = line.splitn(4, ':');

@@ -118,8 +118,8 @@ async fn one(
 ) -> Result<Request, Fail> {
     let request = match client.get(id).await {
         Ok(request) => request,
-        // Who may not see it may not approve it: the daemon says so, and records that they tried.
-        Err(fail) if yes && fail.exit() == Exit::NotPermitted => {
+        // Who may not see it may not approve it either; that they tried is for the daemon to record.
+        Err(fail) if yes && fail.exit() == Exit::UnknownId => {
             let id = client.full_id(id).await?;
             return client.ask(client.access.approve(&id, options)).await;
         }

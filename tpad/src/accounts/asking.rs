@@ -14,7 +14,7 @@ use tpa_bus::offline::GateFile;
 use zruntime::{Event as Signal, SharedRuntime};
 
 use super::kept::Kept;
-use super::{Account, LocalFiles, NameService};
+use super::{Account, LocalFiles, NameService, Untold};
 use crate::aside::outcome;
 use crate::ledger::Person;
 
@@ -118,7 +118,8 @@ impl Accounts {
     }
 
     /// The account of a uid, `None` when there is none; when the name service does not tell in
-    /// time, as the host's own files have it, with no group but those of this host.
+    /// time, as the host's own files have it or it was last told, with no group but those of this
+    /// host, and saying so ([`Untold`]).
     ///
     /// # Errors
     /// When it cannot be told.
@@ -161,9 +162,13 @@ impl Accounts {
             Ok(Answer::Failed(why)) | Err(why) => why,
         };
         let found = locked(&self.0.kept).without_directory(is_it);
-        let Some(account) = found else {
+        let Some(mut account) = found else {
             return Err(why);
         };
+        account.untold = Some(Untold {
+            why: why.clone(),
+            account: !self.files().has(&account.person),
+        });
         if !std::mem::replace(&mut *locked(&self.0.silent), true) {
             tracing::warn!(
                 "the name service does not tell who people are ({why}): going by the host's own \

@@ -47,6 +47,7 @@ pub(crate) fn account(name: &str, uid: u32, groups: &[(&str, u32)]) -> Account {
         gid: uid,
         groups: groups.iter().map(|(name, _)| (*name).to_owned()).collect(),
         gids: groups.iter().map(|(_, gid)| *gid).collect(),
+        untold: None,
     }
 }
 

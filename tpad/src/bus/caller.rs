@@ -254,10 +254,14 @@ pub(super) fn by_key(engine: &Engine, account: Account, proof: Proof) -> Caller 
 
 /// The person of an account: with all names of this host that are theirs, too.
 fn of(account: Account, files: &LocalFiles, today: i64) -> Identity {
+    let untold = account.untold.clone().filter(|untold| untold.account);
     let mut identity = named(account, files);
     identity.standing = shadow::standing(Path::new(SHADOW), &identity.names, today);
     if identity.standing == Standing::Good {
         identity.standing = lent(&identity);
+    }
+    if let (Standing::Good, Some(untold)) = (&identity.standing, untold) {
+        identity.standing = Standing::Untold(untold.why);
     }
     identity
 }
@@ -278,6 +282,7 @@ fn lent(identity: &Identity) -> Standing {
 /// The person of an account: with all names of this host that are theirs, and the groups of each.
 pub(super) fn named(account: Account, files: &LocalFiles) -> Identity {
     let mut identity = Identity::of(account.person, account.groups);
+    identity.untold = account.untold.map(|untold| untold.why);
     identity.entry = Some(files.entry(&identity.person));
     for other in files.all_of(identity.person.uid) {
         if !identity.names.contains(&other.person.name) {

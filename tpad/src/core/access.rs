@@ -58,9 +58,12 @@ impl Core {
         }
         let now = self.tick()?;
         let policy = std::sync::Arc::clone(&self.policy);
-        fits_sudo(&self.state, &policy, command, || self.world.is_sudo_rust())?;
         match decide(&self.state, &policy, caller, command, &now) {
-            Ok(events) => self.record(Some(caller), events, &now)?,
+            Ok(events) => {
+                // Whoever may not do it is not told what it would have given.
+                fits_sudo(&self.state, &policy, command, || self.world.is_sudo_rust())?;
+                self.record(Some(caller), events, &now)?;
+            }
             Err(mut refused) => {
                 let told = refused.record.take().map(|event| *event);
                 if let Some(event) = told.or_else(|| said_refused(caller, &refused)) {
@@ -88,13 +91,13 @@ impl Core {
     /// # Errors
     /// When there is none, more than one, or they may not see it.
     pub fn find(&self, caller: &Caller, typed: &str) -> Result<Id> {
-        Ok(self.look_for(caller, typed)?.to_look_at()?)
+        Ok(self.look_for(caller, typed)?.to_look_at(caller)?)
     }
 
     fn look_for(&self, caller: &Caller, typed: &str) -> Result<Found> {
         let candidates = self
             .store
-            .requests_by_prefix(&id_prefix(typed)?)
+            .requests_by_prefix(&id_prefix(caller, typed)?)
             .map_err(anyhow::Error::new)?;
         Ok(pick(&self.policy, caller, typed, &candidates)?)
     }

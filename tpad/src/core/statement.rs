@@ -32,12 +32,14 @@ impl Core {
             self.state.statements.insert(digest, expires);
         }
         let fresh = self.fresh_id()?;
-        match command_of(&self.state, caller, statement, fresh) {
+        let policy = std::sync::Arc::clone(&self.policy);
+        match command_of(&self.state, &policy, caller, statement, fresh) {
             Ok(command) => self.act(caller, &command),
-            Err(refused) => {
+            Err(mut refused) => {
                 let now = self.tick()?;
-                let told = said_refused(caller, &refused).into_iter().collect();
-                self.record(Some(caller), told, &now)?;
+                let told = refused.record.take().map(|event| *event);
+                let told = told.or_else(|| said_refused(caller, &refused));
+                self.record(Some(caller), told.into_iter().collect(), &now)?;
                 Err(refused.into())
             }
         }

@@ -214,12 +214,23 @@ fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Resu
         );
     }
     let for_self = caller.person().uid == user.uid;
+    let untold = |who: Option<&str>, refused: Refused| match who {
+        Some(why) => Refused {
+            why: format!(
+                "{}, as far as is known: the name service does not tell all groups ({why})",
+                refused.why
+            ),
+            ..refused.next("try again when it answers: getent group")
+        },
+        None => refused,
+    };
     if !for_self && !caller.is_listed(&role.approvers) {
-        return Err(Refused::not_permitted(format!(
+        let refused = Refused::not_permitted(format!(
             "you may not ask for {} on behalf of {}",
             role.name, user.name
         ))
-        .next(format!("only its approvers may: {}", listed(role))));
+        .next(format!("only its approvers may: {}", listed(role)));
+        return Err(untold(caller.untold(), refused));
     }
     if !may_ask_for(policy, role, &asked.user) {
         let whom = if for_self {
@@ -227,10 +238,10 @@ fn may_ask(policy: &Policy, role: &Role, caller: &Caller, asked: &Asked) -> Resu
         } else {
             format!("{} is", user.name)
         };
-        return Err(
+        let refused =
             Refused::not_permitted(format!("{whom} not allowed to request {}", role.name))
-                .next("see what you may ask for: tpactl roles"),
-        );
+                .next("see what you may ask for: tpactl roles");
+        return Err(untold(asked.user.untold.as_deref(), refused));
     }
     Ok(())
 }

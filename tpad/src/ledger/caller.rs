@@ -103,9 +103,11 @@ pub fn caller(
     if peer.uid == 0 {
         return Ok(behind_root(peer.process, look_up));
     }
-    let identity = look_up(peer.uid)
-        .map_err(|why| nobody(&format!("cannot look up uid {}: {why}", peer.uid)))?
-        .ok_or_else(|| nobody(&format!("uid {} has no account", peer.uid)))?;
+    let identity = match look_up(peer.uid) {
+        Ok(found) => found.ok_or_else(|| nobody(&format!("uid {} has no account", peer.uid)))?,
+        // Whatever the name service says, the kernel's uid tells what is theirs to end.
+        Err(why) => Identity::untold(peer.uid, why),
+    };
     let (login, proof) = match peer.process {
         Process::Held(traits) => (traits.login, Proof::Uid),
         // It may be the caller's, and then its login takes away.
@@ -205,7 +207,8 @@ fn known_root(found: Result<Option<Identity>, String>) -> Identity {
 fn known_or_not(found: Result<Option<Identity>, String>, uid: u32) -> Identity {
     match found {
         Ok(Some(identity)) => identity,
-        _ => Identity::unknown(uid),
+        Ok(None) => Identity::unknown(uid),
+        Err(why) => Identity::untold(uid, why),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tpa_bus::id::Id;
 
+use super::sight::as_seen;
 use super::{Caller, Event, Identity, Proof, Refused, State, Typed, asking, deciding, ending};
 use crate::clock::Now;
 use crate::policy::{Policy, lacking};
@@ -112,6 +113,17 @@ pub struct Asked {
 /// # Errors
 /// [`Refused`], with what the caller can do next.
 pub fn decide(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    command: &Command,
+    now: &Now,
+) -> Result<Vec<Event>, Refused> {
+    let decided = decided(state, policy, caller, command, now);
+    decided.map_err(|refused| as_seen((state, policy), caller, command.concerns(), refused))
+}
+
+fn decided(
     state: &State,
     policy: &Policy,
     caller: &Caller,

@@ -404,6 +404,13 @@ pub(super) fn in_good_standing(
                 "unknown-account",
                 see_to_it,
             ),
+            Standing::Untold(why) => (
+                format!(
+                    "the name service does not tell whether the account {name} is still there ({why})"
+                ),
+                "unknown-account",
+                format!("getent passwd {name}"),
+            ),
         };
         let refused = Refused::not_permitted(format!("{why}, so it decides nothing"))
             .next(format!("an admin can see to it: {look}"));

@@ -306,6 +306,8 @@ pub fn approved<'a>(
     let request = state
         .requests
         .get(&id)
+        // Of another's they are told what they are told of none.
+        .filter(|request| request.user.uid == by.called_by)
         .ok_or_else(|| Refused::unknown_id(id.as_str()))?;
     let command = request
         .command
@@ -315,7 +317,7 @@ pub fn approved<'a>(
         Refused::invalid(format!("{id} is not for one command"))
             .next(format!("see it: tpactl show {id}"))
     })?;
-    if by.called_by != request.user.uid || by.uid != command.run_as.uid {
+    if by.uid != command.run_as.uid {
         return Err(Refused::not_permitted(format!("{id} is not yours to run"))
             .next("ask for a command of your own: tpactl run ROLE --reason … -- COMMAND"));
     }

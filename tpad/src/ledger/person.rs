@@ -39,6 +39,8 @@ pub struct Identity {
     pub groups: Vec<String>,
     /// Whether the account may be used.
     pub standing: Standing,
+    /// Why the name service does not say which groups of a directory they are in, where it does not.
+    pub untold: Option<String>,
     /// By which version of the host's accounts they were known; `None` where no file was looked at.
     pub entry: Option<PasswdEntry>,
 }
@@ -52,7 +54,19 @@ impl Identity {
             person,
             groups,
             standing: Standing::Good,
+            untold: None,
             entry: None,
+        }
+    }
+
+    /// A uid of which the name service does not tell whose it is, and why: on no list, in no group.
+    /// What is known to be this uid's it can end.
+    #[must_use]
+    pub fn untold(uid: u32, why: String) -> Self {
+        Self {
+            standing: Standing::Untold(why.clone()),
+            untold: Some(why),
+            ..Self::unknown(uid)
         }
     }
 
@@ -67,6 +81,7 @@ impl Identity {
             names: Vec::new(),
             groups: Vec::new(),
             standing: Standing::Good,
+            untold: None,
             entry: None,
         }
     }
@@ -103,6 +118,9 @@ pub enum Standing {
     Lent(String),
     /// shadow(5) or subuid(5) cannot be read, and why.
     Unknown(String),
+    /// Only a name service that does not answer knows the account, and why it does not: it may be
+    /// locked, expired or gone.
+    Untold(String),
 }
 
 /// Who is calling: the person, and what may take away from what they can do.
@@ -172,6 +190,12 @@ impl Caller {
     pub fn is_in(&self, group: &str) -> bool {
         self.identities()
             .all(|who| who.groups.iter().any(|name| name == group))
+    }
+
+    /// Why it cannot be told which groups somebody behind the call is in, where it cannot.
+    #[must_use]
+    pub fn untold(&self) -> Option<&str> {
+        self.identities().find_map(|who| who.untold.as_deref())
     }
 
     /// The person, and whose login it is where that is another's.

@@ -74,7 +74,7 @@ impl Refused {
 
     /// There is no such request, or none that the caller may know of.
     #[must_use]
-    pub fn unknown_id(text: &str) -> Self {
+    pub(crate) fn unknown_id(text: &str) -> Self {
         let shown = tpa_bus::text::one_line(text, 20);
         Self::new(
             Kind::UnknownId,

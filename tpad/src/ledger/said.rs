@@ -4,13 +4,28 @@
 use tpa_bus::id::Id;
 use tpa_statement::statement::{self, Digest, Says, Statement};
 
+use super::sight::as_seen;
 use super::{Asked, Caller, Command, Event, Refused, Request, State};
+use crate::policy::Policy;
 
 /// The command. `fresh` names the request that an extension comes to: the statement names the grant.
 ///
 /// # Errors
 /// When it was taken before, or is about something else than there is here.
 pub fn command_of(
+    state: &State,
+    policy: &Policy,
+    caller: &Caller,
+    statement: &Statement,
+    fresh: Id,
+) -> Result<Command, Refused> {
+    let is_new = matches!(statement.says, Says::Request(_));
+    let id = (!is_new).then_some(statement.id);
+    let command = command(state, caller, statement, fresh);
+    command.map_err(|refused| as_seen((state, policy), caller, id, refused))
+}
+
+fn command(
     state: &State,
     caller: &Caller,
     statement: &Statement,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tpa_bus::id::{Id, normalize};
 
-use super::{Caller, Kind, Logins, Person, Refused, Request, Session, State};
+use super::{Caller, Kind, Logins, Person, Refused, Request, Session, State, said};
 use crate::clock::Now;
 use crate::policy::Policy;
 
@@ -110,13 +110,55 @@ pub fn login_holders(
         .collect()
 }
 
+/// There is no such request as far as the caller may know: the answer to whoever may not see it, and
+/// to whoever asks for what there is not, word for word.
+#[must_use]
+pub fn unknown(caller: &Caller, typed: &str) -> Refused {
+    let refused = Refused::unknown_id(typed);
+    match caller.untold() {
+        None => refused,
+        Some(why) => {
+            let why = format!(
+                "{}: the name service does not tell which groups you are in ({why})",
+                refused.why
+            );
+            Refused::new(Kind::UnknownId, why)
+                .next("try again when it answers: getent group; or ask somebody else who decides")
+        }
+    }
+}
+
+/// A refusal as the caller may read it, of what they wanted to do with this request. Of one that they
+/// may not see they are told that there is none, whatever the reason was; the trail is told that.
+pub(super) fn as_seen(
+    (state, policy): (&State, &Policy),
+    caller: &Caller,
+    id: Option<Id>,
+    refused: Refused,
+) -> Refused {
+    let Some(id) = id else { return refused };
+    let request = state.requests.get(&id);
+    if request.is_some_and(|request| may_see(policy, caller, request)) {
+        return refused;
+    }
+    let record = request.and_then(|_| {
+        let signed = || said::refused(caller, &refused).map(Box::new);
+        refused.record.clone().or_else(signed)
+    });
+    Refused {
+        record,
+        ..unknown(caller, id.as_str())
+    }
+}
+
 /// What the beginning of an id leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Found {
     /// A request that the caller may see.
     Visible(Id),
-    /// One that they may not: they gave its whole id, so they were told of it.
+    /// One that they may not, by its whole id: there is none as far as they are told, and the trail
+    /// tells that they tried.
     Hidden(Id),
 }
 
@@ -133,12 +175,11 @@ impl Found {
     /// The request, for somebody who wants to look at it.
     ///
     /// # Errors
-    /// When they may not see it.
-    pub fn to_look_at(self) -> Result<Id, Refused> {
+    /// When there is none that they may see.
+    pub fn to_look_at(self, caller: &Caller) -> Result<Id, Refused> {
         match self {
             Self::Visible(id) => Ok(id),
-            Self::Hidden(id) => Err(Refused::not_permitted(format!("you may not see {id}"))
-                .next("see your own requests: tpactl ls --mine")),
+            Self::Hidden(id) => Err(unknown(caller, id.as_str())),
         }
     }
 }
@@ -147,8 +188,8 @@ impl Found {
 ///
 /// # Errors
 /// When it is none.
-pub fn id_prefix(typed: &str) -> Result<String, Refused> {
-    normalize(typed).ok_or_else(|| Refused::unknown_id(typed))
+pub fn id_prefix(caller: &Caller, typed: &str) -> Result<String, Refused> {
+    normalize(typed).ok_or_else(|| unknown(caller, typed))
 }
 
 /// Which request an id, or the beginning of one, means to this caller, of all those that begin so.
@@ -161,7 +202,7 @@ pub fn pick(
     typed: &str,
     candidates: &[Request],
 ) -> Result<Found, Refused> {
-    let prefix = id_prefix(typed)?;
+    let prefix = id_prefix(caller, typed)?;
     let visible: Vec<Id> = candidates
         .iter()
         .filter(|request| may_see(policy, caller, request))
@@ -174,7 +215,7 @@ pub fn pick(
             .iter()
             .find(|request| request.id.as_str() == prefix)
             .map(|request| Found::Hidden(request.id))
-            .ok_or_else(|| Refused::unknown_id(typed)),
+            .ok_or_else(|| unknown(caller, &prefix)),
         several => {
             let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
             let why = format!("{prefix} is the beginning of {}", ids.join(", "));
@@ -290,6 +331,15 @@ mod tests {
     }
 
     #[test]
+    fn a_walk_from_behind_an_event_that_there_never_was_is_an_error_and_no_break() {
+        for after in [0, 4, 5] {
+            assert_eq!(begins_within(5, after), Ok(()), "{after}");
+        }
+        let refused = begins_within(5, 999_998).unwrap_err();
+        assert_eq!((refused.kind, refused.record), (Kind::Invalid, None));
+    }
+
+    #[test]
     fn a_session_is_seen_by_its_person_and_by_whoever_sees_its_grant() {
         let grant = request(1, "alice");
         let hers = session(grant.id, person(ALICE), 7);
@@ -317,16 +367,25 @@ mod tests {
     #[test]
     fn a_whole_id_of_another_s_can_be_acted_on_and_not_looked_at_and_its_beginning_is_unknown() {
         let hers = request(1, "alice");
-        let found = pick(
-            &policy(),
-            &caller(BOB),
-            hers.id.as_str(),
-            std::slice::from_ref(&hers),
-        )
-        .unwrap();
+        let bob = caller(BOB);
+        let typed = hers.id.as_str().to_lowercase();
+        let found = pick(&policy(), &bob, &typed, std::slice::from_ref(&hers)).unwrap();
         assert_eq!(found.to_act_on(), hers.id);
-        assert_eq!(found.to_look_at().unwrap_err().kind, Kind::NotPermitted);
-        let part = pick(&policy(), &caller(BOB), "0000000", &[hers]).unwrap_err();
+        let none = pick(&policy(), &bob, &typed, &[]).unwrap_err();
+        assert_eq!(found.to_look_at(&bob).unwrap_err(), none);
+        let part = pick(&policy(), &bob, "0000000", &[hers]).unwrap_err();
         assert_eq!(part, Refused::unknown_id("0000000"));
+    }
+
+    #[test]
+    fn whose_groups_are_not_told_hears_so_whether_or_not_there_is_such_a_request() {
+        let hers = request(1, "alice");
+        let mut bob = caller(BOB);
+        bob.identity.untold = Some("no answer within 3s".to_owned());
+        let found = pick(&policy(), &bob, "00000001", std::slice::from_ref(&hers)).unwrap();
+        let refused = found.to_look_at(&bob).unwrap_err();
+        assert!(refused.why.contains("no answer within 3s"), "{refused}");
+        let none = pick(&policy(), &bob, "00000001", &[]).unwrap_err();
+        assert_eq!(refused, none);
     }
 }

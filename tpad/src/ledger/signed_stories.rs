@@ -106,7 +106,7 @@ impl Desk {
         let (caller, statement) = signer(who, bytes, key);
         self.drawn += 1;
         let fresh = Id::from_random([0, 0, 0, 8, self.drawn]);
-        let command = command_of(&self.state, &caller, &statement, fresh)?;
+        let command = command_of(&self.state, &self.policy, &caller, &statement, fresh)?;
         let decided = decide(&self.state, &self.policy, &caller, &command, &self.now);
         match decided {
             Ok(events) => self.apply(&caller, events),
@@ -367,7 +367,14 @@ fn break_glass_and_taking_away_need_no_more_than_ever() {
         ..signer(who, &bytes(who, id(1), at(0), &asks("glass")), PLAIN).0
     };
     let (_, statement) = signer(ALICE, &bytes(ALICE, id(1), at(0), &asks("glass")), PLAIN);
-    let glass = command_of(&desk.state, &session(ALICE), &statement, id(9)).unwrap();
+    let glass = command_of(
+        &desk.state,
+        &desk.policy,
+        &session(ALICE),
+        &statement,
+        id(9),
+    )
+    .unwrap();
     let events = decide(
         &desk.state,
         &desk.policy,
@@ -496,7 +503,7 @@ proptest! {
                     event,
                 });
             }
-            let Ok(command) = command_of(&desk.state, &caller, &statement, fresh) else {
+            let Ok(command) = command_of(&desk.state, &desk.policy, &caller, &statement, fresh) else {
                 continue;
             };
             let signed = decide(&desk.state, &desk.policy, &caller, &command, &desk.now);
@@ -514,7 +521,7 @@ proptest! {
                 requests.insert(said.id, text.clone());
             }
             desk.apply(&caller, events);
-            let again = command_of(&desk.state, &caller, &statement, fresh);
+            let again = command_of(&desk.state, &desk.policy, &caller, &statement, fresh);
             prop_assert!(again.is_err(), "taken twice: {text}");
         }
     }

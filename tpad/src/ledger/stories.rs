@@ -188,7 +188,8 @@ fn with_its_role_gone_a_grant_is_revoked_by_who_approved_it_and_reviewed_by_root
     ledger.policy.roles.clear();
     assert_eq!(
         ledger.revokes(DAVE, grant).unwrap_err().kind,
-        Kind::NotPermitted
+        Kind::UnknownId,
+        "he neither decides nor has decided on it, and sees no such grant"
     );
     ledger.revokes(CAROL, grant).unwrap();
     let review = Command::Review {

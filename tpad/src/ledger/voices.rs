@@ -420,6 +420,10 @@ fn a_locked_or_expired_account_decides_nothing_and_is_told_why() {
             Standing::Unknown("no file".to_owned()),
             "cannot tell whether",
         ),
+        (
+            Standing::Untold("no answer within 3s".to_owned()),
+            "does not tell whether",
+        ),
     ] {
         for behind in [false, true] {
             let mut caller = held(CAROL, behind.then_some(DAVE));
@@ -449,4 +453,86 @@ fn one_uid_is_one_person_under_every_name() {
     second.identity.groups.push("oncall".to_owned());
     let refused = decide(&state(), &policy(), &second, &approve(), &now(10)).unwrap_err();
     assert!(refused.why.contains("your own request"), "{refused}");
+}
+
+/// A uid of which the name service tells nothing holds a grant, and asked for another.
+fn untold_holder() -> State {
+    let mut state = state();
+    for n in [4, 5] {
+        let mut own = request(n, "bob");
+        own.user.uid = UNTOLD;
+        own.requested_by.uid = UNTOLD;
+        own.gives.sudo.clear();
+        if n == 4 {
+            own.stage = state.requests[&id(LIVE)].stage.clone();
+        }
+        state.requests.insert(own.id, own);
+    }
+    state
+}
+
+#[test]
+fn of_whom_the_name_service_tells_nothing_ends_what_is_theirs_and_decides_nothing() {
+    let try_it = |command: &Command| {
+        let caller = held(UNTOLD, None);
+        decide(&untold_holder(), &policy(), &caller, command, &now(10))
+    };
+    let reason = "over".to_owned();
+    try_it(&Command::End(id(4))).unwrap();
+    try_it(&Command::Revoke { id: id(4), reason }).unwrap();
+    try_it(&Command::Withdraw(id(5))).unwrap();
+    for command in [decisions(), own(), vec![revoke()]].concat() {
+        let refused = try_it(&command).unwrap_err();
+        assert!(refused.why.contains("no answer"), "{command:?}: {refused}");
+        assert!(refused.next.is_some(), "{refused}");
+    }
+}
+
+#[test]
+fn who_decides_by_a_group_of_this_host_does_so_whatever_a_directory_does() {
+    let mut carol = held(CAROL, None);
+    carol.identity.untold = Some("no answer within 3s".to_owned());
+    for command in [decisions(), vec![revoke()]].concat() {
+        decide(&state(), &policy(), &carol, &command, &now(10)).unwrap();
+    }
+    // In that group by a directory alone, they hear why it does not count.
+    carol.identity.groups.clear();
+    for command in [decisions(), vec![revoke()]].concat() {
+        let refused = decide(&state(), &policy(), &carol, &command, &now(10)).unwrap_err();
+        assert!(
+            refused.why.contains("does not tell which groups"),
+            "{refused}"
+        );
+        assert!(refused.record.is_some(), "{command:?}");
+    }
+}
+
+#[test]
+fn whoever_may_not_see_a_request_is_answered_as_if_there_were_none() {
+    let (with, without) = (state(), State::default());
+    let mut hidden = 0;
+    for (peer, _) in everybody() {
+        let Ok(caller) = caller(peer, look_up) else {
+            continue;
+        };
+        let all = [decisions(), own(), vec![revoke()]].concat();
+        for command in all {
+            let Some(request) = command.concerns().and_then(|id| with.requests.get(&id)) else {
+                continue;
+            };
+            if may_see(&policy(), &caller, request) {
+                continue;
+            }
+            hidden += 1;
+            let tried = |state| decide(state, &policy(), &caller, &command, &now(10)).unwrap_err();
+            let (told, none) = (tried(&with), tried(&without));
+            assert_eq!(
+                (told.kind, told.why, told.next),
+                (none.kind, none.why, none.next),
+                "{peer:?}: {command:?}"
+            );
+            assert_eq!(none.record, None, "there is nothing to record it of");
+        }
+    }
+    assert!(hidden > 0);
 }

@@ -67,6 +67,10 @@ fn whoever_was_told_of_once_is_still_known_but_gets_nothing_of_the_directory_s_g
     service.is(State::Gone);
     let dora = by_uid(&accounts, 5001, LONG).unwrap().unwrap();
     assert_eq!((dora.person.name.as_str(), dora.groups.len()), ("dora", 0));
+    let untold = dora.untold.unwrap();
+    assert!(untold.account, "nobody says that she still has an account");
+    let bob = by_uid(&accounts, 1002, LONG).unwrap().unwrap();
+    assert!(!bob.untold.unwrap().account, "the file of this host does");
     service.is(State::Empty);
     assert_eq!(by_uid(&accounts, 5001, LONG), Ok(None), "an answer is one");
 }
