@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use ::pam::constants::PamResultCode;
-use tpa_bus::access::{NewRequest, Request};
+use tpa_bus::access::NewRequest;
 use tpa_bus::error::Refusal;
+use tpa_bus::gate::FiledRequest;
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 use tpa_bus::state::State;
@@ -89,7 +90,7 @@ fn serve(phase: &mut Phase<'_>, subject: &Subject) {
 
 /// Asks what a request needs and files it; `None` when there is none in the end.
 /// `held` is a grant of theirs that gives something else.
-fn file(phase: &mut Phase<'_>, subject: &Subject, held: Option<&str>) -> Option<Request> {
+fn file(phase: &mut Phase<'_>, subject: &Subject, held: Option<&str>) -> Option<FiledRequest> {
     let roles = match phase.daemon.roles(&subject.query) {
         Ok(roles) => roles,
         Err(why) => {
@@ -155,7 +156,7 @@ fn explain(phase: &mut Phase<'_>, why: &NotFiled) {
 }
 
 /// Tells them the id of what they filed; the id again when there is something to wait for.
-fn agree_to_wait(phase: &mut Phase<'_>, subject: &Subject, filed: &Request) -> Option<Id> {
+fn agree_to_wait(phase: &mut Phase<'_>, subject: &Subject, filed: &FiledRequest) -> Option<Id> {
     if filed.state != "pending" {
         tell(phase, subject, filed);
         return None;
@@ -201,7 +202,7 @@ const SUDO_HAS_READ: &str =
     "sudo has read its rules before: if it refuses this command, run it again.";
 
 /// Says what was decided. At a login nothing needs saying of a yes: the grant line follows.
-fn tell(phase: &mut Phase<'_>, subject: &Subject, request: &Request) {
+fn tell(phase: &mut Phase<'_>, subject: &Subject, request: &FiledRequest) {
     let Ok(id) = Id::parse(&request.id) else {
         return;
     };
@@ -246,7 +247,7 @@ fn tell(phase: &mut Phase<'_>, subject: &Subject, request: &Request) {
 mod tests {
     use PamResultCode::PAM_IGNORE;
 
-    use tpa_bus::access::Role;
+    use tpa_bus::gate::OfferedRole;
 
     use super::*;
     use crate::daemon::Unanswered;
@@ -256,8 +257,8 @@ mod tests {
 
     const REASON: &str = "nginx hangs, OPS-4821";
 
-    fn role(ticket_required: bool) -> Role {
-        Role {
+    fn role(ticket_required: bool) -> OfferedRole {
+        OfferedRole {
             name: "web-ops".into(),
             default_s: 3_600,
             max_s: 14_400,
@@ -265,7 +266,7 @@ mod tests {
             approvers: vec!["@oncall".into()],
             needed: 1,
             ticket_required,
-            ..Role::default()
+            ..OfferedRole::default()
         }
     }
 
@@ -279,19 +280,19 @@ mod tests {
         }
     }
 
-    fn filing(ticket: Option<&str>, answer: Result<Request, NotFiled>) -> Desk {
+    fn filing(ticket: Option<&str>, answer: Result<FiledRequest, NotFiled>) -> Desk {
         Desk::File(Box::new(wanted(ticket)), Box::new(answer))
     }
 
-    fn request(state: &str) -> Request {
-        Request {
+    fn request(state: &str) -> FiledRequest {
+        FiledRequest {
             id: ID.into(),
             state: state.into(),
             needed: 1,
             approvers: vec!["@oncall".into()],
             decided_by: Some("carol".into()),
             decision_reason: Some("not now".into()),
-            ..Request::default()
+            ..FiledRequest::default()
         }
     }
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use tpa_bus::access::{NewRequest, Request, Role};
+use tpa_bus::access::NewRequest;
 use tpa_bus::error::Refusal;
-use tpa_bus::gate::{GateProxy, Query, Verdict};
+use tpa_bus::gate::{FiledRequest, GateProxy, OfferedRole, Query, Verdict};
 use tpa_bus::names;
 use zbus::DynamicType;
 use zbus::connection::Builder;
@@ -109,7 +109,7 @@ impl Bus {
     fn wait(&self, call: &Call<impl Body>, departure: &Departure, timeout: Duration) -> Waited {
         let waited = isolated(|runtime| {
             let at_gate = Cell::new(true);
-            let answer = self.call_with_fallback::<Request>(&runtime, call, &at_gate);
+            let answer = self.call_with_fallback::<FiledRequest>(&runtime, call, &at_gate);
             let answer = departure.unless_first(&runtime, answer);
             match runtime.block_on(runtime.timeout(timeout, answer)) {
                 Ok(Some(Ok(request))) => Ok(Waited::Decided(Box::new(request))),
@@ -332,11 +332,11 @@ impl Daemon for Bus {
         verdict(self.ask(&Call("Preview", (query,)), TELLING_DEADLINE))
     }
 
-    fn roles(&mut self, query: &Query) -> Result<Vec<Role>, NotFiled> {
+    fn roles(&mut self, query: &Query) -> Result<Vec<OfferedRole>, NotFiled> {
         Ok(self.ask(&Call("Roles", (query,)), self.deadline)?)
     }
 
-    fn file(&mut self, query: &Query, request: &NewRequest) -> Result<Request, NotFiled> {
+    fn file(&mut self, query: &Query, request: &NewRequest) -> Result<FiledRequest, NotFiled> {
         Ok(self.ask(&Call("Ask", (query, request)), FILING_DEADLINE)?)
     }
 

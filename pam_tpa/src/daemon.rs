@@ -4,9 +4,9 @@ use std::fmt;
 
 use std::time::Duration;
 
-use tpa_bus::access::{NewRequest, Request, Role};
+use tpa_bus::access::NewRequest;
 use tpa_bus::error::Refusal;
-use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::gate::{FiledRequest, OfferedRole, Query, Verdict};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum NotFiled {
 #[must_use]
 pub enum Waited {
     /// It is decided, or it lapsed.
-    Decided(Box<Request>),
+    Decided(Box<FiledRequest>),
     /// Nobody decided in time.
     Undecided,
     /// The person left: the connection closed, the terminal hung up, Ctrl-C.
@@ -83,12 +83,12 @@ pub trait Daemon {
     ///
     /// # Errors
     /// When `tpad` does not answer.
-    fn roles(&mut self, query: &Query) -> Result<Vec<Role>, NotFiled>;
+    fn roles(&mut self, query: &Query) -> Result<Vec<OfferedRole>, NotFiled>;
     /// Files a request of theirs.
     ///
     /// # Errors
     /// When it is refused, or `tpad` does not answer.
-    fn file(&mut self, query: &Query, request: &NewRequest) -> Result<Request, NotFiled>;
+    fn file(&mut self, query: &Query, request: &NewRequest) -> Result<FiledRequest, NotFiled>;
     /// Waits until a request is decided, for so long, or until the person leaves; `rhost` is where
     /// they come from.
     fn await_decision(&mut self, id: &str, rhost: Option<&str>, timeout: Duration) -> Waited;

@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tpa_bus::access::{NewRequest, Request, Role};
-use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::access::NewRequest;
+use tpa_bus::gate::{FiledRequest, OfferedRole, Query, Verdict};
 use tpa_bus::id::Id;
 use tpa_bus::offline::{Class, GateFile, Who};
 
@@ -243,9 +243,9 @@ pub enum Desk {
     /// `Preview`
     Preview(Result<Verdict, Unanswered>),
     /// `Roles`
-    Roles(Result<Vec<Role>, NotFiled>),
+    Roles(Result<Vec<OfferedRole>, NotFiled>),
     /// `Ask`: what is filed, and the answer.
-    File(Box<NewRequest>, Box<Result<Request, NotFiled>>),
+    File(Box<NewRequest>, Box<Result<FiledRequest, NotFiled>>),
     /// `AwaitDecision` on this request.
     AwaitDecision(&'static str, Waited),
 }
@@ -338,14 +338,14 @@ impl Daemon for FakeDaemon {
         }
     }
 
-    fn roles(&mut self, _: &Query) -> Result<Vec<Role>, NotFiled> {
+    fn roles(&mut self, _: &Query) -> Result<Vec<OfferedRole>, NotFiled> {
         match self.desk.next("Roles") {
             Desk::Roles(answer) => answer,
             other => panic!("Roles instead of {other:?}"),
         }
     }
 
-    fn file(&mut self, _: &Query, request: &NewRequest) -> Result<Request, NotFiled> {
+    fn file(&mut self, _: &Query, request: &NewRequest) -> Result<FiledRequest, NotFiled> {
         match self.desk.next("Ask") {
             Desk::File(expected, answer) if *expected == *request => *answer,
             other => panic!("{request:?} instead of {other:?}"),

@@ -1,7 +1,7 @@
 //! What somebody is asked who may ask for a grant. Nothing that was typed is shown again: it may
 //! be a password that a program typed at the wrong question.
 
-use tpa_bus::access::Role;
+use tpa_bus::gate::OfferedRole;
 use tpa_bus::span::Span;
 use tpa_bus::text::{is_unsafe, one_line};
 
@@ -55,7 +55,11 @@ fn put<T>(pam: &mut dyn Pam, question: &str, read: impl Fn(&str) -> Reading<T>) 
 
 /// Which of the roles, and what is to be shown before the next question. One alone is not asked for
 /// but shown there: sudo shows nothing but prompts.
-pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<(&'a Role, String)> {
+pub fn role<'a>(
+    pam: &mut dyn Pam,
+    intro: &str,
+    roles: &'a [OfferedRole],
+) -> Option<(&'a OfferedRole, String)> {
     if let [only] = roles {
         return Some((only, format!("{intro}\n{}\n", describe(only))));
     }
@@ -79,7 +83,7 @@ pub fn role<'a>(pam: &mut dyn Pam, intro: &str, roles: &'a [Role]) -> Option<(&'
     chosen.map(|role| (role, String::new()))
 }
 
-fn describe(role: &Role) -> String {
+fn describe(role: &OfferedRole) -> String {
     let decided = if role.break_glass {
         "at once, reviewed afterwards".to_owned()
     } else if role.auto {
@@ -91,14 +95,14 @@ fn describe(role: &Role) -> String {
         };
         format!("needs {approvals} from {}", role.approvers.join(", "))
     };
-    let Role {
+    let OfferedRole {
         name, description, ..
     } = role;
     one_line(&format!("{name}: {description} ({decided})"), 200)
 }
 
 /// For how long; `told` is shown before.
-pub fn length(pam: &mut dyn Pam, told: &str, role: &Role) -> Option<u64> {
+pub fn length(pam: &mut dyn Pam, told: &str, role: &OfferedRole) -> Option<u64> {
     let (usual, most) = (Span::from_secs(role.default_s), Span::from_secs(role.max_s));
     let question = format!("{told}How long, at most {most} [{usual}]: ");
     put(pam, &question, |answer| match Span::parse(answer) {
@@ -110,7 +114,7 @@ pub fn length(pam: &mut dyn Pam, told: &str, role: &Role) -> Option<u64> {
 }
 
 /// What for.
-pub fn reason(pam: &mut dyn Pam, role: &Role) -> Option<String> {
+pub fn reason(pam: &mut dyn Pam, role: &OfferedRole) -> Option<String> {
     let least = usize::try_from(role.reason_min).unwrap_or(usize::MAX);
     let question = match least {
         0 | 1 => "Reason: ".to_owned(),
@@ -124,7 +128,7 @@ pub fn reason(pam: &mut dyn Pam, role: &Role) -> Option<String> {
 }
 
 /// Under which ticket.
-pub fn ticket(pam: &mut dyn Pam, role: &Role) -> Option<String> {
+pub fn ticket(pam: &mut dyn Pam, role: &OfferedRole) -> Option<String> {
     let question = match &role.ticket_pattern {
         Some(pattern) => format!("Ticket ({}): ", one_line(pattern, 80)),
         None => "Ticket: ".to_owned(),
@@ -164,8 +168,8 @@ mod tests {
     use super::*;
     use crate::fakes::{Event, FakePam};
 
-    fn web_ops() -> Role {
-        Role {
+    fn web_ops() -> OfferedRole {
+        OfferedRole {
             name: "web-ops".into(),
             description: "The web tier".into(),
             default_s: 3_600,
@@ -174,7 +178,7 @@ mod tests {
             ticket_pattern: Some("OPS-[0-9]+".into()),
             approvers: vec!["@oncall".into()],
             needed: 1,
-            ..Role::default()
+            ..OfferedRole::default()
         }
     }
 
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn a_role_is_chosen_by_number_or_name_from_a_list_and_one_alone_is_not_asked_for() {
         let roles = [
-            Role {
+            OfferedRole {
                 name: "db-admin".into(),
                 ..web_ops()
             },

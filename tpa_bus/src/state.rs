@@ -77,6 +77,20 @@ impl State {
         }
     }
 
+    /// What a word stands for, of a request for more time or of another; `None` for one of a later
+    /// version's.
+    #[must_use]
+    pub fn of(word: &str, extension: bool) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| {
+            state.word() == word
+                && match state {
+                    Self::Unused => !extension,
+                    Self::Extended => extension,
+                    _ => true,
+                }
+        })
+    }
+
     /// Whether it is access that somebody holds: on, or to come without another decision.
     #[must_use]
     pub fn is_held(self) -> bool {
@@ -88,15 +102,7 @@ impl Request {
     /// Where it stands; `None` for a word of a later version's.
     #[must_use]
     pub fn standing(&self) -> Option<State> {
-        let extension = self.extends.is_some();
-        State::ALL.into_iter().find(|state| {
-            state.word() == self.state
-                && match state {
-                    State::Unused => !extension,
-                    State::Extended => extension,
-                    _ => true,
-                }
-        })
+        State::of(&self.state, self.extends.is_some())
     }
 
     /// Whether it is access that somebody holds: on, or to come without another decision.
