@@ -1,6 +1,7 @@
 //! The configuration is loaded whole or not at all.
 
 use anyhow::ensure;
+use tpa_tests::grant::request;
 use tpa_tests::on_both_debians;
 use tpa_tests::people::WEB_OPS;
 use tpa_tests::scenario::play;
@@ -32,6 +33,22 @@ on_both_debians! {
         host.root(&format!("chmod 0644 {ROLE}; mv {ROLE} /root/; ln -s /root/web-ops.toml {ROLE}")).ok()?;
         host.root("tpactl check").code_is(1)?.says("web-ops.toml")?;
         host.root("systemctl reload tpad").fails()?;
+    }
+
+    fn what_the_hosts_own_sudo_gives_a_run_as_account_is_told_to_who_writes_and_who_approves(host) {
+        // web-ops runs a command as postgres.
+        let anything = "runs as postgres, whom a rule of the host's own lets run anything as root by sudo: \
+            this amounts to being root";
+        host.root("tpactl check").keeps_quiet_about("a rule of the host's own")?;
+        host.write("/etc/sudoers.d/local", "Cmnd_Alias EDITORS = /usr/bin/vim\n%postgres ALL=(root) EDITORS\n")?;
+        host.root("tpactl check").says("lets run \"/usr/bin/vim\" as root by sudo: an editor")?.ok()?;
+        host.write("/etc/sudoers.d/local", "postgres ALL=(ALL) NOPASSWD: ALL\n")?;
+        host.root("tpactl check").says(anything)?.ok()?;
+        host.root("tpactl check --strict").code_is(1)?;
+        host.root("systemctl reload tpad").ok()?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        host.ssh("carol", &format!("tpactl show {id} --json")).says(anything)?.ok()?;
+        host.ssh("carol", &format!("tpactl show {id}")).says("as root by sudo")?.ok()?;
     }
 
     fn a_good_change_is_in_force_after_a_reload(host) {

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tpa_bus::groups::Answer;
 
 use super::{Accounts, LocalFiles};
 use crate::clock::monotonic_us;
 use crate::config::people::{Lookup, People, Person};
+use crate::config::standing;
 
 /// When a configuration is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +68,20 @@ impl<'a> Lookups<'a> {
         &self,
         question: impl FnOnce(&Accounts) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
+        let answer = self.within_limit(question);
+        answer.unwrap_or_else(Answer::Failed)
+    }
+
+    fn within_limit<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Accounts) -> T + Send + 'static,
+    ) -> Result<T, String> {
         let begun = monotonic_us().unwrap_or(0);
         let answer = self.accounts.wait_for(self.left.get(), question);
         let took = monotonic_us().unwrap_or(u64::MAX).saturating_sub(begun);
         let left = self.left.get().saturating_sub(Duration::from_micros(took));
         self.left.set(left);
-        answer.unwrap_or_else(Answer::Failed)
+        answer
     }
 }
 
@@ -118,12 +128,19 @@ impl People for Lookups<'_> {
         Lookup::Found
     }
 
+    fn sudoers(&self) -> Option<Result<Value, String>> {
+        // Beside the thread that loads, and within what all of it may take.
+        let read = self.within_limit(|_| standing::sudoers());
+        read.unwrap_or_else(|why| Some(Err(why)))
+    }
+
     fn person(&self, name: &str) -> Result<Option<Person>, String> {
         let wanted = name.to_owned();
         match self.ask(move |names| names.look_up(&wanted)) {
             Answer::Found(account) => Ok(Some(Person {
                 uid: account.person.uid,
                 groups: account.groups,
+                gids: account.gids,
             })),
             Answer::Missing => Ok(None),
             Answer::Failed(why) => Err(why),

@@ -3,8 +3,11 @@
 
 use nix::unistd::{Group, User};
 
+use serde_json::Value;
+
 use super::{Nss, by_name};
 use crate::config::people::{Lookup, People, Person};
+use crate::config::standing;
 
 impl People for Nss {
     fn user_exists(&self, name: &str) -> Lookup {
@@ -19,11 +22,16 @@ impl People for Nss {
         members(group)
     }
 
+    fn sudoers(&self) -> Option<Result<Value, String>> {
+        standing::sudoers()
+    }
+
     fn person(&self, name: &str) -> Result<Option<Person>, String> {
         let found = by_name(name).map_err(|errno| errno.desc().to_owned())?;
         Ok(found.map(|account| Person {
             uid: account.person.uid,
             groups: account.groups,
+            gids: account.gids,
         }))
     }
 }

@@ -36,6 +36,7 @@ impl Access {
             groups: account.groups.clone(),
             is_root: account.person.uid == 0,
             decides: Vec::new(),
+            standing: Vec::new(),
         };
         let looked = typed::command(argv.clone(), directory.clone(), (run_as, whom)).await;
         let (program, folder, amounts) = looked.map_err(not_looked_at)?;

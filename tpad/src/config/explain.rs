@@ -373,7 +373,7 @@ fn proof(role: &Role) -> Option<&'static str> {
 }
 
 fn explain_person(out: &mut String, policy: &Policy, subject: &Subject<'_>) {
-    let Person { uid, groups } = &subject.person;
+    let Person { uid, groups, .. } = &subject.person;
     let _ = writeln!(
         out,
         "\n{} (uid {uid}; groups {})",
@@ -428,7 +428,7 @@ pub(super) fn concern(
     class: Class,
     subject: &Subject<'_>,
 ) -> (&'static str, &'static str) {
-    let Person { uid, groups } = &subject.person;
+    let Person { uid, groups, .. } = &subject.person;
     match policy.gate.concern(class, subject.name, *uid, groups) {
         Concern::None => ("free", "passes without a grant"),
         Concern::Gated => ("gated", "needs a grant"),

@@ -5,12 +5,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use nix::unistd::gethostname;
+use serde_json::Value;
 use tpa_bus::offline::Who;
 
 use super::people::People;
 use crate::host::paths::Paths;
 use crate::host::rules::in_rust;
-use crate::policy::danger::{Account, Seen, SeenFile, names_in};
+use crate::policy::danger::{Account, Seen, SeenFile, Whom, names_in, standing};
 use crate::policy::{Policy, Role};
 
 /// Looks at the files, accounts and groups that a configuration names.
@@ -27,8 +29,15 @@ pub(super) fn look(policy: &Policy, people: &dyn People) -> Seen {
         .into_iter()
         .map(|path| (path.to_owned(), at_path(Path::new(path))))
         .collect();
+    let others = rules().any(|rule| rule.run_as != "root");
+    let sudoers = others.then(|| people.sudoers()).flatten();
+    let (sudoers, unread) = match sudoers {
+        Some(Ok(read)) => (Some(read), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
     let accounts = names(policy).into_iter().filter_map(|name| {
-        let account = account(policy, &name, people)?;
+        let account = account(policy, &name, people, sudoers.as_ref())?;
         Some((name, account))
     });
     let groups: BTreeSet<&str> = policy
@@ -52,6 +61,7 @@ pub(super) fn look(policy: &Policy, people: &dyn People) -> Seen {
         files,
         accounts: accounts.collect(),
         members: members.collect(),
+        sudoers_unread: unread,
         sudo_rs: in_rust(&Paths::default().sudo).unwrap_or(false),
         strays: Vec::new(),
     }
@@ -95,14 +105,30 @@ fn names(policy: &Policy) -> BTreeSet<String> {
     policy.roles.values().flat_map(of_role).collect()
 }
 
-fn account(policy: &Policy, name: &str, people: &dyn People) -> Option<Account> {
+fn account(
+    policy: &Policy,
+    name: &str,
+    people: &dyn People,
+    sudoers: Option<&Value>,
+) -> Option<Account> {
     let person = people.person(name).ok()??;
+    let host = gethostname().unwrap_or_default();
+    let host = host.to_string_lossy();
+    let whom = Whom {
+        name,
+        uid: person.uid,
+        groups: &person.groups,
+        gids: &person.gids,
+        host: &host,
+    };
+    let standing = sudoers.map(|read| standing(read, &whom));
     let decides = |role: &&Role| policy.means(&role.approvers, name, person.uid, &person.groups);
     let decides = policy.roles.values().filter(decides);
     Some(Account {
         is_root: person.uid == 0,
         decides: decides.map(|role| role.name.clone()).collect(),
         groups: person.groups,
+        standing: standing.unwrap_or_default(),
     })
 }
 

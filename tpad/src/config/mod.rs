@@ -16,7 +16,7 @@ mod program;
 mod role;
 mod settings;
 mod signers;
-mod standing;
+pub(crate) mod standing;
 mod sudo;
 mod usable;
 mod who;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(super) mod fake;
 
+use serde_json::Value;
 use tpa_bus::text;
 
 /// Whether there is a user or group of a name.
@@ -25,6 +26,8 @@ pub struct Person {
     pub uid: u32,
     /// Names of all groups they are in.
     pub groups: Vec<String>,
+    /// The same, by number.
+    pub gids: Vec<u32>,
 }
 
 /// Knows who there is on this host.
@@ -36,6 +39,13 @@ pub trait People {
     /// Names of those in a group, as far as this host can tell; `None` when it cannot, and where
     /// nobody needs to know.
     fn members(&self, _group: &str) -> Option<Vec<String>> {
+        None
+    }
+    /// What cvtsudoers(1) says of sudo's configuration on this host; `None` where nobody looks.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    fn sudoers(&self) -> Option<Result<Value, String>> {
         None
     }
     /// Uid and groups of a user; `None` when there is no such user.

@@ -10,6 +10,7 @@ mod arguments;
 mod command;
 mod files;
 mod glob;
+mod host_rules;
 mod kind;
 mod place;
 mod sed;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use super::SudoRule;
 use super::{Gives, Policy, Role};
 pub use account::names_in;
+pub use host_rules::{Whom, standing};
 pub use kind::Kind;
 pub use seen::{Account, Seen, SeenFile};
 

@@ -42,6 +42,7 @@ impl People for Host {
         Ok(user.map(|(_, uid, groups)| Person {
             uid: *uid,
             groups: groups.iter().map(ToString::to_string).collect(),
+            gids: Vec::new(),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! What the account that a rule runs as gives by itself.
 
 use super::Danger;
+use super::host_rules;
 use super::kind::Kind;
 use super::seen::Seen;
 use super::table::GROUPS;
@@ -45,7 +46,17 @@ pub(super) fn of_account(rule: &SudoRule, seen: &Seen) -> Vec<Danger> {
             instead: "run it as an account that is in no such group",
         })
     });
-    [decides, is_root, group].into_iter().flatten().collect()
+    let unread = seen.sudoers_unread.as_ref().map(|why| Danger {
+        kind: Kind::Host,
+        message: format!("what the host's own rules of sudo give {whom} cannot be told: {why}"),
+        instead: "see what keeps it: cvtsudoers -f json /etc/sudoers; then reload tpad",
+    });
+    let standing = account.map(|account| host_rules::of_standing(whom, account, seen));
+    [decides, is_root, group, unread]
+        .into_iter()
+        .flatten()
+        .chain(standing.into_iter().flatten())
+        .collect()
 }
 
 /// Programs that run what they are told to, now or later, as somebody whom their arguments name.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::policy::SudoRule;
+
 /// The host, as far as rules name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -12,6 +14,8 @@ pub struct Seen {
     pub accounts: BTreeMap<String, Account>,
     /// The members of groups that lists name, as far as they can be told here.
     pub members: BTreeMap<String, Vec<String>>,
+    /// Why sudo's configuration could not be read, where it was to be.
+    pub sudoers_unread: Option<String>,
     /// The sudo of this host is sudo-rs.
     pub sudo_rs: bool,
     /// Files in `roles.d` that may be meant as roles and are none.
@@ -44,4 +48,6 @@ pub struct Account {
     pub is_root: bool,
     /// Names of the roles it decides on.
     pub decides: Vec<String>,
+    /// What the host's own configuration of sudo gives it, without an end.
+    pub standing: Vec<SudoRule>,
 }
