@@ -111,6 +111,7 @@ on_both_debians! {
 
         nothing_else_is_to_be_had(host)?;
         nobody_else_comes_in(host)?;
+        a_slip_in_one_line_keeps_out_nobody_else(host)?;
         a_pin_counts_where_sshd_has_to_ask_for_it(host)?;
         nothing_that_runs_as_the_account_is_anybody(host)?;
         many_at_once_hold_up_nobody_at_the_gate(host)?;
@@ -213,6 +214,31 @@ fn nobody_else_comes_in(host: &Host) -> Result<()> {
         .says("is nobody's")?;
     host.root("ssh -O exit -o ControlPath=/root/door tpa@127.0.0.1")
         .ok()?;
+    Ok(())
+}
+
+/// tpad is started anew with it, as it is after an upgrade or a reboot.
+fn a_slip_in_one_line_keeps_out_nobody_else(host: &Host) -> Result<()> {
+    let slip = "cp /etc/tpa/signers /root/signers && \
+                echo \"mallory valid-before=soon $(cut -d' ' -f1,2 /root/keys/mallory.pub)\" >>/etc/tpa/signers && \
+                echo \"mallory valid-before=soon $(cut -d' ' -f1,2 /root/keys/alice.pub)\" >>/etc/tpa/signers";
+    host.root(slip).ok()?;
+    for again in ["reload", "restart"] {
+        host.root(&format!("systemctl {again} tpad")).ok()?;
+        knock(host, "carol", "status").ok()?;
+        knock(host, "mallory", "ls").fails()?;
+        knock(host, "alice", "ls").fails()?;
+    }
+    host.root("tpactl check")
+        .fails()?
+        .says("/etc/tpa/signers:")?;
+    host.root("tpactl doctor")
+        .says("2 lines of /etc/tpa/signers cannot be read")?;
+    host.root("journalctl -u tpad --no-pager")
+        .says("left out of the configuration: /etc/tpa/signers:")?;
+    host.root("cp /root/signers /etc/tpa/signers && systemctl reload tpad")
+        .ok()?;
+    knock(host, "alice", "ls").ok()?;
     Ok(())
 }
 

@@ -120,6 +120,7 @@ impl Credential {
             let people = one_line(&names.join(", "), 80);
             return Err(NoLogin::Several { key, people });
         }
+        self.is_not_doubted(signers, vouched.as_ref(), person, &key)?;
         let security_key = is_security_key(&self.key);
         Ok(Login {
             person: person.to_owned(),
@@ -128,6 +129,40 @@ impl Credential {
             asks_pin: security_key && people.iter().any(|(_, line)| line.is_named(PIN)),
             authority: signer.authority.then(|| text_of(&signer.key)).flatten(),
         })
+    }
+
+    /// Whether no line that cannot be read may make it somebody else's, too.
+    fn is_not_doubted(
+        &self,
+        signers: &Signers,
+        vouched: Option<&Result<BTreeSet<&str>, BadCertificate>>,
+        person: &str,
+        key: &str,
+    ) -> Result<(), NoLogin> {
+        let listed = match &self.certificate {
+            Some(certificate) => certificate.signature_key(),
+            None => &self.key,
+        };
+        let may_be_theirs = |name: &str| match vouched {
+            Some(Ok(names)) => names.contains(name),
+            Some(Err(_)) | None => true,
+        };
+        for unread in signers.unread_with_key(listed) {
+            let others = unread.principals.as_ref().map(|names| {
+                let mut others = names.iter().filter(|name| *name != person);
+                others.any(|name| may_be_theirs(name))
+            });
+            if others.unwrap_or(true) {
+                let line = unread.line;
+                return Err(NoLogin::NotValid {
+                    key: key.to_owned(),
+                    why: format!(
+                        "line {line} has it too and cannot be read, so whose it is is not clear"
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Whom the certificate names, where it is one and holds at this time. Its signature is checked
@@ -192,7 +227,7 @@ mod tests {
     const DAY: i64 = 1_767_225_600;
 
     fn whose(lines: &str) -> Result<String, String> {
-        let signers = Signers::parse(lines).unwrap();
+        let signers = Signers::parse(lines);
         let login = Credential::parse(KEY).unwrap().person(&signers, DAY);
         login
             .map(|login| login.person)
@@ -231,10 +266,38 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_cannot_be_read_keeps_out_those_alone_whose_key_it_has() {
+        let other = KEY.replace("ILM+", "IAAA");
+        let whose = |bad: &str| whose(&format!("alice {KEY}\n{bad}\n"));
+        for bad in [
+            format!("zoe valid-before=\"soon\" {other}"),
+            "zoe ssh-ed25519 AAAAC3Nza".to_owned(),
+            "zoe".to_owned(),
+            format!("alice valid-before=\"soon\" {KEY}"),
+        ] {
+            assert_eq!(whose(&bad), Ok("alice".to_owned()), "{bad}");
+        }
+        for bad in [
+            format!("zoe valid-before=\"soon\" {KEY}"),
+            format!(
+                "alice,zoe ssh-ed2551{}",
+                KEY.trim_start_matches("ssh-ed25519")
+            ),
+            format!("* {KEY}"),
+        ] {
+            let refused = whose(&bad).unwrap_err();
+            assert!(
+                refused.contains("line 2 has it too and cannot be read"),
+                "{bad}: {refused}"
+            );
+        }
+    }
+
+    #[test]
     fn a_security_key_is_listed_for_its_pin_by_the_very_word_and_another_key_is_not() {
         const SECURITY: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo=";
         let asks = |key: &str, namespaces: &str| {
-            let signers = Signers::parse(&format!("alice{namespaces} {key}\n")).unwrap();
+            let signers = Signers::parse(&format!("alice{namespaces} {key}\n"));
             let login = Credential::parse(key).unwrap().person(&signers, DAY);
             login.unwrap().asks_pin
         };

@@ -2,11 +2,19 @@
 //!
 //! The format is OpenSSH's own (ssh-keygen(1), ALLOWED SIGNERS): a line has principals, options and
 //! a public key. A principal is a login name; patterns are refused, because a key that signs for
-//! whoever fits is a key nobody is answerable for. The file is read whole or not at all.
+//! whoever fits is a key nobody is answerable for.
+//!
+//! A line that cannot be read is left out and told ([`Signers::problems`]), and the others count: a slip
+//! in one person's line must not keep out everybody. Lines only ever add, so that leaving one out gives
+//! nobody anything, but in one case: a key that is listed for two people lets in neither
+//! ([`crate::login`]), and one of them may stand on the line that is left out. So such a line goes on
+//! telling whose it may be ([`Unread`]).
 
 use std::collections::BTreeMap;
 
 use chrono::{Local, NaiveDate, NaiveDateTime, TimeZone};
+use ssh_encoding::Decode as _;
+use ssh_encoding::base64::{Base64, Encoding as _};
 use ssh_key::public::KeyData;
 use ssh_key::{Fingerprint, HashAlg, PublicKey};
 use tpa_bus::text::one_line;
@@ -19,6 +27,19 @@ pub struct Signers {
     lines: Vec<Signer>,
     /// Places in `lines` by the key's fingerprint: one look-up, however many people there are.
     by_key: BTreeMap<[u8; 32], Vec<usize>>,
+    problems: Vec<Problem>,
+    unread: Vec<Unread>,
+}
+
+/// What can be told of a line that cannot be read: it vouches for nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Where it stands in the file, from 1.
+    pub line: usize,
+    /// Whom it names; nothing where that cannot be told.
+    pub principals: Option<Vec<String>>,
+    /// The keys in it.
+    keys: Vec<KeyData>,
 }
 
 /// One line.
@@ -96,24 +117,32 @@ impl Signer {
 
 impl Signers {
     /// Reads the file's text. Times without a zone are the host's own, as ssh-keygen(1) reads them.
-    ///
-    /// # Errors
-    /// Every problem there is, by line.
-    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+    /// What is wrong with it is told by [`Self::problems`].
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let mut signers = Self::default();
-        let mut problems = Vec::new();
         for (line, text) in (1..).zip(text.lines()) {
             match read_line(line, text.trim()) {
                 Ok(Some(signer)) => signers.add(signer),
                 Ok(None) => {}
-                Err(why) => problems.push(Problem { line, why }),
+                Err(why) => {
+                    signers.problems.push(Problem { line, why });
+                    signers.unread.push(Unread::of(line, text.trim()));
+                }
             }
         }
-        if problems.is_empty() {
-            Ok(signers)
-        } else {
-            Err(problems)
-        }
+        signers
+    }
+
+    /// Every line that cannot be read, and why.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The lines with this key that cannot be read.
+    pub fn unread_with_key<'a>(&'a self, key: &'a KeyData) -> impl Iterator<Item = &'a Unread> {
+        self.unread.iter().filter(|line| line.keys.contains(key))
     }
 
     fn add(&mut self, signer: Signer) {
@@ -144,6 +173,26 @@ impl Signers {
     /// All lines, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Signer> {
         self.lines.iter()
+    }
+}
+
+impl Unread {
+    fn of(line: usize, text: &str) -> Self {
+        let names = word(text).ok().map(|(names, _)| names);
+        let principals = names.and_then(|names| {
+            let names: Vec<String> = names.split(',').map(str::to_owned).collect();
+            let are_names = names.iter().all(|name| is_a_name(name).is_ok());
+            are_names.then_some(names)
+        });
+        // Whatever is a key by its own bytes, wherever it stands and whatever stands before it.
+        let words = text.split([' ', '\t', '"', ',']);
+        let bytes = words.filter_map(|word| Base64::decode_vec(word).ok());
+        let keys = bytes.filter_map(|bytes| KeyData::decode(&mut bytes.as_slice()).ok());
+        Self {
+            line,
+            principals,
+            keys: keys.collect(),
+        }
     }
 }
 
@@ -389,12 +438,13 @@ mod tests {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti alice@laptop";
 
     fn one(start: &str) -> Signer {
-        let signers = Signers::parse(&format!("{start} {KEY}\n")).unwrap();
+        let signers = Signers::parse(&format!("{start} {KEY}\n"));
+        assert_eq!(signers.problems(), []);
         signers.iter().next().unwrap().clone()
     }
 
     fn why(line: &str) -> String {
-        Signers::parse(line).unwrap_err()[0].to_string()
+        Signers::parse(line).problems()[0].to_string()
     }
 
     #[test]
@@ -417,7 +467,7 @@ mod tests {
     #[test]
     fn a_key_is_found_without_reading_the_others() {
         let text = format!("# people\n\nalice {KEY}\nbob {KEY}\n");
-        let signers = Signers::parse(&text).unwrap();
+        let signers = Signers::parse(&text);
         let key = one("x").key;
         let lines: Vec<_> = signers.with_key(&key).map(|signer| signer.line).collect();
         assert_eq!(lines, [3, 4]);
@@ -427,11 +477,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_line_and_nothing_is_taken() {
-        let text = format!("alice {KEY}\n*@example.com {KEY}\nbob\n");
-        let problems = Signers::parse(&text).unwrap_err();
-        let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
-        assert_eq!(lines, [2, 3]);
+    fn what_is_wrong_is_told_by_line_and_left_out_and_the_others_count() {
+        let text = format!("alice {KEY}\n*@example.com {KEY}\nbob\nzoe,al ssh-ed2551 {KEY}\n");
+        let signers = Signers::parse(&text);
+        let told: Vec<_> = signers.problems().iter().map(|one| one.line).collect();
+        assert_eq!(told, [2, 3, 4]);
+        let taken: Vec<_> = signers.iter().map(|signer| signer.line).collect();
+        assert_eq!(taken, [1]);
+        let key = one("x").key;
+        let doubtful: Vec<_> = signers.unread_with_key(&key).collect();
+        let people: Vec<_> = doubtful
+            .iter()
+            .map(|unread| (unread.line, unread.principals.clone()))
+            .collect();
+        let named = Some(vec!["zoe".to_owned(), "al".to_owned()]);
+        assert_eq!(people, [(2, None), (4, named)]);
         for (line, says) in [
             (format!("alice, {KEY}"), "is no login name"),
             (format!("alice no-touch-required {KEY}"), "is no option"),

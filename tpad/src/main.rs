@@ -237,10 +237,8 @@ fn reap(id: Option<&str>, boot: bool, all: bool) -> anyhow::Result<()> {
 /// Answers sshd (`AuthorizedKeysCommand`). For a key that is nobody's there is no line, and sshd
 /// refuses.
 fn keys(kind: &str, key: &str) -> anyhow::Result<()> {
-    let signers = load_signers(&Source::installed()).map_err(|problems| {
-        let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{}", all.join("\n"))
-    })?;
+    let signers = load_signers(&Source::installed());
+    let signers = signers.map_err(|problem| anyhow::anyhow!("{problem}"))?;
     let now = i64::try_from(Clock::new()?.wall()?.as_secs())?;
     if let Some(line) = authorized_key::line(&signers.unwrap_or_default(), kind, key, now)? {
         println!("{line}");

@@ -41,7 +41,7 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     };
     findings.extend(written_by(host));
     // What cannot be read of it, tpactl check tells by line.
-    let signers = Signers::parse(&text).unwrap_or_default();
+    let signers = Signers::parse(&text);
     findings.extend(without_account(host, &signers)?);
     Ok(findings)
 }

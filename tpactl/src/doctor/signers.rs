@@ -25,21 +25,19 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
     };
     let mut findings = Vec::new();
     findings.extend(writable(host)?);
-    match Signers::parse(&text) {
-        Ok(signers) => findings.extend(unknown(host, &signers)),
-        Err(problems) => {
-            let first = problems.first().map(|one| clean(&one.to_string()));
-            findings.push(Finding::warning(
-                "signers",
-                format!(
-                    "{SIGNERS} cannot be loaded ({}), and the configuration before it stays in force: {}",
-                    count(problems.len(), "problem"),
-                    first.unwrap_or_default()
-                ),
-                "correct it, then: tpactl check && systemctl reload tpad",
-            ));
-        }
+    let signers = Signers::parse(&text);
+    if let Some(first) = signers.problems().first() {
+        findings.push(Finding::warning(
+            "signers",
+            format!(
+                "{} of {SIGNERS} cannot be read and counts for nobody: {}",
+                count(signers.problems().len(), "line"),
+                clean(&first.to_string())
+            ),
+            "correct it, then: tpactl check && systemctl reload tpad",
+        ));
     }
+    findings.extend(unknown(host, &signers));
     Ok(findings)
 }
 
@@ -163,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn signers_that_others_can_write_or_that_cannot_be_loaded_are_found() {
+    fn signers_that_others_can_write_and_lines_that_cannot_be_read_are_found() {
         let mut host = fake::protected();
         saying!(
             host,
@@ -177,9 +175,9 @@ mod tests {
         assert_eq!(found(&host), [""; 0]);
         set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
         assert!(found(&host)[0].contains("others than root"));
-        host.write("etc/tpa/signers", "alice\n");
+        host.write("etc/tpa/signers", &format!("alice {KEY}\nalice\n"));
         set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert!(found(&host)[0].contains("cannot be loaded (1 problem)"));
+        assert!(found(&host)[0].contains("1 line of /etc/tpa/signers cannot be read"));
     }
 
     #[test]

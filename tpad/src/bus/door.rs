@@ -20,12 +20,16 @@ use crate::accounts::{Account, LocalFiles};
 use crate::host::process::started;
 use crate::ledger::{Namespace, Process};
 
-/// Most connections that are remembered.
-const MOST: usize = 256;
+/// Most connections that are remembered. Each carries two programs at once (`MaxSessions` of the
+/// settings that the package ships), each with a connection to the bus, which takes 256 of one account
+/// (`dbus-daemon(1)`, `max_connections_per_user`): whoever is let in here has room there.
+const MOST: usize = 128;
 
-/// Most of one person, whatever their keys: a CA may sign them as many as they like. Nobody shuts
-/// others out.
+/// Most of one person, whatever their keys: a CA may sign them as many as they like.
 const MOST_EACH: usize = 16;
+
+/// How many of all are kept for whoever has none: nobody's many shut them out.
+const KEPT: usize = MOST / 2;
 
 /// A process of sshd's: its number, and when it started.
 type Server = (u32, u64);
@@ -55,21 +59,23 @@ impl Door {
     pub fn enter(&self, proc: &Path, server: u32, visit: Visit) -> Result<(), String> {
         let name = named(proc, server).ok_or("sshd has ended")?;
         let mut visits = self.lock();
-        // Those of this person are looked at each time, all of them where there is no more room.
-        let is_full = visits.len() >= MOST;
+        // Those of this person are looked at each time, all of them where room gets scarce.
+        let is_full = visits.len() >= MOST / 4;
         visits.retain(|(pid, at), other| {
             let is_asked = is_full || other.person == visit.person;
             !is_asked || started(proc, *pid) == Some(*at)
         });
+        let free = MOST.saturating_sub(visits.len());
         let own = visits.values().filter(|other| other.person == visit.person);
-        if own.count() >= MOST_EACH {
+        let own = own.count();
+        if free == 0 {
+            return Err("too many connections to it are open".to_owned());
+        }
+        if own >= MOST_EACH || (own > 0 && free <= KEPT) {
             return Err(format!(
-                "{} has {MOST_EACH} connections to it open",
+                "{} has {own} connections to it open, and there is no room for more of theirs",
                 one_line(&visit.person, 64)
             ));
-        }
-        if visits.len() >= MOST {
-            return Err("too many connections to it are open".to_owned());
         }
         visits.insert(name, visit);
         Ok(())
@@ -265,6 +271,29 @@ mod tests {
         processes.add(101, 1, 0, 8);
         processes.add(202, 1, 0, 7);
         door.enter(processes.path(), 202, alice(KEY)).unwrap();
+    }
+
+    #[test]
+    fn however_many_a_crowd_opens_whoever_has_none_comes_in() {
+        let processes = Processes::new();
+        let door = Door::default();
+        let mut pids = 1_000..;
+        let mut comes = |person: &str| {
+            let pid = pids.next().unwrap();
+            processes.add(pid, 1, 0, 7);
+            door.enter(processes.path(), pid, visit(person, KEY))
+                .is_ok()
+        };
+        for _ in 0..MOST_EACH {
+            for person in 0..40 {
+                comes(&format!("crowd{person}"));
+            }
+        }
+        assert!(!comes("crowd0"), "they have their share");
+        for person in 0..KEPT {
+            assert!(comes(&format!("other{person}")), "{person} is shut out");
+        }
+        assert!(!comes("last"), "there is no more room");
     }
 
     #[test]

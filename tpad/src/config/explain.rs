@@ -14,7 +14,7 @@ use tpa_statement::login::PIN;
 use tpa_statement::signers::{Signer, Signers, fingerprint, is_security_key};
 
 use super::explain_json;
-use super::load::{Source, load, load_file};
+use super::load::{Source, left_out, load, load_file};
 use super::people::{People, Person};
 use super::problem::Problem;
 use super::standing::{self, Rules};
@@ -89,9 +89,14 @@ fn read(place: Option<&Path>, people: &dyn People) -> (PathBuf, Result<Policy, V
             (source.folder(), load(&source, people))
         }
     };
-    let usable = loaded.and_then(|policy| match not_for_this_sudo(&place, &policy) {
-        problems if problems.is_empty() => Ok(policy),
-        problems => Err(problems),
+    let usable = loaded.and_then(|policy| {
+        let mut problems = not_for_this_sudo(&place, &policy);
+        problems.extend(left_out(&place, &policy));
+        if problems.is_empty() {
+            Ok(policy)
+        } else {
+            Err(problems)
+        }
     });
     (place, usable)
 }

@@ -79,7 +79,7 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
     });
     let settings = read_settings(&files, source, uid_min, people, &mut problems);
     let roles = read_roles(&files, source, people, &mut problems);
-    let signers = read_signers(&files, source, &mut problems);
+    let signers = files.signers.as_deref().map(Signers::parse);
     let targets = read_targets(&files, source, people, &mut problems);
     match settings {
         Some(settings) if problems.is_empty() => {
@@ -98,16 +98,28 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
 /// Who signs as whom, read by itself; nothing where there is no such file.
 ///
 /// # Errors
-/// All that is wrong with it.
-pub fn load_signers(source: &Source) -> Result<Option<Signers>, Vec<Problem>> {
-    let one = |problem| vec![problem];
-    let Some(folder) = Files::folder(source).map_err(one)? else {
+/// What is wrong with the file as a whole.
+pub fn load_signers(source: &Source) -> Result<Option<Signers>, Problem> {
+    let Some(folder) = Files::folder(source)? else {
         return Ok(None);
     };
-    let text = folder.read_up_to(OsStr::new(signers::NAME), signers::MOST_BYTES);
-    let path = source.folder().join(signers::NAME);
-    let text = text.map_err(one)?;
-    text.map(|text| signers::read(&path, &text)).transpose()
+    let text = folder.read_up_to(OsStr::new(signers::NAME), signers::MOST_BYTES)?;
+    Ok(text.as_deref().map(Signers::parse))
+}
+
+/// The lines of who signs as whom that are not in force because they cannot be read. `place` is the
+/// configuration's folder, or the one file.
+#[must_use]
+pub fn left_out(place: &Path, policy: &Policy) -> Vec<Problem> {
+    let file = if place.is_dir() {
+        place.join(signers::NAME)
+    } else {
+        place.to_owned()
+    };
+    let signers = policy.signers.iter();
+    signers
+        .flat_map(|signers| signers::problems(&file, signers))
+        .collect()
 }
 
 /// Reads and checks one file by itself: who signs as whom when it is named `signers`, targets when it
@@ -128,7 +140,7 @@ pub fn load_file(path: &Path, people: &dyn People) -> Result<Policy, Vec<Problem
     };
     let text = read_draft(path, most).map_err(|problem| vec![problem])?;
     let uid_min = login_defs::uid_min(Path::new("/etc"), &[0]).unwrap_or(login_defs::UID_MIN);
-    let signers = is_signers.then(|| signers::read(path, &text)).transpose()?;
+    let signers = is_signers.then(|| Signers::parse(&text));
     let is_targets = name == notify::FILE || has_table(&text, &["target"]);
     let is_settings = name == SETTINGS || (!is_role(&text) && has_settings(&text));
     let role_name = match role_name(OsStr::new(name)) {
@@ -221,14 +233,6 @@ fn read_roles(
         }
     }
     roles
-}
-
-/// Who signs as whom; none where there is no such file.
-fn read_signers(files: &Files, source: &Source, problems: &mut Vec<Problem>) -> Option<Signers> {
-    let path = source.folder().join(signers::NAME);
-    signers::read(&path, files.signers.as_deref()?)
-        .map_err(|found| problems.extend(found))
-        .ok()
 }
 
 fn read_targets(

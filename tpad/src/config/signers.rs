@@ -1,4 +1,5 @@
-//! Reads who signs as whom: `signers`.
+//! Who signs as whom: `signers`. A line that cannot be read is left out and told, and keeps out nobody
+//! else; that only root may write the file, and how long it is, holds for it as a whole.
 
 use std::path::Path;
 
@@ -13,16 +14,12 @@ pub(super) const NAME: &str = "signers";
 /// use.
 pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Reads its text, whole or not at all.
-pub(super) fn read(path: &Path, text: &str) -> Result<Signers, Vec<Problem>> {
+/// Its lines that cannot be read, and are left out.
+pub(super) fn problems(path: &Path, signers: &Signers) -> Vec<Problem> {
     let file = path.to_string_lossy();
-    Signers::parse(text).map_err(|problems| {
-        let told = problems.into_iter().map(|problem| {
-            let line = problem.line.checked_sub(1);
-            let shown = line.and_then(|line| text.lines().nth(line));
-            Problem::at_line(&file, problem.line, shown.unwrap_or_default(), problem.why)
-                .next("a line is: NAME[,NAME…] [OPTIONS] KEY (ssh-keygen(1), ALLOWED SIGNERS)")
-        });
-        told.collect()
-    })
+    let told = signers.problems().iter().map(|problem| {
+        Problem::at_line(&file, problem.line, "", &problem.why)
+            .next("a line is: NAME[,NAME…] [OPTIONS] KEY (ssh-keygen(1), ALLOWED SIGNERS)")
+    });
+    told.collect()
 }

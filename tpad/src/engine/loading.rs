@@ -8,7 +8,7 @@ use zruntime::SharedRuntime;
 
 use super::Engine;
 use crate::accounts::{Accounts, Lookups, When};
-use crate::config::load::{Source, load};
+use crate::config::load::{Source, left_out, load};
 use crate::config::problem::Problem;
 use crate::policy::Policy;
 
@@ -25,9 +25,24 @@ pub(crate) struct Loaded {
 pub(crate) fn read(source: &Source, accounts: &Accounts, when: When) -> Loaded {
     let lookups = Lookups::new(accounts, when);
     let result = load(source, &lookups);
+    if let Ok(policy) = &result {
+        tell_left_out(&left_out(&source.folder(), policy));
+    }
     Loaded {
         result,
         untold: lookups.untold(),
+    }
+}
+
+/// Most lines that are told one by one.
+const TOLD: usize = 20;
+
+fn tell_left_out(problems: &[Problem]) {
+    for problem in problems.iter().take(TOLD) {
+        tracing::error!("left out of the configuration: {problem}");
+    }
+    if let Some(more) = problems.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        tracing::error!("left out of the configuration: {more} lines more: tpactl check");
     }
 }
 

@@ -144,17 +144,19 @@ fn read_signers(path: &Path, trust: Trust) -> Result<Signers, Fail> {
             "fix the file, or name another one: --signers FILE",
         )
     })?;
-    Signers::parse(&text).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string);
-        Fail::new(
-            Exit::Failure,
-            format!("{shown}: {}", first.unwrap_or_default()),
-            format!(
-                "fix the file ({}): it is taken whole or not at all",
-                say::count(problems.len(), "problem")
-            ),
-        )
-    })
+    let signers = Signers::parse(&text);
+    // Evidence is held against what is whole: on what is left out may be why it is none.
+    let Some(first) = signers.problems().first() else {
+        return Ok(signers);
+    };
+    Err(Fail::new(
+        Exit::Failure,
+        format!("{shown}: {first}"),
+        format!(
+            "fix the file ({}): here it is taken whole or not at all",
+            say::count(signers.problems().len(), "problem")
+        ),
+    ))
 }
 
 /// The file, and the folder in which it could be replaced.
