@@ -3,6 +3,8 @@
 //! `cargo +nightly fuzz run TARGET` (cargo-fuzz) goes on from the corpus; `cargo test -p tpactl` runs
 //! every file of the corpus on any toolchain.
 
+#[path = "../src/door/command.rs"]
+mod command;
 #[path = "../src/door/line.rs"]
 mod line;
 
@@ -24,9 +26,10 @@ pub fn line(data: &[u8]) {
     assert!(text.len() <= line::BYTES_MAX);
     let joined = words.concat();
     assert!(!joined.contains(is_unsafe));
-    // White space, quotes and the sign between an option and its text are what a word may lose or gain.
+    // White space, quotes and the sign between an option and its text are what a word may lose or gain; in
+    // a command also what stands before a character that is meant as it is.
     let kept = |text: &str| -> String {
-        let lost = |c: &char| !matches!(c, ' ' | '\'' | '"' | '=');
+        let lost = |c: &char| !matches!(c, ' ' | '\'' | '"' | '=' | '\\');
         text.chars().filter(lost).collect()
     };
     assert_eq!(kept(&joined), kept(text));

@@ -3,8 +3,12 @@
 //! Their own shell has taken its quotes away by then, so a reason comes as bare words: all words
 //! behind `--reason` or `--comment` are one text, up to the next option. There is no shell here:
 //! nothing stands for anything else, and only a quote that begins a word, and is closed, groups.
+//!
+//! The command behind `run … --` is read apart ([`command`]): there every word counts.
 
 use tpa_bus::text::is_unsafe;
+
+use super::command;
 
 /// Longest line that is read, in bytes.
 pub const BYTES_MAX: usize = 4_096;
@@ -24,6 +28,8 @@ pub enum Unreadable {
     Character,
     /// A quote is not closed, or something stands right behind it.
     Quote,
+    /// In a command, outside quotes, something that a shell would do something with.
+    Sign,
 }
 
 impl Unreadable {
@@ -33,6 +39,11 @@ impl Unreadable {
             Self::Long => "the line is too long",
             Self::Character => "the line has a line break or a character that cannot be seen",
             Self::Quote => "a quote is not closed, or something stands right behind it",
+            Self::Sign => {
+                "a sign that a shell reads stands outside single quotes: which words the command has is not \
+                 clear; ssh takes one pair of quotes away, so put another around all of it: \
+                 ssh tpa@HOST \"run ROLE … -- PROGRAM 'a word'\""
+            }
         }
     }
 }
@@ -54,15 +65,26 @@ pub fn read(line: &str) -> Result<Vec<String>, Unreadable> {
     if line.contains(is_unsafe) {
         return Err(Unreadable::Character);
     }
-    let words = words(line)?;
-    if words.len() > WORDS_MAX {
+    let (words, command) = words(line)?;
+    let command = command.map(command::read).transpose()?;
+    if words
+        .len()
+        .saturating_add(command.as_ref().map_or(0, Vec::len))
+        > WORDS_MAX
+    {
         return Err(Unreadable::Long);
     }
-    Ok(join_texts(words))
+    let mut arguments = join_texts(words);
+    if let Some(command) = command {
+        arguments.push("--".to_owned());
+        arguments.extend(command);
+    }
+    Ok(arguments)
 }
 
-fn words(line: &str) -> Result<Vec<Word>, Unreadable> {
-    let mut words = Vec::new();
+/// The words, and what stands behind the `--` of a `run`.
+fn words(line: &str) -> Result<(Vec<Word>, Option<&str>), Unreadable> {
+    let mut words: Vec<Word> = Vec::new();
     let mut rest = line.trim_matches(' ');
     while !rest.is_empty() {
         // `--reason='two words'` begins with its quote too.
@@ -83,13 +105,17 @@ fn words(line: &str) -> Result<Vec<Word>, Unreadable> {
             let (text, behind) = behind.split_once(' ').unwrap_or((behind, ""));
             (text, false, behind)
         };
+        let is_run = words.first().is_some_and(|first| first.text == "run");
+        if is_run && !quoted && name.is_empty() && text == "--" {
+            return Ok((words, Some(behind)));
+        }
         words.push(Word {
             text: format!("{name}{text}"),
             quoted,
         });
         rest = behind.trim_start_matches(' ');
     }
-    Ok(words)
+    Ok((words, None))
 }
 
 /// Makes one argument of each text. `--reason=` stands before it, so that it is no option itself.
@@ -155,6 +181,33 @@ mod tests {
         assert_eq!(comment, ["approve", "7H2K", "--comment=it's - fine", "-y"]);
         let as_text = arguments("deny 7H2K --reason '--yes and more'");
         assert_eq!(as_text, ["deny", "7H2K", "--reason=--yes and more"]);
+    }
+
+    #[test]
+    fn behind_the_dashes_of_run_every_word_of_the_command_counts() {
+        let line =
+            "run once --reason the old table -- /usr/bin/psql -c 'DROP TABLE old;' --reason x  y";
+        let expected = [
+            "run",
+            "once",
+            "--reason=the old table",
+            "--",
+            "/usr/bin/psql",
+            "-c",
+            "DROP TABLE old;",
+            "--reason",
+            "x",
+            "y",
+        ];
+        assert_eq!(arguments(line), expected);
+        // A quoted text may have them, and no other verb does anything with them.
+        let quoted = arguments("run once --reason 'a -- $b' -- id");
+        assert_eq!(quoted, ["run", "once", "--reason=a -- $b", "--", "id"]);
+        assert_eq!(arguments("ls -- $x"), ["ls", "--", "$x"]);
+        let unquoted = "run once --reason x -- psql -c DROP TABLE old;";
+        assert_eq!(read(unquoted), Err(Unreadable::Sign));
+        let many = format!("run once --reason x -- {}", "x ".repeat(WORDS_MAX));
+        assert_eq!(read(&many), Err(Unreadable::Long));
     }
 
     #[test]

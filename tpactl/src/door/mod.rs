@@ -5,6 +5,7 @@
 //! What they want comes in one variable of sshd's; no argument, and no other variable of theirs, is
 //! looked at for it.
 
+mod command;
 mod left;
 mod line;
 mod offered;

@@ -13,11 +13,18 @@ const CHANGE: &[&str] = &["yes", "output", "json"];
 const SHOWN: &[&str] = &["output", "json"];
 
 /// Verbs and the names of their arguments, beside those of [`CHANGE`] or [`SHOWN`].
-const OFFERED: [(&str, &[&str], &[&str]); 11] = [
+const OFFERED: [(&str, &[&str], &[&str]); 12] = [
     (
         "request",
         &[
             "role", "length", "until", "reason", "ticket", "at", "user", "wait", "no_wait",
+        ],
+        CHANGE,
+    ),
+    (
+        "run",
+        &[
+            "role", "run_as", "length", "reason", "ticket", "wait", "no_wait", "command",
         ],
         CHANGE,
     ),
@@ -160,6 +167,7 @@ mod tests {
         for line in [
             "request web-ops --for 1h --reason=because --ticket T --no-wait --yes --json",
             "request web-ops --until 17:30 --reason=because --at 22:00 --user bob --wait=10m",
+            "run web-once --as root --for 10m --reason=x --ticket T --no-wait --json -- /usr/bin/id -u",
             "approve 7H2K --for 30m --comment=fine --yes",
             "approve",
             "deny 7H2K --reason=no --yes -o csv",
@@ -198,6 +206,7 @@ mod tests {
             "internal-sftp",
             "-V",
             "-oProxyCommand=id",
+            "run --resume 7H2K",
         ] {
             assert!(
                 refused(line).contains("is not offered through the front door"),

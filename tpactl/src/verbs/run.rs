@@ -89,9 +89,9 @@ pub struct Args {
 /// Files it, or takes up one that was filed; waits; runs it.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
     let form = args.change.form();
-    let limit = args.waiting.wait_limit(true);
+    let limit = args.waiting.wait_limit(!context.outside);
     let new = match &args.resume {
-        None => Some(new_request(&args)?),
+        None => Some(new_request(&args, context)?),
         Some(_) => None,
     };
     let client = context.client().await?;
@@ -114,16 +114,35 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             format!("tpactl show {id}"),
         ));
     }
-    let Some(wait) = wait else {
-        context.show_outcome(&request, form)?;
-        return Ok(Exit::Done);
-    };
-    for line in say::request::one_command(&request) {
-        context.screen.note(&line);
+    if wait.is_some() || context.outside {
+        for line in say::request::one_command(&request) {
+            context.screen.note(&line);
+        }
     }
-    let reached = wait.reached(Goal::Active, request, &client, context, form);
-    match reached.await? {
-        Ok(request) => Err(hand_over(&request, &command.run_as)),
+    let reached = match wait {
+        None => Ok(request),
+        Some(wait) => {
+            let reached = wait.reached(Goal::Active, request, &client, context, form);
+            match reached.await? {
+                Ok(request) if !context.outside => {
+                    return Err(hand_over(&request, &command.run_as));
+                }
+                other => other,
+            }
+        }
+    };
+    match reached {
+        Ok(request) => {
+            context.show_outcome(&request, form)?;
+            if context.outside {
+                let id = say::id(&request.id);
+                let host = &context.host;
+                context.screen.note(&format!(
+                    "  once it is approved, log in to {host} and run it: tpactl run --resume {id}"
+                ));
+            }
+            Ok(Exit::Done)
+        }
         Err(exit) => Ok(exit),
     }
 }
@@ -149,25 +168,12 @@ fn no_command(what: &str) -> Fail {
     )
 }
 
-fn new_request(args: &Args) -> Result<NewRequest, Fail> {
+fn new_request(args: &Args, context: &Context) -> Result<NewRequest, Fail> {
     let mut words = args.command.clone();
     if let Some(program) = words.first_mut() {
         *program = absolute(program)?;
     }
-    let directory = std::env::current_dir().map_err(|error| {
-        Fail::new(
-            Exit::Failure,
-            format!("cannot tell which folder this is: {error}"),
-            "cd to a folder that is there",
-        )
-    })?;
-    let directory = directory.into_os_string().into_string().map_err(|_| {
-        Fail::new(
-            Exit::Usage,
-            "the name of this folder is not text",
-            "cd to another one",
-        )
-    })?;
+    let directory = directory(context)?;
     Ok(NewRequest {
         role: args.role.clone().unwrap_or_default(),
         reason: args.reason.clone().unwrap_or_default(),
@@ -179,6 +185,27 @@ fn new_request(args: &Args) -> Result<NewRequest, Fail> {
             directory,
         }),
         ..NewRequest::default()
+    })
+}
+
+/// The folder that the command runs in: this one. Whoever is elsewhere is in none of this host's.
+fn directory(context: &Context) -> Result<String, Fail> {
+    if context.outside {
+        return Ok("/".to_owned());
+    }
+    let directory = std::env::current_dir().map_err(|error| {
+        Fail::new(
+            Exit::Failure,
+            format!("cannot tell which folder this is: {error}"),
+            "cd to a folder that is there",
+        )
+    })?;
+    directory.into_os_string().into_string().map_err(|_| {
+        Fail::new(
+            Exit::Usage,
+            "the name of this folder is not text",
+            "cd to another one",
+        )
     })
 }
 
