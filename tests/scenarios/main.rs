@@ -37,6 +37,7 @@ mod names;
 mod notify;
 mod package;
 mod packed;
+mod page;
 mod request;
 mod security_page;
 mod signed;

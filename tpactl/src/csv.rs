@@ -5,6 +5,7 @@ use tpa_bus::access::{Event, Recording, Request, Role, Session};
 
 use crate::doctor::{Finding, Sight};
 use crate::say::clean;
+use crate::say::request::lasted;
 use crate::say::time::rfc3339;
 
 /// What can be a row.
@@ -80,10 +81,18 @@ impl Row for Request {
         "reason",
         "decided_by",
         "decision_reason",
+        "decided_at",
+        "lasted_s",
+        "proofs",
     ];
 
     fn cells(&self) -> Vec<String> {
         let approvers: Vec<&str> = self.approvals.iter().map(|one| one.by.as_str()).collect();
+        let proofs: Vec<&str> = self
+            .approvals
+            .iter()
+            .map(|one| one.proof.as_deref().unwrap_or("-"))
+            .collect();
         vec![
             self.id.clone(),
             self.state.clone(),
@@ -103,6 +112,9 @@ impl Row for Request {
             self.reason.clone(),
             text(self.decided_by.as_ref()),
             text(self.decision_reason.as_ref()),
+            time(self.decided_at),
+            number(lasted(self)),
+            proofs.join(" "),
         ]
     }
 }

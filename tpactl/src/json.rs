@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use tpa_bus::access;
 use tpa_bus::text::is_unsafe;
 
+use crate::say::request::lasted;
 use crate::say::time::rfc3339;
 
 const API_VERSION: &str = "tpa/v1";
@@ -137,6 +138,7 @@ pub struct Request<'a> {
     reviewable: Option<bool>,
     proof: Option<&'a str>,
     command: Option<OneCommand<'a>>,
+    lasted_s: Option<u64>,
 }
 
 /// One command, asked for as it was typed.
@@ -246,6 +248,7 @@ impl View for access::Request {
             reviewable: self.reviewable,
             proof: self.proof.as_deref(),
             command: self.command.as_ref().map(one_command),
+            lasted_s: lasted(self),
         }
     }
 }

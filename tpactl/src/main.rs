@@ -16,6 +16,7 @@ mod goal;
 mod input;
 mod json;
 mod logs;
+mod page;
 mod picker;
 mod player;
 mod questions;

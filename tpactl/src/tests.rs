@@ -2,6 +2,7 @@
 
 pub mod daemon;
 mod golden;
+mod page;
 mod player;
 mod restart;
 mod statement;

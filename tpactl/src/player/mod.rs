@@ -7,4 +7,5 @@ pub mod filter;
 pub mod keys;
 pub mod recording;
 pub mod show;
+pub mod text;
 pub mod timing;

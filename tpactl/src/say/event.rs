@@ -49,10 +49,9 @@ const TOLD: [&str; 26] = [
     "problem",
 ];
 
-/// The event as a line of a report: the time on the reader's clock, then what it says.
-pub fn told(event: &Event, clock: &Clock) -> String {
-    let said: Vec<String> = TOLD
-        .iter()
+/// What the event says, part by part.
+pub fn said(event: &Event) -> Vec<String> {
+    TOLD.iter()
         .filter_map(|key| {
             let value = event.fields.get(*key).filter(|value| !value.is_empty())?;
             // A login is how nearly everything is said.
@@ -61,12 +60,16 @@ pub fn told(event: &Event, clock: &Clock) -> String {
             }
             Some(format!("{} {}", key.replace('_', " "), clean(value)))
         })
-        .collect();
+        .collect()
+}
+
+/// The event as a line of a report: the time on the reader's clock, then what it says.
+pub fn told(event: &Event, clock: &Clock) -> String {
     format!(
         "{}  {:21} {}",
         dated(event.at, clock),
         clean(&event.event),
-        said.join(", ")
+        said(event).join(", ")
     )
     .trim_end()
     .to_owned()

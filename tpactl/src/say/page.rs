@@ -3,7 +3,7 @@
 use tpa_bus::access::{Approval, Request, Session};
 use tpa_bus::text::{one_line, quoted};
 
-use super::request::{outcome, review_due, state, warnings};
+use super::request::{lasted, outcome, review_due, state, warnings};
 use super::table::Table;
 use super::time::{self, relative, short};
 use super::{clean, id, names};
@@ -101,6 +101,7 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         field("from", request.not_before.map(&at)),
         field("until", until.map(&at)),
         field("ended", ended),
+        field("lasted", lasted(request).map(short)),
         field("review", review),
         match request.command {
             Some(_) => one_command(request, &at),

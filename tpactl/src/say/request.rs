@@ -175,6 +175,12 @@ pub fn state(request: &Request) -> String {
     }
 }
 
+/// Seconds that access was on, once it is over; nothing where it never began.
+pub fn lasted(request: &Request) -> Option<u64> {
+    let (from, ended) = (request.not_before?, request.ended_at?);
+    Some(u64::try_from(ended.saturating_sub(from)).unwrap_or(0))
+}
+
 /// Whether a break-glass grant waits for its review.
 pub fn review_due(request: &Request) -> bool {
     request.review_due == Some(true)
@@ -211,6 +217,7 @@ pub fn wide(requests: &[Request], clock: &Clock) -> Vec<String> {
         "FROM",
         "UNTIL",
         "ENDED",
+        "LASTED",
         "APPROVED BY",
         "TICKET",
         "REASON",
@@ -232,6 +239,7 @@ pub fn wide(requests: &[Request], clock: &Clock) -> Vec<String> {
             at(request.not_before),
             at(request.not_after),
             at(request.ended_at),
+            lasted(request).map_or_else(|| "-".to_owned(), short),
             approvers,
             ticket,
             clean(&request.reason),

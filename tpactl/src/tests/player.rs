@@ -6,7 +6,7 @@ use super::{Daemon, Exit, json, run};
 
 /// Two recordings of a grant: one on a terminal, cut off before its last timing was written, and one
 /// through pipes.
-fn recorded() -> Daemon {
+pub fn recorded() -> Daemon {
     let daemon = Daemon::default();
     let one = |name: &str, command: &str| Recording {
         name: name.to_owned(),
