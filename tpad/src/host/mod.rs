@@ -16,6 +16,7 @@ pub mod look;
 pub mod managed_dir;
 pub mod manager;
 pub mod manifest;
+pub mod one_shot;
 pub mod outside;
 pub mod owed_file;
 pub mod paths;

@@ -2,20 +2,18 @@
 //! of that target and no other.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use futures_lite::StreamExt as _;
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::Deserialize;
 use tpa_bus::text::one_line;
 use zbus::Fd;
 use zruntime::SharedRuntime;
 
-use crate::host::manager::{self, Property, property};
+use crate::host::manager::{Property, property};
+use crate::host::one_shot;
 use crate::host::paths::Paths;
 use crate::policy::notify::{Target, Way};
 
@@ -127,25 +125,12 @@ fn limit(target: &Target) -> Duration {
 }
 
 async fn tell(paths: &Paths, target: &Target, input: &str) -> anyhow::Result<Outcome> {
-    let connection = manager::connect(paths).await?;
-    let manager = manager::manager(&connection).await?;
-    manager.subscribe().await?;
-    let mut removed = manager.receive_job_removed().await?;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let unit = format!("tpa-notify-{}-{count}.service", target.name);
-    let said = File::from(memfd_create("tpa-said", MFdFlags::MFD_CLOEXEC)?);
+    let said = one_shot::answer()?;
     let properties = service(paths, target, input, &said)?;
-    let job = manager
-        .start_transient_unit(unit.clone(), "fail".to_owned(), properties, Vec::new())
-        .await
-        .with_context(|| format!("start {unit}"))?;
-    while let Some(signal) = removed.next().await {
-        let over = signal.args()?;
-        if over.job == job {
-            return outcome(target, over.result.as_str(), said);
-        }
-    }
-    bail!("the system bus is gone")
+    let result = one_shot::run(paths, unit, properties).await?;
+    outcome(target, &result, said)
 }
 
 /// What came of it. What it says is not believed further than that it was told: it has spoken with
@@ -198,7 +183,10 @@ fn service(
         property("Description", format!("TPA tells {}", target.name))?,
         property("Type", "oneshot")?,
         property("ExecStart", vec![command])?,
-        property("StandardInputFileDescriptor", Fd::from(unnamed(input)?))?,
+        property(
+            "StandardInputFileDescriptor",
+            Fd::from(one_shot::unnamed(input)?),
+        )?,
         property("StandardError", "journal")?,
         property("SyslogIdentifier", "tpa-notify")?,
         property("TimeoutStartUSec", us(limit(target)))?,
@@ -270,15 +258,6 @@ fn of_mail() -> anyhow::Result<Vec<Property>> {
     Ok(properties)
 }
 
-/// A text as a file without a name. A property of the unit would be there for everyone to read
-/// (systemd shows them to all users), and what people typed is not for everyone.
-fn unnamed(text: &str) -> anyhow::Result<OwnedFd> {
-    let mut file = File::from(memfd_create("tpa-event", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(text.as_bytes())?;
-    file.rewind()?;
-    Ok(file.into())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -309,7 +288,7 @@ mod tests {
     }
 
     fn said(text: &str) -> File {
-        File::from(unnamed(text).unwrap())
+        File::from(one_shot::unnamed(text).unwrap())
     }
 
     /// The value of a property, as it is shown.
