@@ -39,6 +39,7 @@ mod package;
 mod packed;
 mod page;
 mod request;
+mod residue;
 mod security_page;
 mod signed;
 mod stack;

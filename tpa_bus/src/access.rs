@@ -119,6 +119,60 @@ pub struct Request {
     pub digest: Option<String>,
     /// The one command that it is for.
     pub command: Option<OneCommand>,
+    /// What was found that it left behind, in numbers, once that was looked for.
+    pub residue: Option<ResidueCount>,
+}
+
+/// What a grant left behind, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct ResidueCount {
+    /// Of the grant's person, by the record of somebody else.
+    pub certain: u64,
+    /// Of others perhaps, or of the host itself.
+    pub doubtful: u64,
+    /// Whether all was looked for that was to be.
+    pub complete: bool,
+}
+
+/// What was looked for at the end of a grant, and found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct Residue {
+    /// The grant.
+    pub id: String,
+    /// `short`, or `deep`: local file systems as well.
+    pub depth: String,
+    /// What was looked for.
+    pub looked: Vec<String>,
+    /// What was not, and why.
+    pub not_looked: Vec<String>,
+    /// Whether all was looked for that was to be.
+    pub complete: bool,
+    /// When what was there at the beginning was noted; nothing where it was not.
+    pub noted_at: Option<i64>,
+    /// When it was looked for.
+    pub looked_at: i64,
+    /// What was found, the certain first.
+    pub findings: Vec<ResidueFinding>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// One thing that is other than it was when a grant began.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct ResidueFinding {
+    /// What kind of thing: `account`, `key`, `cron`, …
+    pub kind: String,
+    /// Which.
+    pub what: String,
+    /// `new`, `changed`, `gone` or `runs`.
+    pub change: String,
+    /// Whose it is, or who did it, and how that is known.
+    pub by: Option<String>,
+    /// `certain`, or `doubtful`.
+    pub sure: String,
 }
 
 /// One command, asked for as it was typed, to be run once.
@@ -516,6 +570,8 @@ pub trait Access {
         offset: u64,
         wait: bool,
     ) -> zbus::Result<Piece>;
+    /// What a grant left behind; for approvers of its role, the group `tpa-audit` and root.
+    fn residue(&self, id: &str) -> zbus::Result<Residue>;
     /// Sends a message that says that it is a test to the targets of `notify.toml`, or to the one of
     /// that name when `target` is not empty, and says what came of it; for root.
     fn test_notices(&self, target: &str) -> zbus::Result<Vec<NoticeTest>>;

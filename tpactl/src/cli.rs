@@ -73,6 +73,8 @@ pub enum Verb {
     Replay(verbs::replay::Args),
     /// Read the audit trail
     Log(verbs::log::Args),
+    /// What a grant left behind: accounts, keys, jobs, files, processes
+    Residue(verbs::residue::Args),
     /// Report on a grant, or on all of a time
     Report(verbs::report::Args),
     /// Check the audit chain, or a signed statement
@@ -253,6 +255,7 @@ mod tests {
             "tpactl deny 7H2K --comment no",
             "tpactl notify --test",
             "tpactl notify --test oncall --json",
+            "tpactl residue 7H2K --json",
             "tpactl version",
             "tpactl completions zsh",
         ] {

@@ -1,7 +1,7 @@
 //! The CSV forms (RFC 4180): what leaves the terminal carries absolute times in UTC and the host's
 //! name. Columns are only ever added.
 
-use tpa_bus::access::{Event, Recording, Request, Role, Session};
+use tpa_bus::access::{Event, Recording, Request, ResidueFinding, Role, Session};
 
 use crate::doctor::{Finding, Sight};
 use crate::say::clean;
@@ -143,6 +143,20 @@ impl Row for Session {
             text(self.rhost.as_ref()),
             rfc3339(self.opened_at),
             (self.detached == Some(true)).to_string(),
+        ]
+    }
+}
+
+impl Row for ResidueFinding {
+    const COLUMNS: &'static [&'static str] = &["sure", "kind", "change", "what", "by"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.sure.clone(),
+            self.kind.clone(),
+            self.change.clone(),
+            self.what.clone(),
+            text(self.by.as_ref()),
         ]
     }
 }

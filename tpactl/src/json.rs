@@ -139,6 +139,23 @@ pub struct Request<'a> {
     proof: Option<&'a str>,
     command: Option<OneCommand<'a>>,
     lasted_s: Option<u64>,
+    residue: Option<ResidueCount>,
+}
+
+/// What it left behind, in numbers.
+#[derive(Serialize)]
+struct ResidueCount {
+    certain: u64,
+    doubtful: u64,
+    complete: bool,
+}
+
+fn residue_count(found: &access::ResidueCount) -> ResidueCount {
+    ResidueCount {
+        certain: found.certain,
+        doubtful: found.doubtful,
+        complete: found.complete,
+    }
 }
 
 /// One command, asked for as it was typed.
@@ -249,6 +266,7 @@ impl View for access::Request {
             proof: self.proof.as_deref(),
             command: self.command.as_ref().map(one_command),
             lasted_s: lasted(self),
+            residue: self.residue.as_ref().map(residue_count),
         }
     }
 }
@@ -316,6 +334,56 @@ impl View for access::Recording {
             columns: self.columns,
             bytes: self.bytes,
             live: self.live,
+        }
+    }
+}
+
+/// `Residue`.
+#[derive(Serialize)]
+pub struct Residue<'a> {
+    id: &'a str,
+    depth: &'a str,
+    complete: bool,
+    noted_at: Option<Time>,
+    looked_at: Time,
+    looked: &'a [String],
+    not_looked: &'a [String],
+    findings: Vec<ResidueFinding<'a>>,
+    more: u64,
+}
+
+/// One thing that is other than it was.
+#[derive(Serialize)]
+struct ResidueFinding<'a> {
+    kind: &'a str,
+    what: &'a str,
+    change: &'a str,
+    by: Option<&'a str>,
+    sure: &'a str,
+}
+
+impl View for access::Residue {
+    const KIND: &'static str = "Residue";
+    type Form<'a> = Residue<'a>;
+
+    fn form(&self) -> Residue<'_> {
+        let findings = self.findings.iter().map(|one| ResidueFinding {
+            kind: &one.kind,
+            what: &one.what,
+            change: &one.change,
+            by: one.by.as_deref(),
+            sure: &one.sure,
+        });
+        Residue {
+            id: &self.id,
+            depth: &self.depth,
+            complete: self.complete,
+            noted_at: self.noted_at.map(Time),
+            looked_at: Time(self.looked_at),
+            looked: &self.looked,
+            not_looked: &self.not_looked,
+            findings: findings.collect(),
+            more: self.more,
         }
     }
 }

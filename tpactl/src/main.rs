@@ -111,6 +111,7 @@ async fn run(verb: Verb, context: &Context) -> Result<Exit, Fail> {
         Verb::Watch(args) => verbs::watch::run(args, context).await,
         Verb::Replay(args) => verbs::replay::run(args, context).await,
         Verb::Log(args) => verbs::log::run(args, context).await,
+        Verb::Residue(args) => verbs::residue::run(args, context).await,
         Verb::Report(args) => verbs::report::run(args, context).await,
         Verb::Verify(args) => verbs::verify::run(args, context).await,
         Verb::Check(args) => verbs::check::run(&args),

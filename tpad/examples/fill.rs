@@ -278,6 +278,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         reviewed: None,
         gave: None,
         command: None,
+        looks: None,
         removal: Removal::None,
     }
 }

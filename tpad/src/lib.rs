@@ -24,6 +24,7 @@ pub mod own_names;
 pub mod plan;
 pub mod policy;
 pub mod recordings;
+pub mod residue;
 pub mod shadow;
 pub mod single;
 pub mod store;

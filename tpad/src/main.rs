@@ -22,6 +22,7 @@ use tpad::descriptors::Shares;
 use tpad::engine::Engine;
 use tpad::gated::{Subject, World};
 use tpad::host::{Host, paths::Paths, reap};
+use tpad::ledger::Depth;
 use tpad::single::Single;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
@@ -58,6 +59,9 @@ enum Command {
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },
+    /// Look at what is there, for what a window left behind (PID 1 starts it for tpad): what to look for
+    /// comes on standard input
+    Look,
     /// Check the configuration and explain it
     Check {
         /// Folder with tpad.toml and roles.d, or one such file
@@ -119,6 +123,7 @@ fn main() -> ExitCode {
         Command::Daemon => run(),
         Command::Reload => reload(),
         Command::Reap { id, boot, all } => reap(id.as_deref(), boot, all),
+        Command::Look => look(),
         Command::Keys { kind, key } => keys(&kind, &key),
         Command::Gated { user, groups } => {
             println!("{}", gated(&user, &groups));
@@ -156,6 +161,13 @@ fn run() -> anyhow::Result<()> {
         runtime.spawn("sessions", seen).detach();
         let commands = daemon::commands::commands(Arc::clone(&engine), runtime.clone());
         runtime.spawn("commands", commands).detach();
+        let noted = daemon::residue::notes(Arc::clone(&engine), runtime.clone(), Paths::default());
+        runtime.spawn("notes", noted).detach();
+        for depth in [Depth::Short, Depth::Deep] {
+            let paths = Paths::default();
+            let looked = daemon::residue::looks(Arc::clone(&engine), runtime.clone(), paths, depth);
+            runtime.spawn("looks", looked).detach();
+        }
         let watched = daemon::watchdog::watchdog(runtime.clone());
         runtime.spawn("watchdog", watched).detach();
         let host = Host::new(runtime.clone(), Paths::default());
@@ -232,6 +244,14 @@ fn reap(id: Option<&str>, boot: bool, all: bool) -> anyhow::Result<()> {
         tracing::info!("{id}: {reaped:?}");
     }
     Ok(())
+}
+
+/// One look; what is found goes to standard output.
+fn look() -> anyhow::Result<()> {
+    let order = serde_json::from_reader(std::io::stdin().lock())
+        .context("standard input does not say what to look for: tpad starts this by itself")?;
+    let now = Clock::new()?.now()?;
+    tpad::residue::run(&order, &now, &mut std::io::stdout().lock())
 }
 
 /// Answers sshd (`AuthorizedKeysCommand`). For a key that is nobody's there is no line, and sshd

@@ -50,7 +50,7 @@ pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 32] = [
+pub const ACCESS: [Row; 33] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -61,6 +61,7 @@ pub const ACCESS: [Row; 32] = [
     ("Review", "ss ID 'it was needed'", Unreviewed, NOBODY, &["carol"]),
     ("Sessions", "s ID", Live, PEOPLE, &["carol", "heidi", "root"]),
     ("Recordings", "ss ID ''", Live, &["carol", "heidi"], &["carol", "heidi", "root"]),
+    ("Residue", "s ZZZZZZZZ", Nothing, NOBODY, NOBODY),
     ("OpenRecording", "ss ZZZZZZZZ alice-00/00/01", Nothing, NOBODY, NOBODY),
     ("ReadRecording", "tstb 1 timing 0 false", Nothing, NOBODY, NOBODY),
     ("Log", "'a{sv}' 1 id s ID", Live, &["heidi"], &["heidi", "root"]),

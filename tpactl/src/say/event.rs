@@ -20,7 +20,7 @@ pub fn line(event: &Event) -> String {
 }
 
 /// What a report tells about an event: who, where, what, how many.
-const TOLD: [&str; 26] = [
+const TOLD: [&str; 32] = [
     "unusual",
     "of",
     "count",
@@ -45,6 +45,12 @@ const TOLD: [&str; 26] = [
     "looked_at",
     "left",
     "not_looked_at",
+    "certain",
+    "doubtful",
+    "found",
+    "looked_for",
+    "not_looked_for",
+    "not_noted",
     "what",
     "problem",
 ];

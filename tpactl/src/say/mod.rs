@@ -6,6 +6,7 @@ pub mod page;
 pub mod recording;
 pub mod report;
 pub mod request;
+pub mod residue;
 pub mod role;
 pub mod statement;
 pub mod style;

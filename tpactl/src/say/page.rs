@@ -6,7 +6,7 @@ use tpa_bus::text::{one_line, quoted};
 use super::request::{lasted, outcome, review_due, state, warnings};
 use super::table::Table;
 use super::time::{self, relative, short};
-use super::{clean, id, names};
+use super::{clean, id, names, residue};
 use crate::clock::Clock;
 
 /// Column where the values begin.
@@ -81,6 +81,10 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         None => review_due(request).then(|| "due: access began without approval".to_owned()),
     };
     let sessions = request.sessions.iter().map(|open| session(open, &at));
+    let left = request.residue.as_ref().map(|found| {
+        let name = id(&request.id);
+        format!("{}; see tpactl residue {name}", residue::count(found))
+    });
     [
         field(
             "for",
@@ -110,6 +114,7 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         field("warning", warnings(request.warnings.as_ref())),
         field("goes on", said(&request.goes_on)),
         field("sessions", sessions),
+        field("left", left),
     ]
     .concat()
 }

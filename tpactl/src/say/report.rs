@@ -9,8 +9,11 @@ use super::{clean, event, id, page, style};
 use crate::clock::Clock;
 use crate::recordings::Recordings;
 
+/// The section that says nothing of what was not looked for.
+const LEFT: &str = "What it left behind";
+
 /// The sections of the page, each with the events it tells.
-const SECTIONS: [(&str, &[&str]); 4] = [
+const SECTIONS: [(&str, &[&str]); 5] = [
     (
         "How it was decided",
         &[
@@ -41,6 +44,7 @@ const SECTIONS: [(&str, &[&str]); 4] = [
             "removal-confirmed",
         ],
     ),
+    (LEFT, &["residue"]),
 ];
 
 /// The whole story of a grant, on one page.
@@ -63,7 +67,12 @@ pub fn page(
             .collect();
         lines.extend([String::new(), style::bold(heading)]);
         if told.is_empty() {
-            lines.push("  none".to_owned());
+            let none = if heading == LEFT {
+                "  not looked for yet"
+            } else {
+                "  none"
+            };
+            lines.push(none.to_owned());
         }
         lines.extend(told);
     }

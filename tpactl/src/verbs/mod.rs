@@ -15,6 +15,7 @@ pub mod prompt;
 pub mod replay;
 pub mod report;
 pub mod request;
+pub mod residue;
 pub mod review;
 pub mod revoke;
 pub mod roles;

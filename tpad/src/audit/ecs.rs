@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 81] = [
+const FIELDS: [(&str, &str); 91] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -51,6 +51,16 @@ const FIELDS: [(&str, &str); 81] = [
     ("looked_at", "tpa.looked_at"),
     ("left", "tpa.left"),
     ("not_looked_at", "tpa.not_looked_at"),
+    ("note_sha256", "tpa.note_sha256"),
+    ("noted_at", "tpa.noted_at"),
+    ("not_noted", "tpa.not_noted"),
+    ("depth", "tpa.depth"),
+    ("certain", "tpa.certain"),
+    ("doubtful", "tpa.doubtful"),
+    ("complete", "tpa.complete"),
+    ("found", "tpa.found"),
+    ("looked_for", "tpa.looked_for"),
+    ("not_looked_for", "tpa.not_looked_for"),
     ("target", "tpa.target"),
     ("command", "process.command_line"),
     ("command_bytes", "tpa.command_bytes"),
@@ -87,7 +97,9 @@ const FIELDS: [(&str, &str); 81] = [
 ];
 
 /// The fields that are numbers.
-const NUMBERS: [&str; 15] = [
+const NUMBERS: [&str; 17] = [
+    "certain",
+    "doubtful",
     "exit_code",
     "duration_ms",
     "count",

@@ -7,7 +7,8 @@ use tpa_bus::offline::Who;
 
 use super::unusual::{self, Seen};
 use crate::ledger::{
-    Envelope, Event, LookedFor, OneCommand, Place, Proof, Repeated, Request, Session, Stage,
+    BeginningNote, Envelope, Event, Finding, LookedFor, OneCommand, Place, Proof, Repeated,
+    Request, Residue, Session, Stage, Sure,
 };
 use crate::policy::ProofLevel;
 
@@ -242,6 +243,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("survivors", 0);
             of_looked_for(fields, looked_for);
         }
+        Event::BeginningNoted { .. } | Event::Residue { .. } => of_look(fields, event),
         Event::LoginAllowed { place, .. } => of_place(fields, place),
         Event::LoginDenied { user, place, why } => {
             fields.add("user", &user.name);
@@ -294,6 +296,52 @@ fn of_event(fields: &mut Fields, event: &Event) {
         | Event::BreakGlassUsed { .. }
         | Event::DaemonStopped => {}
     }
+}
+
+/// What a look came to, at the beginning or at the end.
+fn of_look(fields: &mut Fields, event: &Event) {
+    match event {
+        Event::BeginningNoted { note, .. } => of_note(fields, note),
+        Event::Residue { residue, .. } => of_residue(fields, residue),
+        _ => {}
+    }
+}
+
+fn of_note(fields: &mut Fields, note: &BeginningNote) {
+    fields.maybe("note_sha256", note.sha256.as_ref());
+    fields.add("noted_at", time(note.at));
+    if !note.not_noted.is_empty() {
+        fields.add("not_noted", note.not_noted.join("; "));
+    }
+}
+
+/// What was looked for and found: the certain first, since the line shows the beginning of a value.
+fn of_residue(fields: &mut Fields, residue: &Residue) {
+    let found = residue.found();
+    fields.add("depth", residue.depth.word());
+    fields.add("certain", found.certain);
+    fields.add("doubtful", found.doubtful);
+    fields.add("complete", residue.complete);
+    if !residue.findings.is_empty() {
+        let all: Vec<_> = residue.findings.iter().map(finding).collect();
+        fields.add("found", all.join("; "));
+    }
+    fields.add("looked_for", residue.looked.join(", "));
+    if !residue.not_looked.is_empty() {
+        fields.add("not_looked_for", residue.not_looked.join("; "));
+    }
+    fields.maybe("noted_at", residue.noted_at.map(time));
+}
+
+/// `cron /var/spool/cron/crontabs/postgres new (postgres)`
+fn finding(one: &Finding) -> String {
+    let doubt = match one.sure {
+        Sure::Certain => "",
+        Sure::Doubtful => "doubtful: ",
+    };
+    let by = one.by.as_ref().map(|by| format!(" ({by})"));
+    let (kind, what, change) = (&one.kind, &one.what, one.change.word());
+    format!("{doubt}{kind} {what} {change}{}", by.unwrap_or_default())
 }
 
 /// What a target was not told.

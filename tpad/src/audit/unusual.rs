@@ -60,6 +60,7 @@ pub fn mark(event: &Event, seen: Seen) -> Option<&'static str> {
         Event::HostDrift { .. } => Some("drift"),
         Event::ClockJump { .. } => Some("clock-jump"),
         Event::RemovalFailed { .. } => Some("survivors"),
+        Event::Residue { residue, .. } if !residue.findings.is_empty() => Some("residue"),
         Event::ChainBroken { .. } => Some("chain-broken"),
         _ => None,
     }

@@ -569,6 +569,18 @@ impl Access {
         Ok(piece.await?)
     }
 
+    async fn residue(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::Residue, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let id = self.engine.with(|core| core.find(&caller, id))?;
+        let residue = self.engine.residue(&caller, id).await?;
+        Ok(view::residue(id, residue))
+    }
+
     async fn test_notices(
         &self,
         target: &str,

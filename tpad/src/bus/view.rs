@@ -11,7 +11,8 @@ use crate::clock::Now;
 use crate::core::Core;
 use crate::host::detached::Detached;
 use crate::ledger::{
-    Amount, Approval, Caller, Closed, Envelope, OneCommand, Person, Request, Session, Stage,
+    Amount, Approval, Caller, Closed, Envelope, Finding, OneCommand, Person, Request, Residue,
+    ResidueFound, Session, Stage,
 };
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
@@ -79,10 +80,45 @@ fn row(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Requ
         reviewable: Some(core.is_reviewable(caller, request, now)),
         proof: role.map(|role| role.proof.word().to_owned()),
         digest: Some(request.digest()),
+        residue: request
+            .looks
+            .as_ref()
+            .and_then(|looks| looks.found)
+            .map(count),
         ..wire::Request::default()
     };
     stage(&mut out, request, now);
     out
+}
+
+fn count(found: ResidueFound) -> wire::ResidueCount {
+    wire::ResidueCount {
+        certain: found.certain,
+        doubtful: found.doubtful,
+        complete: found.complete,
+    }
+}
+
+/// What a grant left behind.
+pub(super) fn residue(id: Id, residue: Residue) -> wire::Residue {
+    let finding = |one: Finding| wire::ResidueFinding {
+        kind: one.kind,
+        what: one.what,
+        change: one.change.word().to_owned(),
+        by: one.by,
+        sure: one.sure.word().to_owned(),
+    };
+    wire::Residue {
+        id: id.as_str().to_owned(),
+        depth: residue.depth.word().to_owned(),
+        looked: residue.looked,
+        not_looked: residue.not_looked,
+        complete: residue.complete,
+        noted_at: residue.noted_at,
+        looked_at: residue.looked_at,
+        findings: residue.findings.into_iter().map(finding).collect(),
+        more: residue.more,
+    }
 }
 
 /// What a command comes to.

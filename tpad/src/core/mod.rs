@@ -16,6 +16,7 @@ pub(crate) mod pretended;
 mod prune;
 mod record;
 mod recordings;
+mod residue;
 mod statement;
 mod world;
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tpa_bus::groups::KnownGroups;
+use tpa_bus::id::Id;
 use zruntime::{Event as Notify, SharedRuntime};
 
 use crate::accounts::{Accounts, Nss, When};
@@ -26,7 +27,7 @@ use crate::config::load::Source;
 use crate::core::{Core, Output, Parts, Result, Touched};
 use crate::host::boot_file::{self, BootFile};
 use crate::host::owed_file::{self, OwedFile};
-use crate::ledger::{Caller, Envelope, Event, audit_only};
+use crate::ledger::{Caller, Envelope, Event, Residue, audit_only};
 use crate::policy::Policy;
 use crate::recordings::Recordings;
 use crate::store::{EventQuery, Reader, Record, Store, Walk};
@@ -177,6 +178,25 @@ impl Engine {
     pub async fn events(&self, caller: &Caller, query: EventQuery) -> Result<Vec<Record>> {
         audit_only(caller)?;
         Ok(self.reader.read(move |store| store.events(&query)).await?)
+    }
+
+    /// What a grant left behind, as it was found.
+    ///
+    /// # Errors
+    /// When the caller may not read it, there is nothing to read, or it cannot be read.
+    pub async fn residue(&self, caller: &Caller, id: Id) -> Result<Residue> {
+        self.with(|core| core.may_read_residue(caller, id))?;
+        let query = EventQuery {
+            id: Some(id),
+            codes: Some(vec!["TPA2008".to_owned()]),
+            limit: 1,
+            ..EventQuery::default()
+        };
+        let records = self.reader.read(move |store| store.events(&query)).await?;
+        let found = records.into_iter().find_map(Record::residue);
+        let found =
+            found.with_context(|| format!("what {id} left behind is not in the trail any more"));
+        Ok(found?)
     }
 
     /// Walks the next piece of the audit chain. A break is recorded, once.

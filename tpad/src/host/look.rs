@@ -116,7 +116,8 @@ impl Seen {
 }
 
 /// The path of a process's control group below the root.
-pub(super) fn path_of(paths: &Paths, pid: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn path_of(paths: &Paths, pid: &str) -> Option<PathBuf> {
     let path = paths.cgroup_mount.join(cgroup::path_of(&paths.proc, pid)?);
     Some(path.strip_prefix(&paths.cgroup).ok()?.to_owned())
 }

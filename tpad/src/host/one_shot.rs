@@ -28,7 +28,7 @@ pub async fn run(paths: &Paths, unit: String, properties: Vec<Property>) -> anyh
     while let Some(signal) = removed.next().await {
         let over = signal.args()?;
         if over.job == job {
-            return Ok(over.result.to_string());
+            return Ok(over.result.clone());
         }
     }
     bail!("the system bus is gone")

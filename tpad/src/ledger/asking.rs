@@ -65,6 +65,7 @@ pub(super) fn ask(
         reviewed: None,
         gave: None,
         command,
+        looks: None,
         removal: Removal::None,
     };
     let by_itself = approves_itself(role, caller, &asked.user.person);
@@ -124,6 +125,7 @@ pub(super) fn extend(
         reviewed: None,
         gave: None,
         command: None,
+        looks: None,
         removal: Removal::None,
         ..target.clone()
     };

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
 use super::{
-    Approval, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request, Run, Said,
-    Session, Stage,
+    Approval, BeginningNote, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request,
+    Residue, Run, Said, Session, Stage,
 };
 use crate::clock::Now;
 use crate::policy::Gives;
@@ -142,6 +142,20 @@ pub enum Event {
         /// What it was looked for by.
         #[serde(default, skip_serializing_if = "LookedFor::is_unknown")]
         looked_for: LookedFor,
+    },
+    /// TPA2007: what was there when access began is noted, to tell later what changed.
+    BeginningNoted {
+        /// The grant.
+        id: Id,
+        /// The note.
+        note: BeginningNote,
+    },
+    /// TPA2008: what the window left behind was looked for.
+    Residue {
+        /// The grant.
+        id: Id,
+        /// What was looked for, and found.
+        residue: Box<Residue>,
     },
     /// TPA3000: let in.
     LoginAllowed {
@@ -367,6 +381,8 @@ impl Event {
             Self::GrantExtended { .. } => ("TPA2001", "grant-extended"),
             Self::RemovalFailed { .. } => ("TPA2005", "removal-failed"),
             Self::RemovalConfirmed { .. } => ("TPA2006", "removal-confirmed"),
+            Self::BeginningNoted { .. } => ("TPA2007", "beginning-noted"),
+            Self::Residue { .. } => ("TPA2008", "residue"),
             Self::LoginAllowed { .. } => ("TPA3000", "login-allowed"),
             Self::LoginDenied { .. } => ("TPA3001", "login-denied"),
             Self::SessionOpened(session) if session.is_sudo() => ("TPA3005", "sudo-opened"),
@@ -406,6 +422,8 @@ impl Event {
             | Self::GrantExtended { id, .. }
             | Self::RemovalFailed { id, .. }
             | Self::RemovalConfirmed { id, .. }
+            | Self::BeginningNoted { id, .. }
+            | Self::Residue { id, .. }
             | Self::LoginAllowed { id, .. }
             | Self::RecordingOpened { id, .. }
             | Self::CommandApproved { id, .. }
@@ -450,9 +468,11 @@ impl Event {
             | Self::PolicyRejected { .. }
             | Self::ClockJump { .. }
             | Self::HostDrift { .. } => Priority::Warning,
-            Self::SessionOpened(_) | Self::SessionClosed(_) | Self::LoginAllowed { .. } => {
-                Priority::Info
-            }
+            Self::Residue { residue, .. } if !residue.findings.is_empty() => Priority::Warning,
+            Self::SessionOpened(_)
+            | Self::SessionClosed(_)
+            | Self::LoginAllowed { .. }
+            | Self::BeginningNoted { .. } => Priority::Info,
             _ => Priority::Notice,
         }
     }

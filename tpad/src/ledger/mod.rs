@@ -29,6 +29,7 @@ mod refused;
 mod removed;
 mod repeats;
 mod request;
+mod residue;
 mod said;
 mod shared_map;
 mod sight;
@@ -70,6 +71,10 @@ pub use refused::{Kind, Refused};
 pub use removed::{Removed, removed};
 pub use repeats::{Noted, Noting, Repeated, Repeats, Tally, Telling, Waits};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
+pub use residue::{
+    BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Found as ResidueFound, Looks, Residue,
+    Subject, Sure, looks_due, may_read_residue, no_residue, notes_due, notes_needed,
+};
 pub use said::{command_of, refused as said_refused, seen_before};
 pub use shared_map::SharedMap;
 pub use sight::{

@@ -127,6 +127,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         reviewed: None,
         gave: None,
         command: None,
+        looks: None,
         removal: Removal::None,
     }
 }

@@ -6,7 +6,7 @@ use tpa_bus::id::Id;
 use tpa_bus::state::State;
 use tpa_bus::text::one_line;
 
-use super::{Caller, Gave, OneCommand, PasswdEntry, Person};
+use super::{Caller, Gave, Looks, OneCommand, PasswdEntry, Person};
 use crate::clock::Now;
 use crate::hex::hex;
 use crate::policy::{Gives, ProofLevel};
@@ -68,6 +68,10 @@ pub struct Request {
     /// The one command that it is for, where it is for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<OneCommand>,
+    /// The looks for what it leaves behind; `None` before it began, and where a version that did not
+    /// look began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
     /// Whether its end is proven. Only a grant that was active has anything to remove.
     pub removal: Removal,
 }

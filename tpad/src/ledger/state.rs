@@ -8,7 +8,8 @@ use tpa_bus::offline::Class;
 
 use super::gave::{let_in, pass_on};
 use super::{
-    Closed, Digest, Envelope, Event, Person, Removal, Request, SharedMap, Stage, WallClock, exact,
+    Closed, Digest, Envelope, Event, Looks, Person, Removal, Request, SharedMap, Stage, WallClock,
+    exact,
 };
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
@@ -173,6 +174,7 @@ fn advance(request: &mut Request, envelope: &Envelope) {
         }
         Event::GrantActivated { deadline, gave, .. } => {
             request.gave.clone_from(gave);
+            request.looks = Some(Looks::default());
             request.stage = Stage::Active {
                 since: envelope.at,
                 deadline: deadline.clone(),
@@ -206,6 +208,12 @@ fn advance(request: &mut Request, envelope: &Envelope) {
             };
         }
         Event::RequestReminder { .. } => request.reminded = true,
+        Event::BeginningNoted { note, .. } => {
+            request.looks.get_or_insert_default().note = Some(note.clone());
+        }
+        Event::Residue { residue, .. } => {
+            request.looks.get_or_insert_default().found = Some(residue.found());
+        }
         Event::RemovalFailed { .. } => request.removal = Removal::Failed,
         Event::RemovalConfirmed { .. } => request.removal = Removal::Confirmed,
         Event::BreakGlassReviewed { review, .. } => request.reviewed = Some(review.clone()),

@@ -13,14 +13,19 @@ use crate::policy::Policy;
 /// # Errors
 /// A refusal for everybody else; also for whoever is recorded.
 pub fn may_watch(policy: &Policy, caller: &Caller, request: &Request) -> Result<(), Refused> {
-    let role = policy.roles.get(&request.role);
-    let decides = role.is_some_and(|role| caller.is_listed(&role.approvers));
-    if may_audit(caller) || decides || request.has_yes_by_all(caller) {
+    if decides_or_audits(policy, caller, request) {
         return Ok(());
     }
     let why = format!("you may not look at what is recorded under {}", request.id);
     Err(Refused::not_permitted(why)
         .next("ask one of its approvers, or of the group tpa-audit, to look at it"))
+}
+
+/// Whether the caller decides on the grant's role, or has decided on it, or may read the trail.
+pub(super) fn decides_or_audits(policy: &Policy, caller: &Caller, request: &Request) -> bool {
+    let role = policy.roles.get(&request.role);
+    let decides = role.is_some_and(|role| caller.is_listed(&role.approvers));
+    may_audit(caller) || decides || request.has_yes_by_all(caller)
 }
 
 /// There is no such recording of the grant, or no such part of one.

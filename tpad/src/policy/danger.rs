@@ -136,6 +136,27 @@ pub fn of_gives(role: &str, gives: &Gives, seen: &Seen) -> Vec<Finding> {
     found
 }
 
+/// In which ways a command as root gives no more than it seems to, so far as being root goes.
+const LESS_THAN_ROOT: [Kind; 4] = [Kind::Reads, Kind::Listens, Kind::Role, Kind::Host];
+
+/// Whether these amount to being root: whoever holds them can leave anything anywhere.
+#[must_use]
+pub fn amounts_to_root(gives: &Gives, seen: &Seen) -> bool {
+    let as_root = gives.sudo.iter().filter(|rule| rule.run_as == "root");
+    let mut each = as_root.flat_map(|rule| {
+        let alone = Gives {
+            sudo: vec![rule.clone()],
+            ..gives.clone()
+        };
+        of_gives("", &alone, seen)
+    });
+    each.any(|found| {
+        !LESS_THAN_ROOT
+            .iter()
+            .any(|kind| kind.as_str() == found.kind)
+    })
+}
+
 /// What one command with these very arguments gives to who runs it as `whom`; `argv[0]` is the
 /// program's path.
 #[must_use]

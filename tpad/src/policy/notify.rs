@@ -89,7 +89,7 @@ const USUAL: [&str; 17] = [
 ];
 
 /// All events there are, as tpa-events(7) has them.
-pub const EVENTS: [&str; 35] = [
+pub const EVENTS: [&str; 37] = [
     "request-created",
     "approval-recorded",
     "request-denied",
@@ -104,6 +104,8 @@ pub const EVENTS: [&str; 35] = [
     "grant-ended",
     "removal-failed",
     "removal-confirmed",
+    "beginning-noted",
+    "residue",
     "login-allowed",
     "login-denied",
     "session-opened",

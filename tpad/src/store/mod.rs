@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::hex::hex;
-use crate::ledger::{Envelope, Event, Newest, Priority};
+use crate::ledger::{Envelope, Event, Newest, Priority, Residue};
 
 use stamp::Stamp;
 
@@ -142,6 +142,18 @@ impl Record {
     pub fn envelope(&self) -> Option<&Envelope> {
         match &self.body {
             Content::Known(body) => Some(&body.envelope),
+            Content::Unknown(_) => None,
+        }
+    }
+
+    /// What it tells was left behind by a grant, where it tells of that.
+    #[must_use]
+    pub fn residue(self) -> Option<Residue> {
+        match self.body {
+            Content::Known(body) => match body.envelope.event {
+                Event::Residue { residue, .. } => Some(*residue),
+                _ => None,
+            },
             Content::Unknown(_) => None,
         }
     }

@@ -1,0 +1,93 @@
+//! What a window leaves behind: which looks are due, and what they came to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tpa_bus::id::Id;
+
+use super::{Core, Result};
+use crate::ledger::{
+    BeginningNote, Caller, Depth, Event, Refused, Request, Residue, Subject, looks_due,
+    may_read_residue, no_residue, notes_due, notes_needed,
+};
+use crate::policy::danger::amounts_to_root;
+
+impl Core {
+    /// The grants whose beginning is to be noted.
+    pub fn notes_due(&self) -> Vec<Id> {
+        notes_due(&self.state)
+    }
+
+    /// The notes that are still needed, by their SHA-256.
+    pub fn notes_needed(&self) -> BTreeSet<String> {
+        notes_needed(&self.state)
+    }
+
+    /// The grants whose end is to be looked at so thoroughly.
+    pub fn looks_due(&self, depth: Depth) -> Vec<Subject> {
+        let policy = Arc::clone(&self.policy);
+        let depth_of = |request: &Request| {
+            if amounts_to_root(&request.gives, &policy.seen) {
+                Depth::Deep
+            } else {
+                Depth::Short
+            }
+        };
+        let mut due = looks_due(&self.state, &depth_of);
+        due.retain(|subject| subject.depth == depth);
+        due
+    }
+
+    /// Records what was noted of the beginning of these grants.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn record_notes(&mut self, ids: &[Id], note: &BeginningNote) -> anyhow::Result<()> {
+        let now = self.tick()?;
+        let known = ids.iter().filter(|id| self.state.requests.contains_key(id));
+        let noted = |id: &Id| Event::BeginningNoted {
+            id: *id,
+            note: note.clone(),
+        };
+        let events = known.map(noted).collect();
+        self.record(None, events, &now)
+    }
+
+    /// Records what was found at an end.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn record_residue(&mut self, id: Id, residue: Residue) -> anyhow::Result<()> {
+        let now = self.tick()?;
+        self.ensure_loaded(id)?;
+        let residue = Box::new(residue);
+        self.record(None, vec![Event::Residue { id, residue }], &now)
+    }
+
+    /// That the caller may read what a grant left behind, and that there is something to read.
+    ///
+    /// # Errors
+    /// A refusal, or what keeps the grant from being read.
+    pub fn may_read_residue(&mut self, caller: &Caller, id: Id) -> Result<()> {
+        self.ensure_loaded(id)?;
+        let request = self.state.requests.get(&id);
+        let request = request.ok_or_else(|| Refused::unknown_id(id.as_str()))?;
+        may_read_residue(&self.policy, caller, request)?;
+        let looks = request.looks.as_ref();
+        looks
+            .and_then(|looks| looks.found)
+            .map(drop)
+            .ok_or_else(|| no_residue(request).into())
+    }
+}
+
+impl Core {
+    /// The moment, by the wall clock as it is gone by.
+    ///
+    /// # Errors
+    /// When the clocks cannot be read.
+    pub fn now_s(&mut self) -> anyhow::Result<i64> {
+        Ok(self.tick().context("read the clock")?.wall_s)
+    }
+}

@@ -1,0 +1,128 @@
+//! What people keep in their homes that lets somebody in or starts something: authorized keys
+//! (sshd(8)) and units of their own (systemd.unit(5)).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tpa_statement::login::Credential;
+
+use super::accounts::Account;
+use super::files::Files;
+use super::item::{Item, Kind};
+use crate::hex::hex;
+
+/// Where sshd looks unless it is told otherwise, below a home.
+const KEYS: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
+
+/// Where systemd looks for a person's own units, below a home.
+const UNITS: [&str; 3] = [
+    ".config/systemd/user",
+    ".local/share/systemd/user",
+    ".config/autostart",
+];
+
+/// Most keys of one file that are told apart.
+const KEYS_MAX: usize = 2_000;
+
+/// Each home once: accounts share some.
+fn homes(accounts: &[Account]) -> Vec<PathBuf> {
+    let homes = accounts.iter().map(|account| account.home.as_str());
+    let homes: BTreeSet<&str> = homes.filter(|home| home.starts_with('/')).collect();
+    homes.into_iter().map(PathBuf::from).collect()
+}
+
+/// Every key that some account lets in.
+pub fn keys(files: &mut Files<'_>, accounts: &[Account], items: &mut Vec<Item>) {
+    for home in homes(accounts) {
+        for name in KEYS {
+            of_file(files, &home.join(name), items);
+        }
+    }
+}
+
+fn of_file(files: &mut Files<'_>, path: &Path, items: &mut Vec<Item>) {
+    let before = files.blind.len();
+    let Some((text, stat)) = files.text(path) else {
+        // What cannot be read is a thing as well: whoever put a link there has done something.
+        if let Some((_, why)) = files.blind.get(before) {
+            let what = format!("{}: {why}", path.display());
+            items.push(Item::new(Kind::Key, &what, ""));
+        }
+        return;
+    };
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut lines = lines.collect::<Vec<_>>();
+    if lines.len() > KEYS_MAX {
+        let why = format!("it has more than {KEYS_MAX} keys");
+        files.blind.push((path.to_owned(), why));
+        lines.truncate(KEYS_MAX);
+    }
+    for line in lines {
+        let what = format!("{}: {}", path.display(), named(line));
+        items.push(Item {
+            owner: Some(stat.st_uid),
+            changed_at: Some(stat.st_ctime),
+            ..Item::new(Kind::Key, &what, files.salt().print(&[line.as_bytes()]))
+        });
+    }
+}
+
+/// A line of authorized keys by its key's fingerprint, as `ssh-keygen -l` shows it; what is no key by
+/// a digest of it.
+fn named(line: &str) -> String {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let mut pairs = words.windows(2).map(|pair| pair.join(" "));
+    let key = pairs.find_map(|pair| Credential::parse(&pair).ok());
+    if let Some(key) = key {
+        return key.fingerprint();
+    }
+    let mut digest = hex(&Sha256::digest(line.as_bytes()));
+    digest.truncate(16);
+    format!("a line that is no key that is known here, {digest}")
+}
+
+/// Every unit that people keep for themselves.
+pub fn units(files: &mut Files<'_>, accounts: &[Account], items: &mut Vec<Item>) {
+    for home in homes(accounts) {
+        for place in UNITS {
+            files.things(Kind::UserUnit, &home.join(place), 3, items);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9rvxYrhVZzvXKiMYVyFVBCfd2y3KR2CpVXQoB2dLrl";
+
+    #[test]
+    fn a_key_is_named_by_its_fingerprint_whatever_stands_around_it() {
+        let plain = named(KEY);
+        assert!(plain.starts_with("SHA256:"), "{plain}");
+        assert_eq!(
+            named(&format!("command=\"a b\",no-pty {KEY} me@there")),
+            plain
+        );
+        assert!(named("rubbish AAAA").starts_with("a line that is no key"));
+    }
+
+    #[test]
+    fn a_home_of_several_accounts_is_looked_at_once_and_one_that_is_no_path_never() {
+        let account = |name: &str, home: &str| Account {
+            name: name.into(),
+            uid: 1,
+            home: home.into(),
+        };
+        let accounts = [
+            account("a", "/var/www"),
+            account("b", "/var/www"),
+            account("c", ""),
+            account("d", "../etc"),
+        ];
+        assert_eq!(homes(&accounts), [PathBuf::from("/var/www")]);
+    }
+}

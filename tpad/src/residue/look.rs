@@ -1,0 +1,530 @@
+//! `tpad look`: the look itself, in a process of its own that PID 1 started.
+//!
+//! What to look at comes on standard input, and what was found goes to standard output a part at a time,
+//! so that what is cut off by a limit has told of all that came before.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chrono::TimeZone as _;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::{self, Account};
+use super::compare::{Known, compare, finding};
+use super::files::Files;
+use super::item::{Item, Kind, Salt};
+use super::mounts::Mounts;
+use super::note::{FOLDER, Note};
+use super::{homes, packages, places, running, walk};
+use crate::clock::Now;
+use crate::hex::hex;
+use crate::host::folder::Folder;
+use crate::host::paths::Paths;
+use crate::ledger::{BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Residue, Subject};
+
+/// Most of one kind of "not looked at" that are told one by one.
+const BLIND_MAX: usize = 20;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Note what is there.
+    Note,
+    /// Look for what a window left behind.
+    End(Box<Subject>),
+}
+
+/// What is told of a look, a part at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The note was taken.
+    Noted(BeginningNote),
+    /// The note of the beginning is the one that was taken, and from when it is.
+    Begun(i64),
+    /// This was looked for.
+    Looked(String),
+    /// This was not, and why.
+    NotLooked(String),
+    /// This was found.
+    Found(Finding),
+    /// So much more was found.
+    More(u64),
+    /// That was all.
+    Done,
+}
+
+/// What the parts come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The note that was taken.
+    pub note: Option<BeginningNote>,
+    begun: Option<i64>,
+    looked: Vec<String>,
+    not_looked: Vec<String>,
+    findings: Vec<Finding>,
+    more: u64,
+    done: bool,
+}
+
+impl Answer {
+    /// Reads what was told, as far as it goes.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let mut answer = Self::default();
+        for part in text
+            .lines()
+            .map_while(|line| serde_json::from_str(line).ok())
+        {
+            match part {
+                Part::Noted(note) => answer.note = Some(note),
+                Part::Begun(at) => answer.begun = Some(at),
+                Part::Looked(what) => answer.looked.push(what),
+                Part::NotLooked(what) => answer.not_looked.push(what),
+                Part::Found(finding) => answer.findings.push(finding),
+                Part::More(more) => answer.more = answer.more.saturating_add(more),
+                Part::Done => answer.done = true,
+            }
+        }
+        answer
+    }
+
+    /// What it came to; `result` is what systemd says of the process.
+    #[must_use]
+    pub fn residue(self, subject: &Subject, result: &str, now_s: i64) -> Residue {
+        let mut not_looked = self.not_looked;
+        if !self.done {
+            not_looked.push(format!("the rest: the look was cut off ({result})"));
+        }
+        let mut findings = self.findings;
+        findings.sort();
+        let over = findings.len().saturating_sub(FINDINGS_MAX) as u64;
+        findings.truncate(FINDINGS_MAX);
+        Residue {
+            depth: subject.depth,
+            looked: self.looked,
+            complete: self.done && not_looked.is_empty(),
+            not_looked,
+            noted_at: self.begun,
+            looked_at: now_s,
+            findings,
+            more: self.more.saturating_add(over),
+        }
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// When there is nothing to look with, or nobody to tell.
+pub fn run(order: &Order, now: &Now, out: &mut impl Write) -> anyhow::Result<()> {
+    let folder = Folder::open(Path::new(FOLDER))?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").context("read what is mounted")?;
+    let look = Look {
+        folder,
+        mounts: Mounts::parse(&mounts),
+        paths: Paths::default(),
+        now: now.clone(),
+    };
+    let mut tell = |part: Part| {
+        let mut line = serde_json::to_string(&part)?;
+        line.push('\n');
+        Ok(out.write_all(line.as_bytes())?)
+    };
+    match order {
+        Order::Note => look.note(&mut tell),
+        Order::End(subject) => look.end(subject, &mut tell),
+    }
+}
+
+type Tell<'a> = dyn FnMut(Part) -> anyhow::Result<()> + 'a;
+
+struct Look {
+    folder: Folder,
+    mounts: Mounts,
+    paths: Paths,
+    now: Now,
+}
+
+/// The kinds, in the order in which they are looked for: what people can hold up comes last.
+const KINDS: [Kind; 16] = [
+    Kind::Account,
+    Kind::Group,
+    Kind::Password,
+    Kind::Sudoers,
+    Kind::Cron,
+    Kind::At,
+    Kind::Pam,
+    Kind::Preload,
+    Kind::Sshd,
+    Kind::Nss,
+    Kind::Polkit,
+    Kind::Module,
+    Kind::Package,
+    Kind::Unit,
+    Kind::Key,
+    Kind::UserUnit,
+];
+
+impl Look {
+    fn note(&self, tell: &mut Tell<'_>) -> anyhow::Result<()> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+        let mut note = Note {
+            at: self.now.wall_s,
+            boot_id: self.now.boot_id.clone(),
+            salt: Salt(hex(&salt)),
+            things: BTreeMap::new(),
+        };
+        let salt = note.salt.clone();
+        let mut files = Files::new(&self.mounts, &salt);
+        let accounts = accounts_of(&mut files);
+        let mut not_noted = Vec::new();
+        for kind in KINDS {
+            match self.things(kind, &mut files, &accounts) {
+                Ok(items) => note.add(kind, items),
+                Err(why) => not_noted.push(format!("{}: {why}", kind.plural())),
+            }
+        }
+        let sockets = running::sockets(&self.paths.proc).into_iter();
+        note.add(Kind::Socket, sockets.map(|(item, _)| item).collect());
+        not_noted.extend(told(&files.blind));
+        let sha256 = Some(note.write(&self.folder)?);
+        tell(Part::Noted(BeginningNote {
+            sha256,
+            at: note.at,
+            not_noted,
+        }))?;
+        tell(Part::Done)
+    }
+
+    fn end(&self, subject: &Subject, tell: &mut Tell<'_>) -> anyhow::Result<()> {
+        let note = match self.begun(subject) {
+            Ok(note) => {
+                tell(Part::Begun(note.at))?;
+                Some(note)
+            }
+            Err(why) => {
+                let why = format!("what was there before: there is no note of it: {why}");
+                tell(Part::NotLooked(why))?;
+                None
+            }
+        };
+        if let Some(late) = note
+            .as_ref()
+            .map(|note| note.at.saturating_sub(subject.since))
+            && late > 10
+        {
+            let why = format!("the first {late}s, before the note was taken, but by files' times");
+            tell(Part::NotLooked(why))?;
+        }
+        let salt = note
+            .as_ref()
+            .map_or(Salt(String::new()), |note| note.salt.clone());
+        let mut files = Files::new(&self.mounts, &salt);
+        let accounts = accounts_of(&mut files);
+        let names: BTreeMap<u32, String> = accounts
+            .iter()
+            .rev()
+            .map(|account| (account.uid, account.name.clone()))
+            .collect();
+        let mut left = FINDINGS_MAX;
+        let mut told_blind = 0;
+        let known = Known {
+            subject,
+            names: &names,
+            blind: &[],
+        };
+        self.sockets(note.as_ref(), &known, &mut left, tell)?;
+        let running = running::processes(&self.paths, subject, &self.now.boot_id);
+        let found = running
+            .into_iter()
+            .map(|item| finding(&item, Change::Runs, &known));
+        tell_all(found.collect(), &mut left, tell)?;
+        tell(Part::Looked(Kind::Process.plural().to_owned()))?;
+        for kind in KINDS {
+            let items = self.things(kind, &mut files, &accounts);
+            let known = Known {
+                subject,
+                names: &names,
+                blind: &files.blind,
+            };
+            match items {
+                Ok(items) => {
+                    let note = note.as_ref().filter(|note| self.counts(kind, note));
+                    let found = compare(kind, note, items, &known);
+                    tell_all(found, &mut left, tell)?;
+                    tell(Part::Looked(kind.plural().to_owned()))?;
+                    if note.is_none() && kind.is_of_one_boot() {
+                        let why = format!("which {} are new: {AFTER_A_BOOT}", kind.plural());
+                        tell(Part::NotLooked(why))?;
+                    }
+                }
+                Err(why) => tell(Part::NotLooked(format!("{}: {why}", kind.plural())))?,
+            }
+            for why in told(files.blind.get(told_blind..).unwrap_or_default()) {
+                tell(Part::NotLooked(why))?;
+            }
+            told_blind = files.blind.len();
+        }
+        let known = Known {
+            subject,
+            names: &names,
+            blind: &[],
+        };
+        if subject.depth == Depth::Deep {
+            self.walk(subject.since, &known, &mut left, tell)?;
+        }
+        tell(Part::Done)
+    }
+
+    /// Files that give rights, on every file system that the kernel answers for.
+    fn walk(
+        &self,
+        since: i64,
+        known: &Known<'_>,
+        left: &mut usize,
+        tell: &mut Tell<'_>,
+    ) -> anyhow::Result<()> {
+        let (walked, far) = walk::to_walk(&self.mounts);
+        for why in far {
+            tell(Part::NotLooked(why))?;
+        }
+        for mount in walked {
+            let at = mount.at.display();
+            let found = walk::walk(mount, since, |item, change| {
+                tell_all(vec![finding(&item, change, known)], left, tell)
+            });
+            match found {
+                Ok(walked) => {
+                    let all = format!("{} on {at} ({} files)", Kind::Setuid.plural(), walked.files);
+                    tell(Part::Looked(all))?;
+                    if walked.unread > 0 {
+                        let why =
+                            format!("{} folders on {at}, which cannot be read", walked.unread);
+                        tell(Part::NotLooked(why))?;
+                    }
+                }
+                Err(error) => tell(Part::NotLooked(format!("files on {at}: {error:#}")))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The note of the beginning.
+    fn begun(&self, subject: &Subject) -> anyhow::Result<Note> {
+        let note = subject.note.as_ref().context("none was taken")?;
+        let sha256 = note.sha256.as_ref();
+        let sha256 = sha256.with_context(|| note.not_noted.join("; "))?;
+        Note::read(&self.folder, sha256)
+    }
+
+    /// Whether what is noted of a kind can be held against what is there now.
+    fn counts(&self, kind: Kind, note: &Note) -> bool {
+        !kind.is_of_one_boot() || note.boot_id == self.now.boot_id
+    }
+
+    /// What listens now and did not.
+    fn sockets(
+        &self,
+        note: Option<&Note>,
+        known: &Known<'_>,
+        left: &mut usize,
+        tell: &mut Tell<'_>,
+    ) -> anyhow::Result<()> {
+        let note = note.filter(|note| self.counts(Kind::Socket, note));
+        let Some(before) = note.and_then(|note| note.things.get(&Kind::Socket)) else {
+            let why = format!("which {} are new: {AFTER_A_BOOT}", Kind::Socket.plural());
+            return tell(Part::NotLooked(why));
+        };
+        let mut new = running::sockets(&self.paths.proc);
+        new.retain(|(item, _)| !before.contains_key(&item.what));
+        running::name_holders(&self.paths.proc, &mut new);
+        let found = new
+            .into_iter()
+            .map(|(item, _)| finding(&item, Change::New, known));
+        tell_all(found.collect(), left, tell)?;
+        tell(Part::Looked(Kind::Socket.plural().to_owned()))
+    }
+
+    /// All that is there of a kind.
+    fn things(
+        &self,
+        kind: Kind,
+        files: &mut Files<'_>,
+        accounts: &[Account],
+    ) -> Result<Vec<Item>, String> {
+        let mut items = Vec::new();
+        match kind {
+            Kind::Account => of_file(files, "/etc/passwd", kind, accounts::of_passwd, &mut items)?,
+            Kind::Group => of_file(files, "/etc/group", kind, accounts::of_group, &mut items)?,
+            Kind::Password => of_file(files, "/etc/shadow", kind, accounts::of_shadow, &mut items)?,
+            Kind::Module => {
+                let text = std::fs::read_to_string(self.paths.proc.join("modules"));
+                items = running::modules(&text.map_err(|error| error.to_string())?);
+            }
+            Kind::Package => items = self.packages()?,
+            Kind::Key => homes::keys(files, accounts, &mut items),
+            Kind::UserUnit => homes::units(files, accounts, &mut items),
+            Kind::Socket | Kind::Process | Kind::Setuid => {}
+            Kind::Unit
+            | Kind::Sudoers
+            | Kind::Cron
+            | Kind::At
+            | Kind::Pam
+            | Kind::Preload
+            | Kind::Sshd
+            | Kind::Nss
+            | Kind::Polkit => places::look(files, kind, &mut items),
+        }
+        Ok(items)
+    }
+
+    /// Packages, and who asked for those that came today.
+    fn packages(&self) -> Result<Vec<Item>, String> {
+        let status = std::fs::read_to_string(packages::STATUS);
+        let status = status.map_err(|error| format!("{}: {error}", packages::STATUS))?;
+        let mut items = packages::installed(&status);
+        let history = std::fs::read_to_string(packages::HISTORY).unwrap_or_default();
+        let asked = packages::asked_for(&history, &local(self.now.wall_s.saturating_sub(86_400)));
+        for item in &mut items {
+            item.by = asked.get(&item.what).cloned();
+        }
+        Ok(items)
+    }
+}
+
+/// Why what lasts as long as a boot is not held against what was noted.
+const AFTER_A_BOOT: &str = "there is no note of this boot";
+
+/// A moment as apt writes it: on the host's own clock.
+fn local(at: i64) -> String {
+    let time = chrono::Local.timestamp_opt(at, 0).single();
+    time.map_or_else(String::new, |time| {
+        time.format("%Y-%m-%d  %H:%M:%S").to_string()
+    })
+}
+
+fn accounts_of(files: &mut Files<'_>) -> Vec<Account> {
+    let passwd = files.text(Path::new("/etc/passwd"));
+    passwd.map_or_else(Vec::new, |(text, _)| accounts::accounts(&text))
+}
+
+/// The lines of a file, and the file itself, by whose time is told that it was written before it was
+/// noted.
+fn of_file(
+    files: &mut Files<'_>,
+    path: &str,
+    kind: Kind,
+    of: impl Fn(&str, &Salt) -> Vec<Item>,
+    items: &mut Vec<Item>,
+) -> Result<(), String> {
+    let read = files.text(Path::new(path));
+    let (text, stat) = read.ok_or_else(|| format!("{path} cannot be read"))?;
+    items.extend(of(&text, files.salt()));
+    items.push(Item {
+        changed_at: Some(stat.st_ctime),
+        ..Item::new(kind, path, "")
+    });
+    Ok(())
+}
+
+fn tell_all(found: Vec<Finding>, left: &mut usize, tell: &mut Tell<'_>) -> anyhow::Result<()> {
+    let (all, most) = (found.len(), *left);
+    for finding in found.into_iter().take(most) {
+        tell(Part::Found(finding))?;
+        *left = left.saturating_sub(1);
+    }
+    match all.saturating_sub(most) {
+        0 => Ok(()),
+        more => tell(Part::More(more as u64)),
+    }
+}
+
+/// What could not be looked at, one by one as far as that is read by anybody.
+fn told(blind: &[(PathBuf, String)]) -> Vec<String> {
+    let each = blind
+        .iter()
+        .take(BLIND_MAX)
+        .map(|(path, why)| tpa_bus::text::one_line(&format!("{}: {why}", path.display()), 200));
+    let more = blind.len().saturating_sub(BLIND_MAX);
+    let more = (more > 0).then(|| format!("{more} places more"));
+    each.chain(more).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Depth, Person, Sure};
+    use tpa_bus::id::Id;
+
+    fn subject() -> Subject {
+        Subject {
+            id: Id::from_random([0; 5]),
+            depth: Depth::Short,
+            user: Person::root(),
+            accounts: Vec::new(),
+            since: 0,
+            boottime_ms: 0,
+            boot_id: String::new(),
+            note: None,
+        }
+    }
+
+    fn found(sure: Sure, what: &str) -> Finding {
+        Finding {
+            sure,
+            kind: "cron".into(),
+            what: what.into(),
+            change: Change::New,
+            by: None,
+        }
+    }
+
+    fn line(part: &Part) -> String {
+        format!("{}\n", serde_json::to_string(part).unwrap())
+    }
+
+    #[test]
+    fn what_is_cut_off_has_told_of_what_came_before_and_says_that_it_is_not_whole() {
+        let mut text = line(&Part::Begun(7));
+        text += &line(&Part::Looked("cron jobs".into()));
+        text += &line(&Part::Found(found(Sure::Doubtful, "/a")));
+        text += &line(&Part::Found(found(Sure::Certain, "/b")));
+        let cut = Answer::read(&format!("{text}{{\"loo")).residue(&subject(), "timeout", 9);
+        assert!(!cut.complete);
+        assert_eq!(cut.not_looked, ["the rest: the look was cut off (timeout)"]);
+        // The certain first.
+        assert_eq!(cut.findings[0].what, "/b");
+        assert_eq!((cut.noted_at, cut.looked_at), (Some(7), 9));
+        let whole = Answer::read(&(text + &line(&Part::Done))).residue(&subject(), "done", 9);
+        assert!(whole.complete, "{whole:?}");
+    }
+
+    #[test]
+    fn a_look_that_left_something_out_is_not_complete_however_it_ended() {
+        let text = line(&Part::NotLooked("x".into())) + &line(&Part::Done);
+        assert!(!Answer::read(&text).residue(&subject(), "done", 9).complete);
+        assert!(!Answer::read("").residue(&subject(), "failed", 9).complete);
+    }
+
+    #[test]
+    fn more_than_fits_is_counted_and_nothing_is_told_twice() {
+        let many: Vec<_> = (0..FINDINGS_MAX + 7)
+            .map(|n| found(Sure::Doubtful, &n.to_string()))
+            .collect();
+        let mut text = String::new();
+        let mut left = FINDINGS_MAX;
+        let mut tell = |part: Part| {
+            text += &line(&part);
+            Ok(())
+        };
+        tell_all(many, &mut left, &mut tell).unwrap();
+        tell_all(vec![found(Sure::Certain, "late")], &mut left, &mut tell).unwrap();
+        let residue = Answer::read(&text).residue(&subject(), "done", 9);
+        assert_eq!((residue.findings.len(), residue.more), (FINDINGS_MAX, 8));
+    }
+}
