@@ -1,6 +1,6 @@
 //! What tpad hands over, and what it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,12 @@ pub struct Job {
     /// Whom mail goes to: users, `@groups` and addresses; whom it concerns when there are none.
     #[serde(default)]
     pub to: Vec<String>,
+    /// Of the recipients of mail, those who have it already.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
+    /// Those at whom it was tried last, and who come after the others.
+    #[serde(default)]
+    pub tried: BTreeSet<String>,
     /// Address that mail comes from; the host's own rule when not set.
     #[serde(default)]
     pub from: Option<String>,
@@ -114,6 +120,17 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
+}
+
+/// How far mail has come: one line of JSON on standard output each, before the outcome. Whatever ends
+/// the program then, nobody who has it is told again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// It is being handed over for this recipient.
+    Trying(String),
+    /// The host's sendmail has it for this recipient.
+    Told(String),
 }
 
 impl Outcome {

@@ -15,14 +15,14 @@ pub mod neutral;
 pub mod secret;
 pub mod words;
 
-use job::{Job, Kind, Outcome};
+use job::{Job, Kind, Outcome, Step};
 use secret::Secrets;
 
-/// Tells the target, and says what came of it.
+/// Tells the target, and says what came of it; of mail also each step, as it is done.
 #[must_use]
-pub fn tell(job: &Job, secrets: &Secrets) -> Outcome {
+pub fn tell(job: &Job, secrets: &Secrets, step: impl FnMut(Step)) -> Outcome {
     match job.kind {
-        Kind::Mail => mail::send(job, mail::SENDMAIL),
+        Kind::Mail => mail::send(job, mail::SENDMAIL, step),
         _ => http::send(job, secrets),
     }
 }

@@ -13,30 +13,48 @@ use nix::unistd::Group;
 
 use crate::body::{summary, text};
 use crate::http::base64;
-use crate::job::{Event, Job, Outcome};
+use crate::job::{Event, Job, Outcome, Step};
 
 /// The program that every mail server and relay for Unix brings.
 pub const SENDMAIL: &str = "/usr/sbin/sendmail";
 
-/// Most people that one message goes to.
+/// Most recipients that are served by one run; the others are by the next.
 const MOST: usize = 50;
 
 /// Most characters of a subject.
 const SUBJECT: usize = 120;
 
-/// Sends a mail to each recipient, of what is theirs to know.
+/// Sends a mail to each recipient who does not have it, of what is theirs to know. One whose mail is not
+/// taken holds up nobody else. Each step is told as it is done.
 #[must_use]
-pub fn send(job: &Job, sendmail: &str) -> Outcome {
-    let mails = mails(job, &members);
-    if mails.is_empty() {
+pub fn send(job: &Job, sendmail: &str, mut step: impl FnMut(Step)) -> Outcome {
+    let all = mails(job, &members);
+    if all.is_empty() {
         return Outcome::refused("there is nobody to send it to".to_owned());
     }
-    for (to, mail) in mails.iter().take(MOST) {
-        if let Err(why) = hand_over(sendmail, job.from.as_deref(), to, mail) {
-            return Outcome::failed(why);
+    let left = all.into_iter().filter(|(to, _)| !job.told.contains(to));
+    let (last, first): (Vec<_>, Vec<_>) = left.partition(|(to, _)| job.tried.contains(to));
+    let mut problem = None;
+    let mut not = 0_usize;
+    for (number, (to, mail)) in first.into_iter().chain(last).enumerate() {
+        if number >= MOST {
+            problem.get_or_insert(format!("{MOST} were served, the others follow"));
+            break;
+        }
+        step(Step::Trying(to.clone()));
+        match hand_over(sendmail, job.from.as_deref(), &to, &mail) {
+            Ok(()) => step(Step::Told(to)),
+            Err(why) => {
+                not = not.saturating_add(1);
+                problem = Some(why);
+            }
         }
     }
-    Outcome::Told
+    match problem {
+        None => Outcome::Told,
+        Some(why) if not > 1 => Outcome::failed(format!("{why}, and so for {not} recipients")),
+        Some(why) => Outcome::failed(why),
+    }
 }
 
 /// Each recipient, with the whole mail.

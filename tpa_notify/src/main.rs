@@ -1,5 +1,5 @@
 //! Tells one target, once: what and whom comes as JSON on standard input, what came of it goes as
-//! one line of JSON to standard output. tpad has systemd run it, without rights.
+//! a line of JSON to standard output, behind one for each step of mail. tpad has systemd run it, without rights.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
@@ -12,12 +12,17 @@ const MOST: u64 = 4 * 1_024 * 1_024;
 
 fn main() -> ExitCode {
     let outcome = outcome();
-    let line = serde_json::to_string(&outcome).unwrap_or_default();
-    let _ = writeln!(std::io::stdout(), "{line}");
+    say(&outcome);
     match outcome {
         Outcome::Told => ExitCode::SUCCESS,
         Outcome::Failed { .. } | Outcome::Refused { .. } => ExitCode::FAILURE,
     }
+}
+
+/// A line of JSON. Whoever reads it may be gone.
+fn say(what: &impl serde::Serialize) {
+    let line = serde_json::to_string(what).unwrap_or_default();
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn outcome() -> Outcome {
@@ -31,7 +36,7 @@ fn outcome() -> Outcome {
                 .map_err(|error| format!("line {}, column {}", error.line(), error.column()))
         });
     match (job, Secrets::of_this_process()) {
-        (Ok(job), Ok(secrets)) => tpa_notify::tell(&job, &secrets),
+        (Ok(job), Ok(secrets)) => tpa_notify::tell(&job, &secrets, |step| say(&step)),
         (Err(why), _) => Outcome::Refused {
             why: format!("tpad asked for what is not understood: {why}"),
         },

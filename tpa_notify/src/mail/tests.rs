@@ -147,7 +147,7 @@ fn sendmail_is_told_whom_by_its_arguments_and_its_failure_is_told() {
     job.to = vec!["carol".into(), "-t".into(), "sec@example.com".into()];
     job.from = Some("tpa@example.com".into());
     assert_eq!(
-        send(&job, &stand_in(folder.path(), "exit 0")),
+        send(&job, &stand_in(folder.path(), "exit 0"), drop),
         Outcome::Told
     );
     let called = std::fs::read_to_string(folder.path().join("called")).unwrap();
@@ -155,16 +155,63 @@ fn sendmail_is_told_whom_by_its_arguments_and_its_failure_is_told() {
         called,
         "-i -f tpa@example.com carol\n-i -f tpa@example.com sec@example.com\n"
     );
-    let outcome = send(&job, &stand_in(folder.path(), "exit 75"));
+    let outcome = send(&job, &stand_in(folder.path(), "exit 75"), drop);
     assert!(
         matches!(&outcome, Outcome::Failed { why, .. } if why.contains("exit status: 75")),
         "{outcome:?}"
     );
-    let outcome = send(&job, "/no/sendmail");
+    let outcome = send(&job, "/no/sendmail", drop);
     assert!(matches!(&outcome, Outcome::Failed { .. }), "{outcome:?}");
     job.to = vec!["-t".into()];
     assert!(matches!(
-        send(&job, "/no/sendmail"),
+        send(&job, "/no/sendmail", drop),
         Outcome::Refused { .. }
     ));
+}
+
+/// What a run with this job comes to, and whom it has told in order.
+fn run(job: &Job, sendmail: &str) -> (Outcome, Vec<String>, Vec<String>) {
+    let (mut told, mut tried) = (Vec::new(), Vec::new());
+    let outcome = send(job, sendmail, |step| match step {
+        Step::Told(to) => told.push(to),
+        Step::Trying(to) => tried.push(to),
+    });
+    (outcome, told, tried)
+}
+
+#[test]
+fn a_recipient_whose_mail_is_not_taken_holds_up_nobody_and_nobody_is_told_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = job("mail", "request-created", &ALICE);
+    job.to = ["ann", "bob", "cid"].map(str::to_owned).to_vec();
+    let sendmail = stand_in(folder.path(), "case $* in *bob*) exit 75;; esac");
+    let (outcome, told, tried) = run(&job, &sendmail);
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert_eq!(told, ["ann", "cid"]);
+    assert_eq!(tried, ["ann", "bob", "cid"]);
+    // Again: those who have it are left alone, and whoever was tried comes last.
+    job.told = told.into_iter().collect();
+    job.tried = ["bob".to_owned()].into();
+    job.to.push("dan".into());
+    let (_, told, tried) = run(&job, &sendmail);
+    assert_eq!(told, ["dan"]);
+    assert_eq!(tried, ["dan", "bob"]);
+    job.told.extend(["bob".to_owned(), "dan".to_owned()]);
+    let (outcome, told, _) = run(&job, &sendmail);
+    assert_eq!((outcome, told), (Outcome::Told, Vec::new()));
+}
+
+#[test]
+fn whoever_is_behind_the_fiftieth_is_told_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = job("mail", "request-created", &ALICE);
+    job.to = (0..120).map(|number| format!("u{number:03}")).collect();
+    let sendmail = stand_in(folder.path(), "exit 0");
+    for expected in [50, 50, 20] {
+        let (outcome, told, _) = run(&job, &sendmail);
+        assert_eq!(told.len(), expected);
+        assert_eq!(outcome == Outcome::Told, expected == 20, "{outcome:?}");
+        job.told.extend(told);
+    }
+    assert_eq!(job.told.len(), 120);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::news::{Batch, waits};
+use super::unit::Recipients;
 use crate::audit::{fields, line};
 use crate::bus::door;
 use crate::engine::Engine;
@@ -14,7 +15,12 @@ use crate::store::Record;
 
 /// A batch of events for a target. The administrator's program reads an event as `tpactl log --json`
 /// prints it, and nothing else.
-pub(super) fn of(engine: &Engine, target: &Target, batch: &Batch) -> anyhow::Result<String> {
+pub(super) fn of(
+    engine: &Engine,
+    target: &Target,
+    batch: &Batch,
+    recipients: &Recipients,
+) -> anyhow::Result<String> {
     let event = |record: &Record| event(record, waits(engine, record));
     if let Way::Program(_) = target.way {
         let lines = batch
@@ -36,6 +42,10 @@ pub(super) fn of(engine: &Engine, target: &Target, batch: &Batch) -> anyhow::Res
     let events: Vec<Value> = batch.events.iter().map(event).collect();
     job.insert("events".into(), json!(events));
     job.insert("more".into(), json!(batch.more));
+    if let Way::Mail { .. } = target.way {
+        job.insert("told".into(), json!(recipients.told));
+        job.insert("tried".into(), json!(recipients.tried));
+    }
     Ok(Value::Object(job).to_string())
 }
 

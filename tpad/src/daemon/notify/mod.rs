@@ -59,7 +59,10 @@ pub async fn test(
     target: &Target,
 ) -> Outcome {
     match job::test(engine, target) {
-        Ok(job) => unit::run(runtime, paths, target, &job).await,
+        Ok(job) => {
+            let mut recipients = unit::Recipients::default();
+            unit::run(runtime, paths, target, &job, &mut recipients).await
+        }
         Err(error) => Outcome::failed(format!("{error:#}")),
     }
 }

@@ -9,7 +9,7 @@ use super::job;
 use super::news::{self, Batch};
 use super::pace::{self, Pace, Turn};
 use super::status::Board;
-use super::unit::{self, Outcome};
+use super::unit::{self, Outcome, Recipients};
 use crate::clock::boottime_ms;
 use crate::engine::Engine;
 use crate::host::paths::Paths;
@@ -94,8 +94,14 @@ impl Teller {
     /// given up on together with it.
     async fn tell(&self, mut batch: Batch) -> Batch {
         let mut tries = 0_u32;
+        let mut recipients = Recipients::default();
         loop {
-            let (why, again) = match self.once(&batch).await {
+            let before = recipients.told.len();
+            let outcome = self.once(&batch, &mut recipients).await;
+            if recipients.told.len() > before {
+                tries = 0;
+            }
+            let (why, again) = match outcome {
                 Outcome::Told => {
                     self.board.reached(&self.target.name, self.now_s());
                     return batch;
@@ -118,7 +124,7 @@ impl Teller {
                     .now_s()
                     .saturating_sub_unsigned(self.target.retry_for_s);
                 news::as_old(&self.engine, &self.target, &mut batch, before).await;
-                self.give_up(&batch, &why).await;
+                self.give_up(&batch, &why_of(&why, &recipients)).await;
                 return batch;
             };
             let wait = pace::wait(tries, retry_after_s).min(Duration::from_secs(left));
@@ -127,9 +133,9 @@ impl Teller {
         }
     }
 
-    async fn once(&self, batch: &Batch) -> Outcome {
-        match job::of(&self.engine, &self.target, batch) {
-            Ok(job) => unit::run(&self.runtime, &self.paths, &self.target, &job).await,
+    async fn once(&self, batch: &Batch, recipients: &mut Recipients) -> Outcome {
+        match job::of(&self.engine, &self.target, batch, recipients) {
+            Ok(job) => unit::run(&self.runtime, &self.paths, &self.target, &job, recipients).await,
             Err(error) => Outcome::failed(format!("{error:#}")),
         }
     }
@@ -167,4 +173,13 @@ impl Teller {
             .with(crate::core::Core::now)
             .map_or(i64::MIN, |now| now.wall_s)
     }
+}
+
+/// Why a message was given up on, and for whom, where others have it.
+fn why_of(why: &str, recipients: &Recipients) -> String {
+    if recipients.told.is_empty() || recipients.tried.is_empty() {
+        return why.to_owned();
+    }
+    let names: Vec<_> = recipients.tried.iter().map(String::as_str).collect();
+    format!("{why}; not told: {}", names.join(", "))
 }

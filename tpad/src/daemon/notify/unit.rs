@@ -1,6 +1,7 @@
 //! Has PID 1 run what tells a target: one service for one message, without rights, with the secret
 //! of that target and no other.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::os::fd::OwnedFd;
@@ -29,8 +30,8 @@ const SLACK: Duration = Duration::from_secs(5);
 const MEMORY: u64 = 256 * 1_024 * 1_024;
 const TASKS: u64 = 64;
 
-/// Most bytes of what it says came of it.
-const ANSWER: u64 = 4_096;
+/// Most bytes of what it says came of it, and of each step of mail.
+const ANSWER: u64 = 64 * 1_024;
 
 /// Longest reason that is passed on, in characters.
 const WHY_MAX: usize = 200;
@@ -93,6 +94,36 @@ pub enum Outcome {
     },
 }
 
+/// How far mail of one message has come, over all tries: kept for as long as it is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Recipients {
+    /// Those who have it.
+    pub told: BTreeSet<String>,
+    /// Those at whom it was tried, and who do not have it.
+    pub tried: BTreeSet<String>,
+}
+
+/// A line of what it says before the outcome.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Step {
+    Trying(String),
+    Told(String),
+}
+
+impl Recipients {
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Trying(to) if !self.told.contains(&to) => drop(self.tried.insert(to)),
+            Step::Trying(_) => {}
+            Step::Told(to) => {
+                self.tried.remove(&to);
+                self.told.insert(to);
+            }
+        }
+    }
+}
+
 impl Outcome {
     pub(super) fn failed(why: impl Into<String>) -> Self {
         Self::Failed {
@@ -108,9 +139,11 @@ pub(super) async fn run(
     paths: &Paths,
     target: &Target,
     input: &str,
+    recipients: &mut Recipients,
 ) -> Outcome {
     let limit = limit(target) + SLACK;
-    match runtime.timeout(limit, tell(paths, target, input)).await {
+    let told = tell(paths, target, input, recipients);
+    match runtime.timeout(limit, told).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => Outcome::failed(format!("{error:#}")),
         Err(_) => Outcome::failed("systemd does not say that it is over"),
@@ -124,18 +157,28 @@ fn limit(target: &Target) -> Duration {
     }
 }
 
-async fn tell(paths: &Paths, target: &Target, input: &str) -> anyhow::Result<Outcome> {
+async fn tell(
+    paths: &Paths,
+    target: &Target,
+    input: &str,
+    recipients: &mut Recipients,
+) -> anyhow::Result<Outcome> {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let unit = format!("tpa-notify-{}-{count}.service", target.name);
     let said = one_shot::answer()?;
     let properties = service(paths, target, input, &said)?;
     let result = one_shot::run(paths, unit, properties).await?;
-    outcome(target, &result, said)
+    outcome(target, &result, said, recipients)
 }
 
 /// What came of it. What it says is not believed further than that it was told: it has spoken with
 /// strangers.
-fn outcome(target: &Target, result: &str, mut said: File) -> anyhow::Result<Outcome> {
+fn outcome(
+    target: &Target,
+    result: &str,
+    mut said: File,
+    recipients: &mut Recipients,
+) -> anyhow::Result<Outcome> {
     if let Way::Program(_) = target.way {
         return Ok(match result {
             "done" => Outcome::Told,
@@ -145,7 +188,13 @@ fn outcome(target: &Target, result: &str, mut said: File) -> anyhow::Result<Outc
     let mut text = String::new();
     said.rewind()?;
     let read = said.take(ANSWER).read_to_string(&mut text);
-    let told = read.ok().and_then(|_| serde_json::from_str(&text).ok());
+    let mut told = None;
+    for line in text.lines().filter(|_| read.is_ok()) {
+        match serde_json::from_str(line) {
+            Ok(step) => recipients.take(step),
+            Err(_) => told = serde_json::from_str(line).ok(),
+        }
+    }
     Ok(match told {
         Some(Outcome::Told) if result == "done" => Outcome::Told,
         Some(Outcome::Failed { why, retry_after_s }) => Outcome::Failed {
@@ -333,7 +382,9 @@ mod tests {
 
     #[test]
     fn what_it_says_is_read_within_bounds_and_cleaned() {
-        let of = |result: &str, text: &str| outcome(&slack(), result, said(text)).unwrap();
+        let of = |result: &str, text: &str| {
+            outcome(&slack(), result, said(text), &mut Recipients::default()).unwrap()
+        };
         assert_eq!(of("done", "{\"outcome\":\"told\"}"), Outcome::Told);
         // It said so, and was killed.
         assert_ne!(of("timeout", "{\"outcome\":\"told\"}"), Outcome::Told);
@@ -354,5 +405,26 @@ mod tests {
                 "{text:.9}"
             );
         }
+    }
+
+    #[test]
+    fn whoever_has_a_mail_is_remembered_whatever_became_of_the_others() {
+        let mail = target(Way::Mail {
+            to: Vec::new(),
+            from: None,
+        });
+        let mut recipients = Recipients::default();
+        let text = "{\"trying\":\"ann\"}\n{\"told\":\"ann\"}\n{\"trying\":\"bob\"}\n";
+        let cut = outcome(&mail, "timeout", said(text), &mut recipients).unwrap();
+        assert!(matches!(cut, Outcome::Failed { .. }), "{cut:?}");
+        let text =
+            "{\"trying\":\"cid\"}\n{\"told\":\"cid\"}\n{\"outcome\":\"failed\",\"why\":\"x\"}\n";
+        let _ = outcome(&mail, "failed", said(text), &mut recipients).unwrap();
+        assert_eq!(recipients.told, ["ann", "cid"].map(str::to_owned).into());
+        assert_eq!(recipients.tried, ["bob".to_owned()].into());
+        let text = "{\"told\":\"bob\"}\n{\"outcome\":\"told\"}\n";
+        let told = outcome(&mail, "done", said(text), &mut recipients).unwrap();
+        assert_eq!(told, Outcome::Told);
+        assert!(recipients.tried.is_empty());
     }
 }
