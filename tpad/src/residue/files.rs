@@ -77,6 +77,14 @@ impl<'a> Files<'a> {
         self.salt
     }
 
+    /// Where a folder is that root's own list names: behind the links that lead there (`/bin`), which
+    /// are root's. `None` where no files are kept.
+    pub fn place(&self, path: &Path) -> Option<PathBuf> {
+        let mount = self.mounts.of(path).filter(|mount| mount.holds_files())?;
+        let behind = mount.is_local().then(|| path.canonicalize().ok()).flatten();
+        Some(behind.unwrap_or_else(|| path.to_owned()))
+    }
+
     /// Opens what stands at this absolute path.
     pub fn at(&self, path: &Path) -> At {
         let Some(mount) = self.mounts.of(path) else {

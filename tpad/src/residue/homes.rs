@@ -26,15 +26,16 @@ const UNITS: [&str; 3] = [
 const KEYS_MAX: usize = 2_000;
 
 /// Each home once: accounts share some.
-fn homes(accounts: &[Account]) -> Vec<PathBuf> {
-    let homes = accounts.iter().map(|account| account.home.as_str());
-    let homes: BTreeSet<&str> = homes.filter(|home| home.starts_with('/')).collect();
-    homes.into_iter().map(PathBuf::from).collect()
+fn homes(files: &Files<'_>, accounts: &[Account]) -> Vec<PathBuf> {
+    let homes = accounts.iter().map(|account| Path::new(&account.home));
+    let homes = homes.filter(|home| home.is_absolute());
+    let homes: BTreeSet<PathBuf> = homes.filter_map(|home| files.place(home)).collect();
+    homes.into_iter().collect()
 }
 
 /// Every key that some account lets in.
 pub fn keys(files: &mut Files<'_>, accounts: &[Account], items: &mut Vec<Item>) {
-    for home in homes(accounts) {
+    for home in homes(files, accounts) {
         for name in KEYS {
             of_file(files, &home.join(name), items);
         }
@@ -85,7 +86,7 @@ fn named(line: &str) -> String {
 
 /// Every unit that people keep for themselves.
 pub fn units(files: &mut Files<'_>, accounts: &[Account], items: &mut Vec<Item>) {
-    for home in homes(accounts) {
+    for home in homes(files, accounts) {
         for place in UNITS {
             files.things(Kind::UserUnit, &home.join(place), 3, items);
         }
@@ -95,6 +96,8 @@ pub fn units(files: &mut Files<'_>, accounts: &[Account], items: &mut Vec<Item>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::residue::item::Salt;
+    use crate::residue::mounts::Mounts;
 
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9rvxYrhVZzvXKiMYVyFVBCfd2y3KR2CpVXQoB2dLrl";
@@ -118,11 +121,16 @@ mod tests {
             home: home.into(),
         };
         let accounts = [
-            account("a", "/var/www"),
-            account("b", "/var/www"),
+            account("a", "/no/such/www"),
+            account("b", "/no/such/www"),
             account("c", ""),
             account("d", "../etc"),
+            account("sys", "/dev"),
         ];
-        assert_eq!(homes(&accounts), [PathBuf::from("/var/www")]);
+        let mounts =
+            Mounts::parse("1 0 8:1 / / rw - ext4 x rw\n2 1 0:9 / /dev rw - devtmpfs x rw\n");
+        let salt = Salt("s".into());
+        let files = Files::new(&mounts, &salt);
+        assert_eq!(homes(&files, &accounts), [PathBuf::from("/no/such/www")]);
     }
 }
