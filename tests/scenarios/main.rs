@@ -10,6 +10,7 @@ mod audit_record;
 mod callers;
 mod cli;
 mod clock;
+mod closed;
 mod configuration;
 mod contain;
 mod crash;

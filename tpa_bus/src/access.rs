@@ -476,6 +476,36 @@ pub struct Piece {
     pub live: bool,
 }
 
+/// Recordings held against what the trail says that they were when they were closed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct RecordingCheck {
+    /// Sequence number of the last event that was looked at: to be asked for next.
+    pub last: u64,
+    /// How many recordings are what they were.
+    pub whole: u64,
+    /// How many were removed, because they had been kept for as long as the configuration says.
+    pub gone: u64,
+    /// Those that are missing or not what they were.
+    pub bad: Vec<BadRecording>,
+    /// Whether these were the last.
+    pub done: bool,
+}
+
+/// A recording that is missing, or not what it was when it was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct BadRecording {
+    /// The event that says what it was.
+    pub seq: u64,
+    /// Its grant.
+    pub grant: String,
+    /// Its name.
+    pub recording: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
 /// What came of a test of one target of `notify.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "a{sv}")]
@@ -570,6 +600,9 @@ pub trait Access {
         offset: u64,
         wait: bool,
     ) -> zbus::Result<Piece>;
+    /// Holds recordings against what the trail says of them, the next few behind the event `after`
+    /// (0: from its beginning); for root and the group `tpa-audit`.
+    fn check_recordings(&self, after: u64) -> zbus::Result<RecordingCheck>;
     /// What a grant left behind; for approvers of its role, the group `tpa-audit` and root.
     fn residue(&self, id: &str) -> zbus::Result<Residue>;
     /// Sends a message that says that it is a test to the targets of `notify.toml`, or to the one of

@@ -161,6 +161,8 @@ fn run() -> anyhow::Result<()> {
         runtime.spawn("sessions", seen).detach();
         let commands = daemon::commands::commands(Arc::clone(&engine), runtime.clone());
         runtime.spawn("commands", commands).detach();
+        let recordings = daemon::recordings::recordings(Arc::clone(&engine), runtime.clone());
+        runtime.spawn("recordings", recordings).detach();
         let noted = daemon::residue::notes(Arc::clone(&engine), runtime.clone(), Paths::default());
         runtime.spawn("notes", noted).detach();
         for depth in [Depth::Short, Depth::Deep] {

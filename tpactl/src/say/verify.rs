@@ -2,7 +2,7 @@
 
 use super::{clean, count};
 use crate::logs::compare::{Chain, Findings, Oddities};
-use crate::verbs::verify::Evidence;
+use crate::verbs::verify::{Evidence, Recorded};
 
 /// The chain is whole.
 pub fn whole(chain: &Chain) -> String {
@@ -33,6 +33,32 @@ pub fn signed(evidence: &Evidence) -> Vec<String> {
     }
     let bad = evidence.bad.iter();
     lines.extend(bad.map(|bad| format!("  event {}: {}", bad.seq, clean(&bad.problem))));
+    lines
+}
+
+/// The recordings that it names; nothing where there were none.
+pub fn recorded(recorded: &Recorded) -> Vec<String> {
+    let whole = usize::try_from(recorded.whole).unwrap_or(usize::MAX);
+    let mut lines = Vec::new();
+    if whole > 0 {
+        let are = if whole == 1 { "is" } else { "are" };
+        let number = count(whole, "recording");
+        lines.push(format!("{number} {are} what the trail says"));
+    }
+    if recorded.removed > 0 {
+        let number = recorded.removed;
+        lines.push(format!(
+            "  {number} removed, kept for as long as the configuration says"
+        ));
+    }
+    lines.extend(recorded.bad.iter().map(|bad| {
+        let (grant, name) = (super::id(&bad.grant), clean(&bad.recording));
+        format!(
+            "  event {}: {name} of {grant}: {}",
+            bad.seq,
+            clean(&bad.problem)
+        )
+    }));
     lines
 }
 

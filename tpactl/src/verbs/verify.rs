@@ -1,8 +1,10 @@
 //! `tpactl verify`: walks the audit chain, and compares it with the log; or checks a signed statement.
 
 mod evidence;
+mod recordings;
 mod statement;
 pub use evidence::Evidence;
+pub use recordings::Recorded;
 pub use statement::{SIGNERS, SIGNERS_MAX};
 
 use std::path::PathBuf;
@@ -78,6 +80,7 @@ struct Verification<'a> {
     first_break: Option<u64>,
     problem: Option<&'a str>,
     statements: Option<&'a Evidence>,
+    recordings: Option<&'a Recorded>,
     log: Option<Log<'a>>,
 }
 
@@ -107,6 +110,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         _ => Some(compare(&chain, &source, &client).await?),
     };
     let evidence = evidence::examine(&client).await?;
+    let recorded = recordings::examine(&client).await?;
     let name = source.name();
     if args.format.is_json() {
         let log = findings.as_ref().map(|findings| Log {
@@ -124,6 +128,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             first_break: broken.as_ref().map(|(seq, _)| *seq),
             problem: broken.as_ref().map(|(_, problem)| problem.as_str()),
             statements: evidence.as_ref(),
+            recordings: recorded.as_ref(),
             log,
         };
         context.screen.data(&json::kind("Verification", body))?;
@@ -133,6 +138,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         }
         if let Some(evidence) = evidence.as_ref().filter(|evidence| evidence.signed > 0) {
             context.lines(say::verify::signed(evidence))?;
+        }
+        if let Some(recorded) = &recorded {
+            context.lines(say::verify::recorded(recorded))?;
         }
         if let Some(findings) = &findings {
             context.lines(say::verify::log(&name, findings))?;
@@ -153,6 +161,19 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
                 bad.seq, bad.problem
             ),
             "keep /var/lib/tpa as it is: see what the event says with tpactl log",
+        ));
+    }
+    if let Some(bad) = recorded.as_ref().and_then(|recorded| recorded.bad.first()) {
+        return Err(Fail::new(
+            Exit::Unverified,
+            format!(
+                "a recording is not what the trail says, at event {}: {} of {}: {}",
+                bad.seq,
+                say::clean(&bad.recording),
+                say::id(&bad.grant),
+                say::clean(&bad.problem)
+            ),
+            "keep /var/log/sudo-io as it is: believe nothing that this recording shows",
         ));
     }
     if let Some(findings) = findings.as_ref().filter(|_| args.resend) {

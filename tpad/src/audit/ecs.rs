@@ -2,7 +2,7 @@
 //! for stands under `tpa`.
 
 /// Every field that a line can have, and its ECS name.
-const FIELDS: [(&str, &str); 91] = [
+const FIELDS: [(&str, &str); 93] = [
     ("code", "event.code"),
     ("event", "event.action"),
     ("outcome", "event.outcome"),
@@ -84,6 +84,8 @@ const FIELDS: [(&str, &str); 91] = [
     ("problem", "tpa.problem"),
     ("what", "tpa.what"),
     ("recording", "tpa.recording"),
+    ("recording_sha256", "tpa.recording_sha256"),
+    ("recording_bytes", "tpa.recording_bytes"),
     ("argv", "tpa.argv"),
     ("argv_sha256", "tpa.argv_sha256"),
     ("directory", "process.working_directory"),

@@ -270,6 +270,16 @@ fn of_event(fields: &mut Fields, event: &Event) {
             fields.add("from", from.as_str());
         }
         Event::RecordingOpened { recording, .. } => fields.add("recording", recording),
+        Event::RecordingClosed {
+            recording,
+            sha256,
+            bytes,
+            ..
+        } => {
+            fields.add("recording", recording);
+            fields.add("recording_sha256", sha256);
+            fields.add("recording_bytes", bytes);
+        }
         Event::BreakGlassReviewed { review, .. } => {
             fields.maybe("comment", review.comment.as_ref());
         }
@@ -294,6 +304,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
         | Event::CommandApproved { .. }
         | Event::CommandStarted { .. }
         | Event::BreakGlassUsed { .. }
+        | Event::RecordingsRemoved { .. }
         | Event::DaemonStopped => {}
     }
 }

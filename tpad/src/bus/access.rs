@@ -569,6 +569,17 @@ impl Access {
         Ok(piece.await?)
     }
 
+    async fn check_recordings(
+        &self,
+        after: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<wire::RecordingCheck, Refusal> {
+        let caller = identify(connection, &header).await?;
+        let checked = self.engine.check_recordings(&caller, after).await?;
+        Ok(view::recording_check(checked))
+    }
+
     async fn residue(
         &self,
         id: &str,

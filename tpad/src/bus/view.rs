@@ -9,6 +9,7 @@ use tpa_bus::id::Id;
 use crate::audit::line;
 use crate::clock::Now;
 use crate::core::Core;
+use crate::engine::Checked;
 use crate::host::detached::Detached;
 use crate::ledger::{
     Amount, Approval, Caller, Closed, Envelope, Finding, OneCommand, Person, Request, Residue,
@@ -227,6 +228,23 @@ fn stage(out: &mut wire::Request, request: &Request, now: &Now) {
             }
             out.end_reason = Some(reason);
         }
+    }
+}
+
+/// Recordings held against the trail.
+pub fn recording_check(checked: Checked) -> wire::RecordingCheck {
+    let bad = checked.bad.into_iter().map(|bad| wire::BadRecording {
+        seq: bad.seq,
+        grant: bad.id.as_str().to_owned(),
+        recording: bad.recording,
+        problem: bad.problem,
+    });
+    wire::RecordingCheck {
+        last: checked.last,
+        whole: checked.whole,
+        gone: checked.gone,
+        bad: bad.collect(),
+        done: checked.done,
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn good(policy: &Policy, subject: Option<&Subject<'_>>) -> String {
         "warn_before_s": policy.warn_before,
         "audit_format": format,
         "audit_keep_s": policy.audit_keep_s,
+        "audit_keep_recordings_s": policy.audit_keep_recordings_s,
         "notify": policy.notify.iter().find_map(program),
         "targets": policy.notify.iter().map(target).collect::<Vec<_>>(),
         "signers": policy.signers.as_ref().map(|signers| signers.iter().map(signer).collect::<Vec<_>>()),

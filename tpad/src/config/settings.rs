@@ -24,6 +24,8 @@ const PENDING_PER_USER: u32 = 5;
 const WARN_BEFORE: [u64; 3] = [900, 300, 60];
 /// Shortest time for which events are kept, in seconds.
 const LEAST_KEEP: u64 = 30 * 86_400;
+/// Shortest time for which recordings are kept, in seconds.
+const LEAST_KEEP_RECORDINGS: u64 = 86_400;
 /// Seconds for which a program that fails is run again for the same event.
 const PROGRAM_RETRY_FOR: u64 = 600;
 /// Longest help, in characters: it ends one line.
@@ -36,6 +38,7 @@ pub(super) struct Settings {
     pub(super) warn_before: Vec<u64>,
     pub(super) audit_format: AuditFormat,
     pub(super) audit_keep_s: Option<u64>,
+    pub(super) audit_keep_recordings_s: Option<u64>,
     /// The program that is told of events, as a target.
     pub(super) program: Option<Target>,
 }
@@ -55,6 +58,7 @@ impl Settings {
             warn_before: self.warn_before,
             audit_format: self.audit_format,
             audit_keep_s: self.audit_keep_s,
+            audit_keep_recordings_s: self.audit_keep_recordings_s,
             notify: self.program.into_iter().chain(targets).collect(),
             roles,
             signers: None,
@@ -82,13 +86,14 @@ fn settings(mut top: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Sett
     let gate = gate(top.section("gate"), uid_min, people);
     let pending = top.section("limits").number("pending_per_user", 1_000);
     let warn_before = top.section("warn").seconds_list("before");
-    let (audit_format, audit_keep_s) = audit(top.section("audit"));
+    let (audit_format, audit_keep_s, audit_keep_recordings_s) = audit(top.section("audit"));
     Settings {
         gate,
         pending_per_user: pending.map_or(PENDING_PER_USER, Spanned::into_inner),
         warn_before: longest_first(warn_before.unwrap_or_else(|| WARN_BEFORE.to_vec())),
         audit_format,
         audit_keep_s,
+        audit_keep_recordings_s,
         program: program(&mut top.section("notify")),
     }
 }
@@ -225,14 +230,17 @@ fn service(
     }
 }
 
-fn audit(mut section: Section<'_, '_>) -> (AuditFormat, Option<u64>) {
-    let keep = section.seconds("keep").map(|keep| {
-        if *keep.get_ref() < LEAST_KEEP {
-            section.document().report(&keep.span(), "at least \"30d\"");
+fn audit(mut section: Section<'_, '_>) -> (AuditFormat, Option<u64>, Option<u64>) {
+    let mut keep = |key, least, at_least| {
+        let keep = section.seconds(key)?;
+        if *keep.get_ref() < least {
+            section.document().report(&keep.span(), at_least);
         }
-        keep.into_inner()
-    });
-    (audit_format(&mut section), keep)
+        Some(keep.into_inner())
+    };
+    let events = keep("keep", LEAST_KEEP, "at least \"30d\"");
+    let recordings = keep("keep_recordings", LEAST_KEEP_RECORDINGS, "at least \"1d\"");
+    (audit_format(&mut section), events, recordings)
 }
 
 fn audit_format(section: &mut Section<'_, '_>) -> AuditFormat {

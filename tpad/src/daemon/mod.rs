@@ -3,9 +3,9 @@
 //!
 //! [`reconcile`] keeps the host as planned, [`people`] and [`names`] keep what is known of accounts,
 //! [`sessions`] sees sessions end and [`commands`] the runs of approved commands (both by [`attend`]),
-//! [`syslog`] tells syslog and [`notify`] mail, chats, pagers and the administrator's program,
-//! [`residue`] has looked for what a window left behind, and [`watchdog`] proves to PID 1 that all of it
-//! answers.
+//! [`recordings`] closes what sudo recorded and lets it go, [`syslog`] tells syslog and [`notify`] mail,
+//! chats, pagers and the administrator's program, [`residue`] has looked for what a window left behind, and
+//! [`watchdog`] proves to PID 1 that all of it answers.
 
 mod attend;
 pub mod commands;
@@ -13,6 +13,7 @@ pub mod names;
 pub mod notify;
 pub mod people;
 pub mod reconcile;
+pub mod recordings;
 pub mod residue;
 pub mod sessions;
 pub mod syslog;

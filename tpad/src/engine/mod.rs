@@ -33,6 +33,7 @@ use crate::recordings::Recordings;
 use crate::store::{EventQuery, Reader, Record, Store, Walk};
 use feed::Feed;
 use loading::Awaited;
+pub use recordings::Checked;
 
 /// Name of the file beside the database that tells what was last known of groups.
 const GROUPS: &str = "groups";

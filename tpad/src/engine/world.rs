@@ -161,6 +161,7 @@ pub(super) fn last_known_policy() -> Policy {
         warn_before: Vec::new(),
         audit_format: AuditFormat::Kv,
         audit_keep_s: None,
+        audit_keep_recordings_s: None,
         notify: Vec::new(),
         roles: BTreeMap::new(),
         signers: None,

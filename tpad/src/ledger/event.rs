@@ -211,6 +211,17 @@ pub enum Event {
         /// How long it took, in milliseconds.
         duration_ms: u64,
     },
+    /// TPA3012: a recording is over, and this is what it is.
+    RecordingClosed {
+        /// The grant.
+        id: Id,
+        /// Which recording.
+        recording: String,
+        /// Over all its files; see [`crate::recordings::Digest`].
+        sha256: String,
+        /// How many bytes those have.
+        bytes: u64,
+    },
     /// TPA4000: access without approval.
     BreakGlassUsed {
         /// The grant.
@@ -295,6 +306,12 @@ pub enum Event {
         at: i64,
         /// How many went.
         events: u64,
+    },
+    /// TPA5010: what was recorded under a grant goes, because it was kept for as long as the
+    /// configuration says. Recorded before it goes.
+    RecordingsRemoved {
+        /// The grant.
+        id: Id,
     },
     /// TPA5009: a target of `notify.toml` could not be told of events, for as long as was tried.
     NoticeFailed {
@@ -393,6 +410,8 @@ impl Event {
             Self::SessionMoved { .. } => ("TPA3007", "session-moved"),
             Self::RecordingOpened { live: true, .. } => ("TPA3008", "recording-watched"),
             Self::RecordingOpened { .. } => ("TPA3009", "recording-replayed"),
+            Self::RecordingClosed { .. } => ("TPA3012", "recording-closed"),
+            Self::RecordingsRemoved { .. } => ("TPA5010", "recordings-removed"),
             Self::BreakGlassUsed { .. } => ("TPA4000", "break-glass-used"),
             Self::BreakGlassReviewed { .. } => ("TPA4001", "break-glass-reviewed"),
             Self::ExemptLogin { .. } => ("TPA4002", "exempt-login"),
@@ -426,6 +445,8 @@ impl Event {
             | Self::Residue { id, .. }
             | Self::LoginAllowed { id, .. }
             | Self::RecordingOpened { id, .. }
+            | Self::RecordingClosed { id, .. }
+            | Self::RecordingsRemoved { id }
             | Self::CommandApproved { id, .. }
             | Self::CommandStarted { id, .. }
             | Self::CommandRun { id, .. }

@@ -81,6 +81,7 @@ pub(crate) fn policy() -> Policy {
         warn_before: vec![300, 60],
         audit_format: AuditFormat::Kv,
         audit_keep_s: None,
+        audit_keep_recordings_s: None,
         notify: Vec::new(),
         roles: ROLES
             .iter()

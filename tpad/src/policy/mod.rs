@@ -37,6 +37,8 @@ pub struct Policy {
     pub audit_format: AuditFormat,
     /// Seconds for which events are kept at least; for ever when not set.
     pub audit_keep_s: Option<u64>,
+    /// Seconds for which recordings are kept after the end of their grant; for ever when not set.
+    pub audit_keep_recordings_s: Option<u64>,
     /// Who is told of events.
     pub notify: Vec<notify::Target>,
     /// By name.

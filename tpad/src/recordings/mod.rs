@@ -3,6 +3,8 @@
 //! On threads of their own, few at a time, in pieces: how much there is, others choose. Every folder
 //! on the way is checked to be root's alone to write, and no link is followed.
 
+mod closed;
+mod digest;
 mod header;
 mod opened;
 mod shelf;
@@ -21,6 +23,8 @@ use zruntime::{AsyncIo, SharedRuntime};
 
 use crate::aside::aside;
 use crate::ledger::{Refused, no_recording, too_many_watch};
+pub use closed::Closed;
+pub use digest::Digest;
 use opened::OpenedRecordings;
 pub use opened::{Opened, Reader};
 use shelf::Shelf;
@@ -131,6 +135,30 @@ impl Recordings {
         }
         let _ = runtime.timeout(WAIT, watch.changed()).await;
         Ok(read().await?.ok_or_else(unknown)?)
+    }
+
+    /// What a recording is; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn digest(&self, id: Id, name: String) -> Result<Option<Digest>, Error> {
+        self.read(move |shelf| shelf.digest(id, &name)).await
+    }
+
+    /// The grants that something is recorded of.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn grants(&self) -> Result<Vec<Id>, Error> {
+        self.read(Shelf::grants).await
+    }
+
+    /// Removes all that was recorded under a grant.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub async fn remove(&self, id: Id) -> Result<(), Error> {
+        self.read(move |shelf| shelf.remove(id)).await
     }
 
     async fn read<T: Send + 'static>(

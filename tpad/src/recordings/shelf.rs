@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tpa_bus::access::{Piece, RECORDINGS_MAX, Recording};
 use tpa_bus::id::Id;
 
+use super::digest::Digest;
 use super::header::Header;
 use crate::host::folder::{Folder, Found};
 
@@ -102,6 +103,35 @@ impl Shelf {
             file.take(PIECE).read_to_end(&mut data)?;
         }
         Ok(Some(Piece { data, live }))
+    }
+
+    /// What a recording is; `None` where there is none of this name.
+    pub fn digest(&self, id: Id, name: &str) -> anyhow::Result<Option<Digest>> {
+        let folder = self.folder(id, name)?;
+        folder.map(|folder| Digest::of(&folder)).transpose()
+    }
+
+    /// The grants that something is recorded of.
+    pub fn grants(&self) -> anyhow::Result<Vec<Id>> {
+        if std::fs::symlink_metadata(&self.root).is_err() {
+            return Ok(Vec::new());
+        }
+        let names = Folder::open(&self.root)?.names()?;
+        // Others may record there too: sudo's own folders have other names.
+        let ids = names.iter().filter_map(|name| {
+            let id = Id::parse(name).ok()?;
+            (id.as_str() == name).then_some(id)
+        });
+        Ok(ids.collect())
+    }
+
+    /// Removes all that was recorded under a grant.
+    pub fn remove(&self, id: Id) -> anyhow::Result<()> {
+        // That it is root's alone to write, and no link.
+        if self.grant(id)?.is_some() {
+            std::fs::remove_dir_all(self.root.join(id.as_str()))?;
+        }
+        Ok(())
     }
 
     /// The file of a recording, to be watched.
@@ -269,6 +299,24 @@ mod tests {
         assert_eq!(piece(&shelf, &name(1), ("log.json", 0)), None);
         let another = Id::from_random([1; 5]);
         assert!(shelf.list(another, "", &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_recorded_under_a_grant_goes_as_a_whole_and_nothing_else() {
+        let (dir, shelf) = shelf();
+        add(&shelf, "alice-00/00/01", "hi");
+        let outside = dir.path().join("outside");
+        std::fs::write(&outside, "stays").unwrap();
+        let grant = shelf.root.join(id().as_str());
+        symlink(dir.path(), grant.join("alice-00/link")).unwrap();
+        std::fs::create_dir(shelf.root.join("00")).unwrap();
+        assert_eq!(shelf.grants().unwrap(), [id()]);
+        assert!(shelf.digest(id(), "alice-00/00/01").unwrap().is_some());
+        assert_eq!(shelf.digest(id(), "alice-00/00/02").unwrap(), None);
+        shelf.remove(id()).unwrap();
+        assert!(!grant.exists() && outside.exists() && shelf.root.join("00").exists());
+        assert_eq!(shelf.grants().unwrap(), []);
+        shelf.remove(id()).unwrap();
     }
 
     #[test]

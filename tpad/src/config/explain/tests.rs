@@ -51,6 +51,7 @@ fn policy() -> Policy {
         warn_before: vec![60],
         audit_format: AuditFormat::Kv,
         audit_keep_s: None,
+        audit_keep_recordings_s: None,
         notify: Vec::new(),
         roles: BTreeMap::from([("web-ops".into(), role)]),
         signers: None,

@@ -183,6 +183,7 @@ fn the_documented_files_load_to_what_they_say() {
         warn_before: vec![900, 300, 60],
         audit_format: AuditFormat::Kv,
         audit_keep_s: Some(400 * 86_400),
+        audit_keep_recordings_s: None,
         notify: vec![Target {
             name: PROGRAM.into(),
             way: Way::Program("/etc/tpa/notify".into()),
