@@ -45,12 +45,12 @@ impl Core {
         self.record(None, vec![event], &now)
     }
 
-    /// Records that what was recorded under a grant goes, if it is to: the grant ended longer ago
-    /// than recordings are kept.
+    /// Whether what was recorded under a grant is to go: the grant ended longer ago than recordings are
+    /// kept.
     ///
     /// # Errors
-    /// When the grant cannot be read, or that cannot be recorded.
-    pub fn lets_recordings_go(&mut self, id: Id) -> Result<bool> {
+    /// When the grant cannot be read.
+    pub fn may_recordings_go(&mut self, id: Id) -> Result<bool> {
         let Some(keep_s) = self.policy.audit_keep_recordings_s else {
             return Ok(false);
         };
@@ -64,11 +64,17 @@ impl Core {
             Some(Stage::Closed { at, .. }) => *at,
             _ => return Ok(false),
         };
-        if ended.saturating_add_unsigned(keep_s) > now.wall_s {
-            return Ok(false);
-        }
-        self.record(None, vec![Event::RecordingsRemoved { id }], &now)?;
-        Ok(true)
+        Ok(ended.saturating_add_unsigned(keep_s) <= now.wall_s)
+    }
+
+    /// Records that what was recorded under a grant goes.
+    ///
+    /// # Errors
+    /// When that cannot be recorded.
+    pub fn recordings_go(&mut self, id: Id) -> anyhow::Result<()> {
+        let now = self.tick()?;
+        self.ensure_loaded(id)?;
+        self.record(None, vec![Event::RecordingsRemoved { id }], &now)
     }
 
     /// Records that somebody began to look at a recording, which may be `live`.

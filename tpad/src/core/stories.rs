@@ -320,3 +320,26 @@ fn two_who_decide_at_once_make_one_grant() {
     assert!(story.approves(DAVE, id).is_err());
     assert_eq!(story.count("grant-activated"), 1);
 }
+
+#[test]
+fn recordings_go_when_their_grant_ended_longer_ago_than_they_are_kept_and_not_before() {
+    const DAY: u32 = 86_400;
+    let mut story = Story::new();
+    let id = story.grants(3_600);
+    let may = |story: &mut Story| story.core().may_recordings_go(id).unwrap();
+    story.host.pass(3_601);
+    story.core().tick().unwrap();
+    story.host.pass(3 * DAY);
+    assert!(!may(&mut story), "nobody said for how long they are kept");
+    let keep = Policy {
+        audit_keep_recordings_s: Some(u64::from(4 * DAY)),
+        ..policy()
+    };
+    story.core().put_in_force(keep).unwrap();
+    assert!(!may(&mut story), "they are kept for a day more");
+    story.host.pass(DAY);
+    assert!(may(&mut story));
+    story.core().recordings_go(id).unwrap();
+    let live = story.grants(3_600 * 24);
+    assert!(!story.core().may_recordings_go(live).unwrap());
+}

@@ -168,19 +168,33 @@ impl Engine {
     /// Lets recordings go that were kept for long enough.
     ///
     /// # Errors
-    /// When they cannot be listed. One that cannot be removed does not keep the others.
+    /// When they cannot be listed, set aside or removed, or that cannot be recorded.
     pub(crate) async fn let_recordings_go(&self) -> Result<()> {
         if self.policy().audit_keep_recordings_s.is_none() {
             return Ok(());
         }
-        for id in self.recordings.grants().await? {
-            match self.with(|core| core.lets_recordings_go(id)) {
+        // What a crash left between setting it aside and removing it goes first.
+        let (there, aside) = self.recordings.grants().await?;
+        for id in aside {
+            self.remove_recordings(id).await?;
+        }
+        for id in there {
+            match self.with(|core| core.may_recordings_go(id)) {
                 Ok(false) => {}
-                Ok(true) => self.recordings.remove(id).await?,
+                Ok(true) => {
+                    self.recordings.set_aside(id).await?;
+                    self.remove_recordings(id).await?;
+                }
                 Err(error) => tracing::error!("recordings of {id} stay: {error}"),
             }
         }
         Ok(())
+    }
+
+    /// Removes what was set aside of a grant, once the trail says so.
+    async fn remove_recordings(&self, id: Id) -> Result<()> {
+        self.with(|core| core.recordings_go(id))?;
+        Ok(self.recordings.remove(id).await?)
     }
 
     /// Holds recordings against what the trail says of them, the next few behind an event.

@@ -145,15 +145,23 @@ impl Recordings {
         self.read(move |shelf| shelf.digest(id, &name)).await
     }
 
-    /// The grants that something is recorded of.
+    /// The grants that something is recorded of, and those of which it is set aside.
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub async fn grants(&self) -> Result<Vec<Id>, Error> {
+    pub async fn grants(&self) -> Result<(Vec<Id>, Vec<Id>), Error> {
         self.read(Shelf::grants).await
     }
 
-    /// Removes all that was recorded under a grant.
+    /// Sets aside what was recorded under a grant, all at once: it is to be removed.
+    ///
+    /// # Errors
+    /// When it stays where it is.
+    pub async fn set_aside(&self, id: Id) -> Result<(), Error> {
+        self.read(move |shelf| shelf.set_aside(id)).await
+    }
+
+    /// Removes what was set aside of a grant.
     ///
     /// # Errors
     /// When something of it stays.

@@ -13,6 +13,9 @@ use crate::host::folder::{Folder, Found};
 /// The files that are read.
 const PARTS: [&str; 4] = ["timing", "ttyout", "stdout", "stderr"];
 
+/// What stands before the id in the name of what is to be removed.
+const ASIDE: &str = ".removed-";
+
 /// Most bytes of a piece.
 const PIECE: u64 = 64 * 1_024;
 
@@ -111,27 +114,40 @@ impl Shelf {
         folder.map(|folder| Digest::of(&folder)).transpose()
     }
 
-    /// The grants that something is recorded of.
-    pub fn grants(&self) -> anyhow::Result<Vec<Id>> {
+    /// The grants that something is recorded of, and those of which it is set aside.
+    pub fn grants(&self) -> anyhow::Result<(Vec<Id>, Vec<Id>)> {
         if std::fs::symlink_metadata(&self.root).is_err() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let names = Folder::open(&self.root)?.names()?;
         // Others may record there too: sudo's own folders have other names.
-        let ids = names.iter().filter_map(|name| {
-            let id = Id::parse(name).ok()?;
-            (id.as_str() == name).then_some(id)
-        });
-        Ok(ids.collect())
+        let id = |name: &str| Id::parse(name).ok().filter(|id| id.as_str() == name);
+        let there = names.iter().filter_map(|name| id(name));
+        let aside = names
+            .iter()
+            .filter_map(|name| id(name.strip_prefix(ASIDE)?));
+        Ok((there.collect(), aside.collect()))
     }
 
-    /// Removes all that was recorded under a grant.
-    pub fn remove(&self, id: Id) -> anyhow::Result<()> {
+    /// Sets aside what was recorded under a grant, all at once.
+    pub fn set_aside(&self, id: Id) -> anyhow::Result<()> {
         // That it is root's alone to write, and no link.
         if self.grant(id)?.is_some() {
-            std::fs::remove_dir_all(self.root.join(id.as_str()))?;
+            std::fs::rename(self.root.join(id.as_str()), self.aside(id))?;
         }
         Ok(())
+    }
+
+    /// Removes what was set aside of a grant.
+    pub fn remove(&self, id: Id) -> anyhow::Result<()> {
+        match std::fs::remove_dir_all(self.aside(id)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn aside(&self, id: Id) -> PathBuf {
+        self.root.join(format!("{ASIDE}{}", id.as_str()))
     }
 
     /// The file of a recording, to be watched.
@@ -310,12 +326,15 @@ mod tests {
         let grant = shelf.root.join(id().as_str());
         symlink(dir.path(), grant.join("alice-00/link")).unwrap();
         std::fs::create_dir(shelf.root.join("00")).unwrap();
-        assert_eq!(shelf.grants().unwrap(), [id()]);
+        assert_eq!(shelf.grants().unwrap(), (vec![id()], vec![]));
         assert!(shelf.digest(id(), "alice-00/00/01").unwrap().is_some());
         assert_eq!(shelf.digest(id(), "alice-00/00/02").unwrap(), None);
+        shelf.set_aside(id()).unwrap();
+        assert_eq!(shelf.grants().unwrap(), (vec![], vec![id()]));
         shelf.remove(id()).unwrap();
         assert!(!grant.exists() && outside.exists() && shelf.root.join("00").exists());
-        assert_eq!(shelf.grants().unwrap(), []);
+        assert_eq!(shelf.grants().unwrap(), (vec![], vec![]));
+        shelf.set_aside(id()).unwrap();
         shelf.remove(id()).unwrap();
     }
 
