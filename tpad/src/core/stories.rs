@@ -340,6 +340,6 @@ fn recordings_go_when_their_grant_ended_longer_ago_than_they_are_kept_and_not_be
     story.host.pass(DAY);
     assert!(may(&mut story));
     story.core().recordings_go(id).unwrap();
-    let live = story.grants(3_600 * 24);
+    let live = story.grants(3_600);
     assert!(!story.core().may_recordings_go(live).unwrap());
 }
