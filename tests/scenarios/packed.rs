@@ -19,7 +19,7 @@ drwxr-xr-x root root /etc/tpa
 drwxr-xr-x root root /etc/tpa/roles.d
 drwx------ root root /etc/tpa/secrets
 -rw-r--r-- root root /etc/tpa/tpad.toml
--rwx--x--x root root /usr/bin/tpactl
+lrwxrwxrwx root root /usr/bin/tpactl
 -rw-r--r-- root root /usr/lib/systemd/system-preset/80-tpa.preset
 drwxr-xr-x root root /usr/lib/systemd/system/session-.scope.d
 -rw-r--r-- root root /usr/lib/systemd/system/session-.scope.d/50-tpa.conf
@@ -34,6 +34,7 @@ drwxr-xr-x root root /usr/libexec/tpa
 -rwx--x--x root root /usr/libexec/tpa/door
 -rwx--x--x root root /usr/libexec/tpa/run
 -rwxr-xr-x root root /usr/libexec/tpa/tpa-notify
+-rwx--x--x root root /usr/libexec/tpa/tpactl
 -rwxr-xr-x root root /usr/sbin/tpad
 ";
 
@@ -113,8 +114,22 @@ fn no_binary_names_a_folder_of_the_machine_that_it_was_built_on() -> Result<()> 
     Ok(())
 }
 
+/// The types of files for `SELinux`. What runs under several names is one file, and so of one type.
+const LABELS: [(&str, &str); 10] = [
+    ("/etc/tpa/tpad.toml", "tpa_conf_t"),
+    ("/etc/tpa/secrets/slack", "tpa_secret_t"),
+    ("/usr/sbin/tpad", "tpad_exec_t"),
+    ("/usr/libexec/tpa/door", "shell_exec_t"),
+    ("/usr/libexec/tpa/run", "shell_exec_t"),
+    ("/usr/libexec/tpa/tpactl", "shell_exec_t"),
+    ("/usr/libexec/tpa/tpa-notify", "bin_t"),
+    ("/var/lib/tpa/ends.owed", "tpa_var_lib_t"),
+    ("/var/log/sudo-io/7H2KM4QX/alice-1", "tpa_recording_t"),
+    ("/run/tpa/gate.sock", "tpa_runtime_t"),
+];
+
 #[test]
-fn the_policy_for_selinux_compiles() -> Result<()> {
+fn the_policy_for_selinux_compiles_and_has_a_type_for_each_file_of_ours() -> Result<()> {
     let folder = tempfile::tempdir()?;
     for entry in fs::read_dir(store::workspace().join("packaging/selinux"))? {
         let entry = entry?;
@@ -124,7 +139,16 @@ fn the_policy_for_selinux_compiles() -> Result<()> {
     make.args(["-f", "/usr/share/selinux/devel/Makefile", "tpa.pp"])
         .current_dir(folder.path());
     tool::run(&mut make, "make tpa.pp")?;
-    ensure!(folder.path().join("tpa.pp").exists(), "no tpa.pp was made");
+    let mut unpack = Command::new("/usr/bin/semodule_unpackage");
+    unpack.args(["tpa.pp", "tpa.mod", "labels"]);
+    tool::run(unpack.current_dir(folder.path()), "semodule_unpackage")?;
+    for (path, kind) in LABELS {
+        let mut lookup = Command::new("/usr/sbin/selabel_lookup");
+        lookup.args(["-r", "-b", "file", "-f", "labels", "-k", path]);
+        let said = tool::run(lookup.current_dir(folder.path()), path)?;
+        let said = String::from_utf8_lossy(&said);
+        ensure!(said.contains(&format!(":{kind}:")), "{path}: {said}");
+    }
     Ok(())
 }
 
