@@ -193,6 +193,22 @@ fn the_rpm_installs_what_its_list_says_and_keeps_what_an_administrator_chose() -
     Ok(())
 }
 
+#[test]
+fn both_packages_unpack_where_usr_libexec_is_a_file_system_of_its_own() -> Result<()> {
+    // dpkg with a list of its own: the tree's names groups that this machine does not have.
+    for unpack in [
+        "mkdir -p \"$1/root/list/info\" \"$1/root/list/updates\" && touch \"$1/root/list/status\" && \
+         dpkg --root=\"$1\" --admindir=\"$1/root/list\" --force-depends --unpack \"${2%/*}\"/*.deb",
+        "rpm --root \"$1\" --nodeps --install \"$2\"",
+    ] {
+        let apart = "mount -t tmpfs tmpfs \"$1/usr/libexec\"";
+        let names = "cd \"$1/usr/libexec/tpa\" && stat --format '%a %h' door run tpactl";
+        let said = Tree::new()?.run(&format!("{apart} && {unpack} >&2 && {names}"))?;
+        ensure!(said.ok()? == "711 3\n711 3\n711 3", "{said}");
+    }
+    Ok(())
+}
+
 /// What stands in for authselect(8), which Debian does not have: a profile like its own, copied, and
 /// what it makes of `{include if "with-tpa"}` when that is asked for.
 const AUTHSELECT: &str = r#"#!/bin/sh
