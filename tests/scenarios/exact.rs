@@ -1,9 +1,11 @@
 //! One command, approved as it was typed: it runs once, those very words, and nothing else does.
 
 use anyhow::{Context, Result, ensure};
+use tpa_tests::access::none_runs;
 use tpa_tests::grant::{REASON, grant, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
+use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
 
 /// alice, who is gated, and bob, who is not (a job of CI's), ask for single commands.
@@ -231,6 +233,20 @@ fn at_most_once_whenever_tpad_dies(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// A command that goes on until it is killed: its id, and the caller's side of it.
+fn runs_on(host: &Host, user: &str) -> Result<(String, Running)> {
+    let id = approved(host, user, "root", "/opt/shop/count 86400")?;
+    let mut running = host.start_ssh(user, &["-T", &by_sudo(&id, "root")])?;
+    running.line("began")?;
+    Ok((id, running))
+}
+
+fn is_killed(host: &Host, running: Running) -> Result<()> {
+    running.finish()?.fails()?;
+    none_runs(host, "-f '^/bin/sh /opt/shop/count'")?;
+    none_runs(host, "-f '^sleep 86400'")
+}
+
 /// What cannot be asked for, and how the command ends where nothing runs.
 fn what_is_refused(host: &Host) -> Result<()> {
     host.root("install -d -o bob /opt/bobs && install -m 0755 /bin/true /opt/bobs/x && ln -sf /opt/bobs/x /opt/shop/link")
@@ -283,6 +299,20 @@ fn what_is_refused(host: &Host) -> Result<()> {
 
 on_both_debians! {
     with play;
+
+    fn a_command_that_runs_is_killed_at_the_end_of_its_grant_with_tpad_and_without(host) {
+        prepare(host)?;
+        for user in ["alice", "bob"] {
+            let (id, running) = runs_on(host, user)?;
+            host.root(&format!("tpactl revoke {id} --reason over --yes")).ok()?;
+            is_killed(host, running).with_context(|| format!("{user}'s"))?;
+            let confirmed = host.logged_with(&[" removal-confirmed ", &format!("grant={id}")])?;
+            ensure!(!confirmed.contains("killed=0"), "{confirmed}");
+        }
+        let (_, running) = runs_on(host, "bob")?;
+        host.root("systemctl stop tpad && tpad reap --all").ok()?;
+        is_killed(host, running).context("without tpad")?;
+    }
 
     fn one_command_runs_once_as_it_was_approved_and_no_other_way(host) {
         prepare(host)?;

@@ -146,36 +146,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             context.lines(say::verify::log(&name, findings))?;
         }
     }
-    if let Some((seq, problem)) = broken {
-        return Err(Fail::new(
-            Exit::Unverified,
-            format!("the audit chain is broken at event {seq}: {problem}"),
-            "keep /var/lib/tpa as it is and compare with the log that left this host",
-        ));
-    }
-    if let Some(bad) = evidence.as_ref().and_then(|evidence| evidence.bad.first()) {
-        return Err(Fail::new(
-            Exit::Unverified,
-            format!(
-                "a signature in the trail does not hold, at event {}: {}",
-                bad.seq, bad.problem
-            ),
-            "keep /var/lib/tpa as it is: see what the event says with tpactl log",
-        ));
-    }
-    if let Some(bad) = recorded.as_ref().and_then(|recorded| recorded.bad.first()) {
-        return Err(Fail::new(
-            Exit::Unverified,
-            format!(
-                "a recording is not what the trail says, at event {}: {} of {}: {}",
-                bad.seq,
-                say::clean(&bad.recording),
-                say::id(&bad.grant),
-                say::clean(&bad.problem)
-            ),
-            "keep /var/log/sudo-io as it is: believe nothing that this recording shows",
-        ));
-    }
+    does_not_hold(broken, evidence.as_ref(), recorded.as_ref())?;
     if let Some(findings) = findings.as_ref().filter(|_| args.resend) {
         resend_events(findings, &client).await?;
     }
@@ -199,6 +170,45 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         }
         _ => Ok(Exit::Done),
     }
+}
+
+/// The first thing that is not what the trail says, the chain itself first.
+fn does_not_hold(
+    broken: Option<(u64, String)>,
+    evidence: Option<&evidence::Evidence>,
+    recorded: Option<&recordings::Recorded>,
+) -> Result<(), Fail> {
+    if let Some((seq, problem)) = broken {
+        return Err(Fail::new(
+            Exit::Unverified,
+            format!("the audit chain is broken at event {seq}: {problem}"),
+            "keep /var/lib/tpa as it is and compare with the log that left this host",
+        ));
+    }
+    if let Some(bad) = evidence.and_then(|evidence| evidence.bad.first()) {
+        return Err(Fail::new(
+            Exit::Unverified,
+            format!(
+                "a signature in the trail does not hold, at event {}: {}",
+                bad.seq, bad.problem
+            ),
+            "keep /var/lib/tpa as it is: see what the event says with tpactl log",
+        ));
+    }
+    if let Some(bad) = recorded.and_then(|recorded| recorded.bad.first()) {
+        return Err(Fail::new(
+            Exit::Unverified,
+            format!(
+                "a recording is not what the trail says, at event {}: {} of {}: {}",
+                bad.seq,
+                say::clean(&bad.recording),
+                say::id(&bad.grant),
+                say::clean(&bad.problem)
+            ),
+            "keep /var/log/sudo-io as it is: believe nothing that this recording shows",
+        ));
+    }
+    Ok(())
 }
 
 /// The chain behind this event, and its first break.

@@ -225,24 +225,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
         }
         Event::StatementRefused { .. } => of_refused_statement(fields, event),
         Event::GrantExtended { by_request, .. } => fields.add("by_request", by_request.as_str()),
-        Event::RemovalFailed {
-            killed,
-            survivors,
-            looked_for,
-            ..
-        } => {
-            fields.add("killed", killed);
-            fields.add("survivors", survivors.len());
-            fields.add("survived", survivors.join(", "));
-            of_looked_for(fields, looked_for);
-        }
-        Event::RemovalConfirmed {
-            killed, looked_for, ..
-        } => {
-            fields.add("killed", killed);
-            fields.add("survivors", 0);
-            of_looked_for(fields, looked_for);
-        }
+        Event::RemovalFailed { .. } | Event::RemovalConfirmed { .. } => of_removal(fields, event),
         Event::BeginningNoted { .. } | Event::Residue { .. } => of_look(fields, event),
         Event::LoginAllowed { place, .. } => of_place(fields, place),
         Event::LoginDenied { user, place, why } => {
@@ -269,16 +252,8 @@ fn of_event(fields: &mut Fields, event: &Event) {
             of_session(fields, session);
             fields.add("from", from.as_str());
         }
-        Event::RecordingOpened { recording, .. } => fields.add("recording", recording),
-        Event::RecordingClosed {
-            recording,
-            sha256,
-            bytes,
-            ..
-        } => {
-            fields.add("recording", recording);
-            fields.add("recording_sha256", sha256);
-            fields.add("recording_bytes", bytes);
+        Event::RecordingOpened { .. } | Event::RecordingClosed { .. } => {
+            of_recording(fields, event);
         }
         Event::BreakGlassReviewed { review, .. } => {
             fields.maybe("comment", review.comment.as_ref());
@@ -306,6 +281,49 @@ fn of_event(fields: &mut Fields, event: &Event) {
         | Event::BreakGlassUsed { .. }
         | Event::RecordingsRemoved { .. }
         | Event::DaemonStopped => {}
+    }
+}
+
+/// What was killed at an end, and what was looked for and is left.
+fn of_removal(fields: &mut Fields, event: &Event) {
+    match event {
+        Event::RemovalFailed {
+            killed,
+            survivors,
+            looked_for,
+            ..
+        } => {
+            fields.add("killed", killed);
+            fields.add("survivors", survivors.len());
+            fields.add("survived", survivors.join(", "));
+            of_looked_for(fields, looked_for);
+        }
+        Event::RemovalConfirmed {
+            killed, looked_for, ..
+        } => {
+            fields.add("killed", killed);
+            fields.add("survivors", 0);
+            of_looked_for(fields, looked_for);
+        }
+        _ => {}
+    }
+}
+
+/// Which recording was opened, or what one was when it was over.
+fn of_recording(fields: &mut Fields, event: &Event) {
+    match event {
+        Event::RecordingOpened { recording, .. } => fields.add("recording", recording),
+        Event::RecordingClosed {
+            recording,
+            sha256,
+            bytes,
+            ..
+        } => {
+            fields.add("recording", recording);
+            fields.add("recording_sha256", sha256);
+            fields.add("recording_bytes", bytes);
+        }
+        _ => {}
     }
 }
 
