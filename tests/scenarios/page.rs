@@ -31,7 +31,7 @@ on_both_debians! {
         host.logged_event("removal-confirmed", &id)?;
 
         // For auditors as for root; the file is new and nobody else's.
-        host.console("heidi", &format!("tpactl report {id} --html page.html")).ok()?;
+        host.console("heidi", &format!("tpactl report {id} --html ~/page.html")).ok()?;
         let mode = host.root("stat -c '%U %a' ~heidi/page.html");
         ensure!(mode.ok()? == "heidi 600", "{mode}");
         let page = host.root("cat ~heidi/page.html");
@@ -54,12 +54,12 @@ on_both_debians! {
         host.logged_with(&["recording-replayed", "actor=heidi"])?;
 
         // No file is written over, no link followed, and others get nothing.
-        host.console("heidi", &format!("tpactl report {id} --html page.html")).code_is(1)?
+        host.console("heidi", &format!("tpactl report {id} --html ~/page.html")).code_is(1)?
             .says("is there already")?;
         host.console("heidi", "ln -s aim link").ok()?;
         host.console("heidi", &format!("tpactl report {id} --html link --force")).code_is(1)?;
         host.root("test ! -e ~heidi/aim").ok()?;
-        host.console("mallory", &format!("tpactl report {id} --html page.html")).code_is(4)?;
+        host.console("mallory", &format!("tpactl report {id} --html ~/page.html")).code_is(4)?;
         host.root("test ! -e ~mallory/page.html").ok()?;
 
         // The month: refused in a row is one row.

@@ -1,6 +1,7 @@
 //! One command, as somebody typed it: looked at before it is asked for, and handed, once, to the program
 //! that sudo starts for it.
 
+use anyhow::ensure;
 use tpa_bus::access as wire;
 use tpa_bus::error::Refusal;
 use tpa_bus::id::Id;
@@ -9,9 +10,14 @@ use zbus::message::Header;
 
 use super::access::Access;
 use super::{runner, view};
+use crate::aside::aside;
 use crate::core::Error;
 use crate::engine::typed;
-use crate::ledger::{Asked, Caller, Refused, Runner, Typed};
+use crate::host::cgroup::enter;
+use crate::host::look::group_of;
+use crate::host::paths::Paths;
+use crate::host::process::started;
+use crate::ledger::{Asked, Caller, Named, Refused, Runner, Typed};
 use crate::policy::danger;
 
 impl Access {
@@ -61,6 +67,7 @@ impl Access {
         let command = self.engine.with(|core| core.approved_command(id, by))?;
         let program = command.argv.first().cloned().unwrap_or_default();
         let seen = typed::program(program).await.map_err(not_looked_at)?;
+        hold(id, by.runner).await?;
         let command = self.engine.with(|core| core.start_command(id, by, &seen))?;
         Ok(view::one_command(&command))
     }
@@ -74,6 +81,24 @@ pub(super) async fn run(
 ) -> Result<(Id, Runner), Refusal> {
     let id = Id::parse(id).map_err(|_| Error::Refused(Refused::unknown_id(id)))?;
     Ok((id, runner::identify(connection, header, id).await?))
+}
+
+/// Puts the program, which has started nothing yet, where the end of its grant finds it and all that it
+/// starts. sudo's process has done so where the gate concerns the caller, and of nobody else's.
+async fn hold(id: Id, runner: Named) -> Result<(), Refusal> {
+    let held = aside(move || {
+        let Paths { cgroup, proc, .. } = Paths::default();
+        ensure!(
+            started(&proc, runner.pid) == Some(runner.started),
+            "it has ended"
+        );
+        Ok(enter(&cgroup, &proc, runner.pid, &group_of(id))?)
+    });
+    let held = held.await.and_then(|held| held);
+    held.map_err(|error| {
+        let why = format!("the end of {id} cannot be kept here, so it is not run");
+        Error::Failed(error.context(why)).into()
+    })
 }
 
 fn not_looked_at(error: anyhow::Error) -> Refusal {

@@ -46,8 +46,9 @@ const ANSWER: u64 = 512 * 1_024;
 /// whose processes those are (`CAP_SYS_PTRACE`).
 const CAPABILITIES: u64 = (1 << 2) | (1 << 19);
 
-/// What it is kept from (systemd.exec(5)). Not `PrivateTmp=`: it looks there, too.
-const SANDBOX: [&str; 12] = [
+/// What it is kept from (systemd.exec(5)). Not `PrivateTmp=`: it looks there, too. Not
+/// `RestrictSUIDSGID=`: with that, systemd has openat2(2) answer that there is no such call.
+const SANDBOX: [&str; 11] = [
     "LockPersonality",
     "MemoryDenyWriteExecute",
     "NoNewPrivileges",
@@ -58,7 +59,6 @@ const SANDBOX: [&str; 12] = [
     "ProtectHostname",
     "ProtectKernelLogs",
     "RestrictRealtime",
-    "RestrictSUIDSGID",
     "ProtectKernelTunables",
 ];
 

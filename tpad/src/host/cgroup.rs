@@ -60,6 +60,39 @@ impl Cgroup {
     }
 }
 
+/// Puts a process into the group of this name below where it stands, as far as root alone changes that
+/// part of the tree: there an end finds it, and all that it starts from then on. Nothing happens where
+/// it stands in one of that name. The module does the same with itself.
+///
+/// # Errors
+/// When it does not stand there afterwards.
+pub fn enter(root: &Path, proc: &Path, pid: u32, name: &str) -> io::Result<()> {
+    let pid = pid.to_string();
+    let stands = || path_of(proc, &pid).ok_or_else(|| io::Error::other("it stands nowhere"));
+    let folder = roots_part(root, &stands()?);
+    let is_in = |path: &Path| path.iter().any(|part| part == OsStr::new(name));
+    if folder.strip_prefix(root).is_ok_and(is_in) {
+        return Ok(());
+    }
+    let group = folder.join(name);
+    match fs::create_dir(&group) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    if !is_roots(&group) {
+        return Err(io::Error::other("its group is not root's alone"));
+    }
+    let mut processes = fs::OpenOptions::new()
+        .write(true)
+        .open(group.join("cgroup.procs"))?;
+    io::Write::write_all(&mut processes, pid.as_bytes())?;
+    if root.join(stands()?) == group {
+        Ok(())
+    } else {
+        Err(io::Error::other("it does not stay in its group"))
+    }
+}
+
 /// Whose slice it is, by its name: `user-1001.slice` (user@.service(5)).
 #[must_use]
 pub fn uid_of_slice(slice: &str) -> Option<u32> {
@@ -169,6 +202,24 @@ mod tests {
         }
         real.0.remove();
         assert!(!real.0.path.exists());
+    }
+
+    #[test]
+    fn a_process_is_put_into_a_group_below_its_own_once() {
+        let Some(real) = Real::new("enter") else {
+            return;
+        };
+        let mut child = real.run("session");
+        let root = Paths::default().cgroup;
+        for _ in 0..2 {
+            enter(&root, Path::new("/proc"), child.id(), "tpa-7H2KM4QX").unwrap();
+            let stands = path_of(Path::new("/proc"), &child.id().to_string()).unwrap();
+            assert_eq!(root.join(stands), real.0.path.join("session/tpa-7H2KM4QX"));
+        }
+        real.0.kill().unwrap();
+        child.wait().unwrap();
+        let gone = enter(&root, Path::new("/proc"), child.id(), "tpa-7H2KM4QX");
+        assert!(gone.is_err());
     }
 
     #[test]

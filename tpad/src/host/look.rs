@@ -223,13 +223,16 @@ fn know_units(processes: &mut [Seen]) {
 
 /// Removes what is left of the groups of these grants: all of it, in one walk.
 pub fn remove_groups(paths: &Paths, endings: &[Ending]) {
-    let names: BTreeSet<String> = endings
-        .iter()
-        .map(|ending| format!("{GRANT}{}", ending.id.as_str()))
-        .collect();
+    let names: BTreeSet<String> = endings.iter().map(|ending| group_of(ending.id)).collect();
     for group in Cgroup::find(&paths.cgroup, &names) {
         group.remove();
     }
+}
+
+/// The name of a grant's group.
+#[must_use]
+pub fn group_of(id: Id) -> String {
+    format!("{GRANT}{}", id.as_str())
 }
 
 #[cfg(test)]
