@@ -59,7 +59,9 @@ fn made(host: &Host, owner: &str, about: About) -> Result<String> {
 
 /// How many events there are, but for those that tell of a refusal.
 fn events(host: &Host) -> Result<String> {
-    let count = host.root("tpactl log | grep -vcE ' (decision|statement)-refused '");
+    let count = host.root(
+        "tpactl log | grep -vcE ' (decision-refused|statement-refused|beginning-noted|residue) '",
+    );
     Ok(count.ok()?.to_owned())
 }
 

@@ -44,7 +44,7 @@ fn nothing_is_left(host: &Host, id: &str) -> anyhow::Result<()> {
     host.root("ss -Hltn 'sport = 4000' | grep .").code_is(1)?;
     let files = format!("/run/tpa/sudoers.d/{id} /run/tpa/state/$(id -u alice)");
     host.none_of(&files)?;
-    host.root("find /sys/fs/cgroup -name 'tpa-*' -type d | grep .")
+    host.root("find /sys/fs/cgroup -name 'tpa-????????' -type d | grep .")
         .code_is(1)?;
     host.root("systemctl --failed --quiet | grep .")
         .code_is(1)?;

@@ -152,7 +152,7 @@ fn runs_in_no_other_way(host: &Host) -> Result<()> {
         .fails()?;
     // Whoever is root already, or the account that it runs as, does not use up what bob was given.
     let root = format!("sudo -n -u root -- /usr/libexec/tpa/run {id}");
-    host.root(&root).fails()?.says("not yours to run")?;
+    host.root(&root).fails()?.says("that you may see")?;
     host.root(&format!("/usr/libexec/tpa/run {id}"))
         .fails()?
         .says("only sudo starts")?;

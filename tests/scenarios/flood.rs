@@ -102,8 +102,9 @@ fn all_end_in(host: &Host, seconds: u64) -> Result<Duration> {
 }
 
 /// Most system calls that one refused login may cost tpad, however many grants live, beside those that
-/// write the pages of the database, which are four to eight: 93 to 97 on either Debian.
-const REFUSAL: u32 = 105;
+/// write the pages of the database, which are four to eight: 96 to 108 on either Debian, of which ten are
+/// those who wait for what a window left behind, woken as all who wait for something are.
+const REFUSAL: u32 = 110;
 
 /// What tpad takes while somebody is refused who was refused before, and nothing else is going on. Accounts
 /// that were changed a moment ago are read again at each refusal, and once more after that.

@@ -40,7 +40,7 @@ on_both_debians! {
             "<!DOCTYPE html>",
             "by their login on the host",
             "sudo -n -u postgres /usr/bin/id -un",
-            "postgres\n",
+            "postgres</pre>",
             "No process is left;",
             "<svg ",
             "&lt;script&gt;alert(1)&lt;/script&gt;",

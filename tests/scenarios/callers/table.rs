@@ -50,7 +50,7 @@ pub const READS: [&str; 4] = ["GetRequest", "Sessions", "Log", "Recordings"];
 
 /// `org.tpa1.Access`.
 #[rustfmt::skip]
-pub const ACCESS: [Row; 33] = [
+pub const ACCESS: [Row; 34] = [
     ("GetRequest", "s ID", Pending, PEOPLE, &["carol", "heidi", "root"]),
     ("Approve", "'sa{sv}' ID 0", Pending, NOBODY, &["carol"]),
     ("Deny", "ss ID 'not now'", Pending, NOBODY, &["carol"]),
@@ -64,6 +64,7 @@ pub const ACCESS: [Row; 33] = [
     ("Residue", "s ZZZZZZZZ", Nothing, NOBODY, NOBODY),
     ("OpenRecording", "ss ZZZZZZZZ alice-00/00/01", Nothing, NOBODY, NOBODY),
     ("ReadRecording", "tstb 1 timing 0 false", Nothing, NOBODY, NOBODY),
+    ("CheckRecordings", "t 0", Nothing, &["heidi", "root"], NOBODY),
     ("Log", "'a{sv}' 1 id s ID", Live, &["heidi"], &["heidi", "root"]),
     ("CreateRequest", "'a{sv}' 2 role s web-ops reason s 'nginx hangs'", Nothing, PEOPLE, NOBODY),
     ("CreateRequest", "'a{sv}' 3 role s web-ops reason s 'nginx hangs' user s frank", Nothing, &["carol"], NOBODY),

@@ -4,6 +4,7 @@
 //! so that what is cut off by a limit has told of all that came before.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -363,8 +364,12 @@ impl Look {
             Kind::Group => of_file(files, "/etc/group", kind, accounts::of_group, &mut items)?,
             Kind::Password => of_file(files, "/etc/shadow", kind, accounts::of_shadow, &mut items)?,
             Kind::Module => {
-                let text = std::fs::read_to_string(self.paths.proc.join("modules"));
-                items = running::modules(&text.map_err(|error| error.to_string())?);
+                match std::fs::read_to_string(self.paths.proc.join("modules")) {
+                    Ok(text) => items = running::modules(&text),
+                    // A kernel that loads none (proc(5)).
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(error.to_string()),
+                }
             }
             Kind::Package => items = self.packages()?,
             Kind::Key => homes::keys(files, accounts, &mut items),
