@@ -34,7 +34,9 @@ fn gate(host: &Host, calls: u32) -> Result<(u64, u64)> {
 
 /// The most memory that tpad has had, in KiB.
 fn memory(host: &Host) -> Result<u64> {
-    let said = host.root("awk '/^VmHWM/ {print $2}' /proc/$(pidof tpad)/status");
+    let said = host.root(
+        "awk '/^VmHWM/ {print $2}' /proc/$(systemctl show --property=MainPID --value tpad)/status",
+    );
     Ok(said.ok()?.parse()?)
 }
 
@@ -42,7 +44,7 @@ fn memory(host: &Host) -> Result<u64> {
 /// all of it took, in seconds.
 fn leave(host: &Host, calls: u32) -> Result<f64> {
     let left = host.root(&format!(
-        "abuse left {calls} $(pidof tpad) $(id -u mallory)"
+        "abuse left {calls} $(systemctl show --property=MainPID --value tpad) $(id -u mallory)"
     ));
     left.says(&format!("left {calls} calls"))?;
     left.says("stayed: done")?.ok()?;
@@ -67,7 +69,7 @@ impl Holding {
         // The log may have to catch up, which is not asked here.
         let verified = host.root("tpactl verify --json || test $? = 9").json()?;
         let filed = host.root("tpactl ls --json").json()?;
-        let memory = host.root("awk '/^VmRSS/ {print $2}' /proc/$(pidof tpad)/status");
+        let memory = host.root("awk '/^VmRSS/ {print $2}' /proc/$(systemctl show --property=MainPID --value tpad)/status");
         Ok(Self {
             events: verified.number("events")?,
             requests: filed.list("items")?.len(),
@@ -80,7 +82,7 @@ impl Holding {
 /// How many descriptors of each kind tpad has: the file, or what else it is of (proc(5)).
 fn descriptors(host: &Host) -> Result<BTreeMap<String, u32>> {
     let listed =
-        host.root("for fd in /proc/$(pidof tpad)/fd/*; do readlink $fd || echo let go of; done");
+        host.root("for fd in /proc/$(systemctl show --property=MainPID --value tpad)/fd/*; do readlink $fd || echo let go of; done");
     let mut kinds = BTreeMap::new();
     for target in listed.ok()?.lines() {
         // `socket:[7]`: the number differs for each.

@@ -125,7 +125,7 @@ on_both_debians! {
 
     fn when_the_client_goes_the_request_stays_and_nothing_else_does(host) {
         asking(host)?;
-        let open = "ls /proc/$(pidof tpad)/fd | wc --lines";
+        let open = "ls /proc/$(systemctl show --property=MainPID --value tpad)/fd | wc --lines";
         let before = host.root(open).ok()?.to_owned();
         let mut login = host.terminal(SSH)?;
         let id = answer(&mut login)?;

@@ -21,7 +21,9 @@ const PAST: u32 = 5_000;
 
 /// Memory of tpad at its height, in KiB (proc(5), `VmHWM`).
 fn height(host: &Host) -> Result<u64> {
-    let said = host.root("awk '/^VmHWM/ {print $2}' /proc/$(pidof tpad)/status");
+    let said = host.root(
+        "awk '/^VmHWM/ {print $2}' /proc/$(systemctl show --property=MainPID --value tpad)/status",
+    );
     Ok(said.ok()?.trim().parse()?)
 }
 
@@ -195,7 +197,7 @@ on_both_debians! {
         let many = "for n in $(seq 110); do sudo -n sleep 4711 & done; wait";
         let _many = host.start_ssh("alice", &["-T", many])?;
         host.root("until [ $(pgrep -cx sleep) -ge 110 ]; do sleep 0.2; done").ok()?;
-        let open = host.root("ls /proc/$(pidof tpad)/fd | wc -l");
+        let open = host.root("ls /proc/$(systemctl show --property=MainPID --value tpad)/fd | wc -l");
         let open: u32 = open.ok()?.trim().parse()?;
         ensure!(open < 64, "tpad has {open} descriptors of 96 open");
         host.ssh("mallory", "true").ok()?;

@@ -33,7 +33,7 @@ on_both_debians! {
         let id = grant(host, "alice", "web-ops", "1h")?;
         let asked = request(host, "alice", "web-ops", "1h")?;
         // tpad gets to look only when the new account is there.
-        host.root(&format!("kill -STOP $(pidof tpad); {ANEW}; kill -CONT $(pidof tpad)")).ok()?;
+        host.root(&format!("kill -STOP $(systemctl show --property=MainPID --value tpad); {ANEW}; kill -CONT $(systemctl show --property=MainPID --value tpad)")).ok()?;
         inherits_nothing(host, &id)?;
         shown(host, &asked)?.has("state", "lapsed")?;
     }

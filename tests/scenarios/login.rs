@@ -141,14 +141,14 @@ on_both_debians! {
     }
 
     fn with_everything_hung_people_are_refused_within_two_seconds(host) {
-        host.root("kill -STOP $(pidof tpad) $(pidof dbus-daemon)").ok()?;
+        host.root("kill -STOP $(systemctl show --property=MainPID --value tpad) $(pidof dbus-daemon)").ok()?;
         // logind hangs with the bus, so nobody who is let in gets a session in good time; the
         // refusal comes before that.
         host.ssh("mallory", "true")
             .fails()?
             .within(REFUSED_WITHIN)?
             .says("tpa: tpad is not answering; access denied.")?;
-        host.root("kill -CONT $(pidof dbus-daemon) $(pidof tpad)").ok()?;
+        host.root("kill -CONT $(pidof dbus-daemon) $(systemctl show --property=MainPID --value tpad)").ok()?;
         host.ssh("bob", "true").ok()?;
     }
 
@@ -156,7 +156,7 @@ on_both_debians! {
         grant(host, "alice", "web-ops", "1h")?;
         let usual = host.ssh("alice", "true");
         usual.ok()?;
-        host.root("kill -STOP $(pidof tpad)").ok()?;
+        host.root("kill -STOP $(systemctl show --property=MainPID --value tpad)").ok()?;
         let before = host.log_length()?;
         let login = host.ssh("alice", "true");
         login.within(usual.took + Duration::from_secs(2))?.keeps_quiet_about("denied")?.ok()?;
@@ -164,7 +164,7 @@ on_both_debians! {
         host.ssh("mallory", "true").fails()?.says("tpa: tpad is not answering; access denied.")?;
         host.ssh("frank", "true").ok()?;
         host.ssh("bob", "true").ok()?;
-        host.root("kill -CONT $(pidof tpad)").ok()?;
+        host.root("kill -CONT $(systemctl show --property=MainPID --value tpad)").ok()?;
         host.ssh("alice", "true").ok()?;
     }
 

@@ -290,7 +290,9 @@ fn idle(host: &Host, effort: &Effort) -> Result<Vec<Figure>> {
         host.root(&format!("sleep {seconds}")).ok()?;
         Ok(())
     })?;
-    let memory = host.root("awk '/^VmRSS/ {print $2}' /proc/$(pidof tpad)/status");
+    let memory = host.root(
+        "awk '/^VmRSS/ {print $2}' /proc/$(systemctl show --property=MainPID --value tpad)/status",
+    );
     Ok(vec![
         figure(
             &format!("system calls of tpad in {seconds} s without events, {live} live grants"),
