@@ -125,8 +125,8 @@ struct Folded<'a> {
 }
 
 /// What makes two exceptions the same.
-const SAME: [&str; 8] = [
-    "grant", "user", "service", "rhost", "decision", "why", "actor", "unusual",
+const SAME: [&str; 7] = [
+    "grant", "user", "service", "rhost", "decision", "why", "actor",
 ];
 
 fn fold<'a>(events: &'a [Event]) -> Vec<Folded<'a>> {
@@ -143,6 +143,10 @@ fn fold<'a>(events: &'a [Event]) -> Vec<Folded<'a>> {
             Some(row) if event.at.saturating_sub(row.last) <= IN_A_ROW_S => {
                 row.count = row.count.saturating_add(count);
                 row.last = event.at;
+                // Shown is the one that stands out, as the third refusal in a row does.
+                if field(event, "unusual").is_some() {
+                    row.event = event;
+                }
             }
             _ => {
                 last.insert(key, folded.len());
