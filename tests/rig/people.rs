@@ -35,6 +35,12 @@ help   = "Ask in #oncall"
 before = ["15m", "5m", "1m"]
 "#;
 
+/// A role that lets people log in, with what runs under it recorded.
+#[must_use]
+pub fn recorded(role: &str) -> String {
+    role.replace("login = true\n", "login = true\nrecord = true\n")
+}
+
 /// A role with a command with arguments, one as another user, a file to edit, and one that goes
 /// on for as long as it is let.
 pub const WEB_OPS: &str = r#"description = "Restart and reconfigure the web tier"

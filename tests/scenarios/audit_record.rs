@@ -2,25 +2,16 @@
 
 use anyhow::{Result, ensure};
 use tpa_tests::debian::Debian;
-use tpa_tests::grant::{REASON, grant};
-use tpa_tests::host::Host;
+use tpa_tests::grant::{REASON, grant, role};
 use tpa_tests::on_both_debians;
-use tpa_tests::people::WEB_OPS;
+use tpa_tests::people::{WEB_OPS, recorded};
 use tpa_tests::scenario::play;
-
-/// Has what runs under `web-ops` recorded.
-fn record(host: &Host) -> Result<()> {
-    let role = WEB_OPS.replace("login = true\n", "login = true\nrecord = true\n");
-    host.write("/etc/tpa/roles.d/web-ops.toml", &role)?;
-    host.root("systemctl reload tpad").ok()?;
-    Ok(())
-}
 
 on_both_debians! {
     with play;
 
     fn the_report_of_a_recorded_grant_lists_its_commands_and_both_players_play_them(host) {
-        record(host)?;
+        role(host, "web-ops", &recorded(WEB_OPS))?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         let said = host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un");
         ensure!(said.ok()? == "postgres", "{said}");
@@ -38,7 +29,7 @@ on_both_debians! {
 
         // A command that the end cuts is there up to the cut.
         let lines = WEB_OPS.replace("/usr/bin/id -un", "/usr/local/bin/lines");
-        host.write("/etc/tpa/roles.d/lines.toml", &lines.replace("login = true\n", "login = true\nrecord = true\n"))?;
+        host.write("/etc/tpa/roles.d/lines.toml", &recorded(&lines))?;
         host.write("/usr/local/bin/lines", "#!/bin/sh\nfor n in $(seq 1 20); do echo line $n.; done\nexec sleep 4711\n")?;
         host.write("/etc/sudoers.d/a-local", "Defaults compress_io\n")?;
         host.root("chmod 755 /usr/local/bin/lines; chmod 440 /etc/sudoers.d/a-local; systemctl reload tpad").ok()?;
@@ -57,7 +48,7 @@ on_both_debians! {
 #[test]
 fn where_sudo_cannot_record_the_role_is_refused_in_words() -> Result<()> {
     play(Debian::Trixie, |host| {
-        record(host)?;
+        role(host, "web-ops", &recorded(WEB_OPS))?;
         let before = grant(host, "alice", "web-ops", "1h")?;
         host.root("mv /usr/bin/sudo /usr/bin/sudo.classic").ok()?;
         host.root("ln -s \"$(command -v sudo-rs)\" /usr/bin/sudo")

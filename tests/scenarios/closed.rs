@@ -1,25 +1,16 @@
 //! A recording that is over cannot be changed or removed without `tpactl verify` saying so.
 
-use anyhow::{Result, ensure};
-use tpa_tests::grant::grant;
-use tpa_tests::host::Host;
+use anyhow::ensure;
+use tpa_tests::grant::{grant, role};
 use tpa_tests::on_both_debians;
-use tpa_tests::people::WEB_OPS;
+use tpa_tests::people::{WEB_OPS, recorded};
 use tpa_tests::scenario::play;
-
-/// Has what runs under `web-ops` recorded.
-fn record(host: &Host) -> Result<()> {
-    let role = WEB_OPS.replace("login = true\n", "login = true\nrecord = true\n");
-    host.write("/etc/tpa/roles.d/web-ops.toml", &role)?;
-    host.root("systemctl reload tpad").ok()?;
-    Ok(())
-}
 
 on_both_debians! {
     with play;
 
     fn a_closed_recording_that_is_changed_or_missing_fails_verify(host) {
-        record(host)?;
+        role(host, "web-ops", &recorded(WEB_OPS))?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         let closed = host.logged_event("recording-closed", &id)?;

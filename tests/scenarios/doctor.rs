@@ -8,7 +8,7 @@ use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
 use tpa_tests::object::Object;
 use tpa_tests::on_both_debians;
-use tpa_tests::people::WEB_OPS;
+use tpa_tests::people::{WEB_OPS, recorded};
 use tpa_tests::scenario::play;
 
 /// What doctor finds, one `area: problem` each, the clock left out.
@@ -287,10 +287,7 @@ fn penalties_that_shut_out_an_office_are_found() -> Result<()> {
 #[test]
 fn a_role_that_sudo_rs_cannot_record_is_found() -> Result<()> {
     on_debian_13(|host| {
-        host.write(
-            "/etc/tpa/roles.d/web-ops.toml",
-            &WEB_OPS.replace("login = true", "login = true\nrecord = true"),
-        )?;
+        host.write("/etc/tpa/roles.d/web-ops.toml", &recorded(WEB_OPS))?;
         found_and_mended(
             host,
             "mv /usr/bin/sudo /usr/bin/sudo.was; cp /usr/lib/cargo/bin/sudo /usr/bin/sudo",

@@ -1,29 +1,20 @@
 //! A report as one page: of a real grant, with what people typed shown as text.
 
-use anyhow::{Result, ensure};
-use tpa_tests::grant::grant;
-use tpa_tests::host::Host;
+use anyhow::ensure;
+use tpa_tests::grant::{grant, role};
 use tpa_tests::on_both_debians;
-use tpa_tests::people::WEB_OPS;
+use tpa_tests::people::{WEB_OPS, recorded};
 use tpa_tests::scenario::play;
 
 /// What mallory would like a reader's browser to run.
 const HOSTILE: &str = "</style><script>alert(1)</script><img src=x>\" onload=\"x";
 
-/// Has what runs under `web-ops` recorded.
-fn record(host: &Host) -> Result<()> {
-    let role = WEB_OPS.replace("login = true\n", "login = true\nrecord = true\n");
-    host.write("/etc/tpa/roles.d/web-ops.toml", &role)?;
-    host.root("systemctl reload tpad && useradd -m -G tpa-audit heidi")
-        .ok()?;
-    Ok(())
-}
-
 on_both_debians! {
     with play;
 
     fn the_page_of_a_grant_tells_all_of_it_and_nothing_typed_is_markup(host) {
-        record(host)?;
+        role(host, "web-ops", &recorded(WEB_OPS))?;
+        host.root("useradd -m -G tpa-audit heidi").ok()?;
         let id = grant(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
         let reason = HOSTILE.replace('"', "\\\"");
