@@ -187,17 +187,29 @@ impl Engine {
     /// When the caller may not read it, there is nothing to read, or it cannot be read.
     pub async fn residue(&self, caller: &Caller, id: Id) -> Result<Residue> {
         self.with(|core| core.may_read_residue(caller, id))?;
-        let query = EventQuery {
-            id: Some(id),
-            codes: Some(vec!["TPA2008".to_owned()]),
-            limit: 1,
-            ..EventQuery::default()
-        };
-        let records = self.reader.read(move |store| store.events(&query)).await?;
+        let records = self.with_code(Event::RESIDUE, Some(id), 0, 1).await?;
         let found = records.into_iter().find_map(Record::residue);
         let found =
             found.with_context(|| format!("what {id} left behind is not in the trail any more"));
         Ok(found?)
+    }
+
+    /// The events of a code behind another one, of one grant or of all: at most `limit`.
+    async fn with_code(
+        &self,
+        code: &str,
+        id: Option<Id>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Record>> {
+        let query = EventQuery {
+            id,
+            after: Some(after),
+            codes: Some(vec![code.to_owned()]),
+            limit,
+            ..EventQuery::default()
+        };
+        Ok(self.reader.read(move |store| store.events(&query)).await?)
     }
 
     /// Walks the next piece of the audit chain. A break is recorded, once.

@@ -10,7 +10,6 @@ use super::Engine;
 use crate::core::{Error, Result};
 use crate::ledger::{Caller, Event, audit_only, not_open};
 use crate::recordings::{self, Closed, Digest, Opened};
-use crate::store::{EventQuery, Store};
 
 impl Engine {
     /// What is recorded under a grant, by name, behind this name.
@@ -146,14 +145,8 @@ impl Engine {
     async fn closed_recordings(&self, id: Id) -> Result<Vec<String>> {
         let (mut names, mut after) = (Vec::new(), 0);
         loop {
-            let query = EventQuery {
-                id: Some(id),
-                after: Some(after),
-                codes: Some(vec!["TPA3012".to_owned()]),
-                limit: EVENTS,
-                ..EventQuery::default()
-            };
-            let records = self.reader.read(move |store| store.events(&query)).await?;
+            let code = Event::RECORDING_CLOSED;
+            let records = self.with_code(code, Some(id), after, EVENTS).await?;
             let Some(last) = records.last() else {
                 return Ok(names);
             };
@@ -203,15 +196,8 @@ impl Engine {
     /// When the caller may not, or the trail cannot be read.
     pub async fn check_recordings(&self, caller: &Caller, after: u64) -> Result<Checked> {
         audit_only(caller)?;
-        let query = |id, after, codes: &str, limit| EventQuery {
-            id,
-            after: Some(after),
-            codes: Some(vec![codes.to_owned()]),
-            limit,
-            ..EventQuery::default()
-        };
-        let closed = query(None, after, "TPA3012", CHECKED);
-        let closed = self.reader.read(move |store| store.events(&closed)).await?;
+        let code = Event::RECORDING_CLOSED;
+        let closed = self.with_code(code, None, after, CHECKED).await?;
         let mut checked = Checked {
             last: after,
             done: closed.len() < CHECKED as usize,
@@ -236,9 +222,9 @@ impl Engine {
                 }
                 Ok(Some(_)) => "it is not what it was when it was closed".to_owned(),
                 Ok(None) => {
-                    let removed = query(Some(*id), record.seq, "TPA5010", 1);
-                    let removed = move |store: &Store| store.events(&removed);
-                    if !self.reader.read(removed).await?.is_empty() {
+                    let code = Event::RECORDINGS_REMOVED;
+                    let removed = self.with_code(code, Some(*id), record.seq, 1).await?;
+                    if !removed.is_empty() {
                         checked.gone = checked.gone.saturating_add(1);
                         continue;
                     }

@@ -374,6 +374,13 @@ pub enum Priority {
 }
 
 impl Event {
+    /// The code of [`Event::Residue`], to read those from the trail.
+    pub const RESIDUE: &str = "TPA2008";
+    /// The code of [`Event::RecordingClosed`].
+    pub const RECORDING_CLOSED: &str = "TPA3012";
+    /// The code of [`Event::RecordingsRemoved`].
+    pub const RECORDINGS_REMOVED: &str = "TPA5010";
+
     /// Code and name, as the catalogue has them.
     #[must_use]
     pub fn code(&self) -> (&'static str, &'static str) {
@@ -399,7 +406,7 @@ impl Event {
             Self::RemovalFailed { .. } => ("TPA2005", "removal-failed"),
             Self::RemovalConfirmed { .. } => ("TPA2006", "removal-confirmed"),
             Self::BeginningNoted { .. } => ("TPA2007", "beginning-noted"),
-            Self::Residue { .. } => ("TPA2008", "residue"),
+            Self::Residue { .. } => (Self::RESIDUE, "residue"),
             Self::LoginAllowed { .. } => ("TPA3000", "login-allowed"),
             Self::LoginDenied { .. } => ("TPA3001", "login-denied"),
             Self::SessionOpened(session) if session.is_sudo() => ("TPA3005", "sudo-opened"),
@@ -410,8 +417,8 @@ impl Event {
             Self::SessionMoved { .. } => ("TPA3007", "session-moved"),
             Self::RecordingOpened { live: true, .. } => ("TPA3008", "recording-watched"),
             Self::RecordingOpened { .. } => ("TPA3009", "recording-replayed"),
-            Self::RecordingClosed { .. } => ("TPA3012", "recording-closed"),
-            Self::RecordingsRemoved { .. } => ("TPA5010", "recordings-removed"),
+            Self::RecordingClosed { .. } => (Self::RECORDING_CLOSED, "recording-closed"),
+            Self::RecordingsRemoved { .. } => (Self::RECORDINGS_REMOVED, "recordings-removed"),
             Self::BreakGlassUsed { .. } => ("TPA4000", "break-glass-used"),
             Self::BreakGlassReviewed { .. } => ("TPA4001", "break-glass-reviewed"),
             Self::ExemptLogin { .. } => ("TPA4002", "exempt-login"),
