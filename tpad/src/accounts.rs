@@ -45,7 +45,7 @@ pub struct Account {
 /// the host's own files have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untold {
-    /// Why.
+    /// Why it is not told, in a sentence.
     pub why: String,
     /// Nor whether the account is still there: no file of this host has it, so it is as it was last
     /// told.

@@ -225,8 +225,17 @@ fn of_event(fields: &mut Fields, event: &Event) {
         }
         Event::StatementRefused { .. } => of_refused_statement(fields, event),
         Event::GrantExtended { by_request, .. } => fields.add("by_request", by_request.as_str()),
-        Event::RemovalFailed { .. } | Event::RemovalConfirmed { .. } => of_removal(fields, event),
-        Event::BeginningNoted { .. } | Event::Residue { .. } => of_look(fields, event),
+        Event::RemovalFailed {
+            killed,
+            survivors,
+            looked_for,
+            ..
+        } => of_removal(fields, *killed, Some(survivors), looked_for),
+        Event::RemovalConfirmed {
+            killed, looked_for, ..
+        } => of_removal(fields, *killed, None, looked_for),
+        Event::BeginningNoted { note, .. } => of_note(fields, note),
+        Event::Residue { residue, .. } => of_residue(fields, residue),
         Event::LoginAllowed { place, .. } => of_place(fields, place),
         Event::LoginDenied { user, place, why } => {
             fields.add("user", &user.name);
@@ -284,29 +293,17 @@ fn of_event(fields: &mut Fields, event: &Event) {
     }
 }
 
-/// What was killed at an end, and what was looked for and is left.
-fn of_removal(fields: &mut Fields, event: &Event) {
-    match event {
-        Event::RemovalFailed {
-            killed,
-            survivors,
-            looked_for,
-            ..
-        } => {
-            fields.add("killed", killed);
-            fields.add("survivors", survivors.len());
-            fields.add("survived", survivors.join(", "));
-            of_looked_for(fields, looked_for);
-        }
-        Event::RemovalConfirmed {
-            killed, looked_for, ..
-        } => {
-            fields.add("killed", killed);
-            fields.add("survivors", 0);
-            of_looked_for(fields, looked_for);
-        }
-        _ => {}
-    }
+/// What was killed at an end, what survived where something did, and what was looked for.
+fn of_removal(
+    fields: &mut Fields,
+    killed: u32,
+    survivors: Option<&Vec<String>>,
+    looked_for: &LookedFor,
+) {
+    fields.add("killed", killed);
+    fields.add("survivors", survivors.map_or(0, Vec::len));
+    fields.maybe("survived", survivors.map(|names| names.join(", ")));
+    of_looked_for(fields, looked_for);
 }
 
 /// Which recording was opened, or what one was when it was over.
@@ -327,15 +324,7 @@ fn of_recording(fields: &mut Fields, event: &Event) {
     }
 }
 
-/// What a look came to, at the beginning or at the end.
-fn of_look(fields: &mut Fields, event: &Event) {
-    match event {
-        Event::BeginningNoted { note, .. } => of_note(fields, note),
-        Event::Residue { residue, .. } => of_residue(fields, residue),
-        _ => {}
-    }
-}
-
+/// What was noted at a beginning.
 fn of_note(fields: &mut Fields, note: &BeginningNote) {
     fields.maybe("note_sha256", note.sha256.as_ref());
     fields.add("noted_at", time(note.at));

@@ -64,17 +64,28 @@ impl Core {
                 fits_sudo(&self.state, &policy, command, || self.world.is_sudo_rust())?;
                 self.record(Some(caller), events, &now)?;
             }
-            Err(mut refused) => {
-                let told = refused.record.take().map(|event| *event);
-                if let Some(event) = told.or_else(|| said_refused(caller, &refused)) {
-                    self.record(Some(caller), vec![event], &now)?;
-                }
-                return Err(refused.into());
-            }
+            Err(refused) => return Err(self.refuse(caller, refused, &now)?.into()),
         }
         let id = command.about();
         let request = self.state.requests.get(&id).cloned();
         Ok(request.with_context(|| format!("request {id} was recorded and is gone"))?)
+    }
+
+    /// Records what the trail is to tell of a refusal, and gives it back for the caller.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) fn refuse(
+        &mut self,
+        caller: &Caller,
+        mut refused: Refused,
+        now: &Now,
+    ) -> anyhow::Result<Refused> {
+        let told = refused.record.take().map(|event| *event);
+        if let Some(event) = told.or_else(|| said_refused(caller, &refused)) {
+            self.record(Some(caller), vec![event], now)?;
+        }
+        Ok(refused)
     }
 
     /// The request that a person means to do something about: by its id, or by the beginning of

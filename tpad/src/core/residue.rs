@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use tpa_bus::id::Id;
 
 use super::{Core, Result};
@@ -79,15 +78,5 @@ impl Core {
             .and_then(|looks| looks.found)
             .map(drop)
             .ok_or_else(|| no_residue(request).into())
-    }
-}
-
-impl Core {
-    /// The moment, by the wall clock as it is gone by.
-    ///
-    /// # Errors
-    /// When the clocks cannot be read.
-    pub fn now_s(&mut self) -> anyhow::Result<i64> {
-        Ok(self.tick().context("read the clock")?.wall_s)
     }
 }

@@ -3,7 +3,7 @@
 use tpa_statement::statement::Statement;
 
 use super::{Core, Result};
-use crate::ledger::{Caller, Event, Request, command_of, said_refused};
+use crate::ledger::{Caller, Event, Request, command_of};
 
 impl Core {
     /// Whether a statement with these bytes was taken before.
@@ -35,12 +35,9 @@ impl Core {
         let policy = std::sync::Arc::clone(&self.policy);
         match command_of(&self.state, &policy, caller, statement, fresh) {
             Ok(command) => self.act(caller, &command),
-            Err(mut refused) => {
+            Err(refused) => {
                 let now = self.tick()?;
-                let told = refused.record.take().map(|event| *event);
-                let told = told.or_else(|| said_refused(caller, &refused));
-                self.record(Some(caller), told.into_iter().collect(), &now)?;
-                Err(refused.into())
+                Err(self.refuse(caller, refused, &now)?.into())
             }
         }
     }

@@ -33,11 +33,7 @@ const LOOK_EVERY_S: i64 = 3_600;
 fn ends(event: &Event) -> Option<(Id, Option<Named>)> {
     match event {
         Event::SessionClosed(session) | Event::SessionKilled(session) if session.is_sudo() => {
-            let named = Named {
-                pid: session.pid,
-                started: session.started,
-            };
-            Some((session.grant, Some(named)))
+            Some((session.grant, Some(session.leader())))
         }
         Event::RemovalConfirmed { id, .. } | Event::RemovalFailed { id, .. } => Some((*id, None)),
         _ => None,

@@ -141,7 +141,7 @@ fn no_note(engine: &Engine, why: &str) -> BeginningNote {
 }
 
 fn now_s(engine: &Engine) -> i64 {
-    engine.with(Core::now_s).unwrap_or_default()
+    engine.with(Core::now).map_or(0, |now| now.wall_s)
 }
 
 /// Removes the notes that no look needs any more.

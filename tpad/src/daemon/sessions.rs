@@ -10,7 +10,7 @@ use super::attend::{Told, attend};
 use crate::core::Core;
 use crate::descriptors::Shares;
 use crate::engine::Engine;
-use crate::ledger::{Named, Session, SharedMap};
+use crate::ledger::{Session, SharedMap};
 
 /// Records the end of each session when the process that opened it has ended, as `logind` takes a
 /// session for closed when its leader is gone.
@@ -24,10 +24,7 @@ pub async fn sessions(engine: Arc<Engine>, runtime: SharedRuntime, shares: Share
         for session in engine.to_attend(&mut attended, shares) {
             let key = session.key();
             let otherwise = format!("the end of session {key} is only known when PAM tells of it");
-            let leader = Named {
-                pid: session.pid,
-                started: session.started,
-            };
+            let leader = session.leader();
             let over = move |core: &mut Core| {
                 Ok(if core.has_ended(&session)? {
                     Told::Recorded

@@ -8,8 +8,8 @@ use tpa_bus::offline::Class;
 
 use super::gave::{let_in, pass_on};
 use super::{
-    Closed, Digest, Envelope, Event, Looks, Person, Removal, Request, SharedMap, Stage, WallClock,
-    exact,
+    Closed, Digest, Envelope, Event, Looks, Named, Person, Removal, Request, SharedMap, Stage,
+    WallClock, exact,
 };
 
 /// What the events so far amount to. Closed requests may be left out of it: they are in the
@@ -69,6 +69,15 @@ impl Session {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}-{}-{}", self.pid, self.started, self.service)
+    }
+
+    /// The process that PAM ran in.
+    #[must_use]
+    pub fn leader(&self) -> Named {
+        Named {
+            pid: self.pid,
+            started: self.started,
+        }
     }
 
     /// Whether it is a sudo command rather than a login.

@@ -32,7 +32,7 @@ const CAREFUL: OFlags = OFlags::CLOEXEC
     .union(OFlags::NOCTTY);
 
 /// Never out of the folder that it begins in, through a link or onto another file system.
-const WITHIN: ResolveFlags = ResolveFlags::BENEATH
+pub(super) const WITHIN: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_XDEV)
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS);

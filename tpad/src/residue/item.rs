@@ -136,7 +136,7 @@ pub struct Item {
 /// Who did something, by a record that is not theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
-    /// Who.
+    /// The uid of whoever did it.
     pub uid: u32,
     /// How that is known: `login uid`, `apt's log`.
     pub record: &'static str,

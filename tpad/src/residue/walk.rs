@@ -10,10 +10,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, StatxFlags, getxattr, openat2, statx,
-};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags, getxattr, openat2, statx};
 
+use super::files::WITHIN;
 use super::item::{Item, Kind};
 use super::mounts::{Mount, Mounts};
 use crate::ledger::Change;
@@ -21,15 +20,11 @@ use crate::ledger::Change;
 /// Deepest folder, and so most folders that are open at once.
 const DEPTH_MAX: usize = 400;
 
-/// Folders only, and never out of them.
+/// Folders only.
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);
-const WITHIN: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_XDEV)
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS);
 
 /// What a walk through one file system came to.
 #[derive(Debug, Default)]
