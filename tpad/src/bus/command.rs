@@ -1,7 +1,6 @@
 //! One command, as somebody typed it: looked at before it is asked for, and handed, once, to the program
 //! that sudo starts for it.
 
-use anyhow::ensure;
 use tpa_bus::access as wire;
 use tpa_bus::error::Refusal;
 use tpa_bus::id::Id;
@@ -13,10 +12,8 @@ use super::{runner, view};
 use crate::aside::aside;
 use crate::core::Error;
 use crate::engine::typed;
-use crate::host::cgroup::enter;
-use crate::host::look::group_of;
+use crate::host::look::enter_group;
 use crate::host::paths::Paths;
-use crate::host::process::started;
 use crate::ledger::{Asked, Caller, Named, Refused, Runner, Typed};
 use crate::policy::danger;
 
@@ -86,16 +83,8 @@ pub(super) async fn run(
 /// Puts the program, which has started nothing yet, where the end of its grant finds it and all that it
 /// starts. sudo's process has done so where the gate concerns the caller, and of nobody else's.
 async fn hold(id: Id, runner: Named) -> Result<(), Refusal> {
-    let held = aside(move || {
-        let Paths { cgroup, proc, .. } = Paths::default();
-        ensure!(
-            started(&proc, runner.pid) == Some(runner.started),
-            "it has ended"
-        );
-        Ok(enter(&cgroup, &proc, runner.pid, &group_of(id))?)
-    });
-    let held = held.await.and_then(|held| held);
-    held.map_err(|error| {
+    let held = aside(move || enter_group(&Paths::default(), runner, id)).await;
+    held.and_then(|held| Ok(held?)).map_err(|error| {
         let why = format!("the end of {id} cannot be kept here, so it is not run");
         Error::Failed(error.context(why)).into()
     })

@@ -4,20 +4,15 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::aside::aside;
 use crate::config::look::{at_path, at_words};
-use crate::hex::hex;
+use crate::hex::{hex, sha256_of};
 use crate::ledger::SeenProgram;
 use crate::policy::danger::{Account, Finding, Seen, SeenFile};
 use crate::policy::exact::amounts;
 
 /// Largest program, in bytes.
 const PROGRAM_MAX: u64 = 256 * 1_024 * 1_024;
-
-/// How much of it is read at once, in bytes.
-const PIECE: usize = 256 * 1_024;
 
 /// A program by its absolute path.
 ///
@@ -70,16 +65,8 @@ fn digest(path: &Path) -> io::Result<String> {
     if file.metadata()?.len() > PROGRAM_MAX {
         return Err(io::Error::other("larger than 256 MiB"));
     }
-    let mut file = file.take(PROGRAM_MAX);
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            return Ok(hex(&hash.finalize()));
-        }
-        hash.update(piece.get(..read).unwrap_or_default());
-    }
+    let (hash, _) = sha256_of(file.take(PROGRAM_MAX))?;
+    Ok(hex(&hash))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tpa_bus::id::Id;
@@ -12,6 +13,7 @@ use tpa_bus::id::Id;
 use crate::host::cgroup::{self, Cgroup};
 use crate::host::paths::Paths;
 use crate::host::process::{self, Process};
+use crate::ledger::Named;
 use crate::plan::{Ending, Facts, Held, Part, Place, SlicePart, Takes, hold};
 
 /// What the name of a grant's group begins with.
@@ -230,9 +232,20 @@ pub fn remove_groups(paths: &Paths, endings: &[Ending]) {
 }
 
 /// The name of a grant's group.
-#[must_use]
-pub fn group_of(id: Id) -> String {
+fn group_of(id: Id) -> String {
     format!("{GRANT}{}", id.as_str())
+}
+
+/// Puts a process that has started nothing yet where the end of this grant finds it, and all that it
+/// starts from then on.
+///
+/// # Errors
+/// When it has ended, or does not stand there afterwards.
+pub fn enter_group(paths: &Paths, process: Named, id: Id) -> io::Result<()> {
+    if process::started(&paths.proc, process.pid) != Some(process.started) {
+        return Err(io::Error::other("it has ended"));
+    }
+    cgroup::enter(&paths.cgroup, &paths.proc, process.pid, &group_of(id))
 }
 
 #[cfg(test)]

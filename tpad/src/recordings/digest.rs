@@ -1,18 +1,13 @@
 //! What a recording is, in one number: if one byte of one of its files changes, or a file comes or
 //! goes, it is another.
 
-use std::io::Read as _;
-
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::hex;
+use crate::hex::{hex, sha256_of};
 use crate::host::folder::Folder;
 
 /// Most files of a recording. sudo makes eight at most.
 const FILES: usize = 64;
-
-/// Bytes read at once.
-const PIECE: usize = 64 * 1_024;
 
 /// A recording as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,23 +30,14 @@ impl Digest {
         anyhow::ensure!(names.len() <= FILES, "it has more than {FILES} files");
         let mut all = Sha256::new();
         let mut bytes = 0_u64;
-        let mut piece = vec![0; PIECE];
         for name in names {
-            let Some(mut file) = recording.file(&name)? else {
+            let Some(file) = recording.file(&name)? else {
                 anyhow::bail!("{name} in it is no plain file of root's");
             };
-            let (mut content, mut length) = (Sha256::new(), 0_u64);
-            loop {
-                let read = file.read(&mut piece)?;
-                if read == 0 {
-                    break;
-                }
-                content.update(piece.get(..read).unwrap_or_default());
-                length = length.saturating_add(u64::try_from(read).unwrap_or(0));
-            }
+            let (content, length) = sha256_of(file)?;
             all.update(name.as_bytes());
             all.update([0]);
-            all.update(content.finalize());
+            all.update(content);
             all.update(length.to_le_bytes());
             bytes = bytes.saturating_add(length);
         }
