@@ -6,20 +6,18 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use zbus::Fd;
 use zruntime::SharedRuntime;
 
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::host::folder::Folder;
 use crate::host::manager::{Property, property};
-use crate::host::one_shot;
+use crate::host::one_shot::{self, OneShot};
 use crate::host::paths::Paths;
 use crate::ledger::{BeginningNote, Depth, Residue, Subject};
 use crate::residue::{Answer, FOLDER, Order};
@@ -189,50 +187,28 @@ fn service(
     said: &File,
     limit: Duration,
 ) -> anyhow::Result<Vec<Property>> {
-    let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-    let program = paths.tpad.display().to_string();
-    let command = (program.clone(), vec![program, "look".to_owned()], false);
-    let input = one_shot::unnamed(&serde_json::to_string(order)?)?;
-    let answer = Fd::from(OwnedFd::from(said.try_clone()?));
-    let mut service = vec![
-        property("Description", "TPA looks at what is there".to_owned())?,
-        property("Type", "oneshot")?,
-        property("ExecStart", vec![command])?,
-        property("StandardInputFileDescriptor", Fd::from(input))?,
-        property("StandardOutputFileDescriptor", answer)?,
-        property("StandardError", "journal")?,
-        property("SyslogIdentifier", "tpad-look")?,
-        property("TimeoutStartUSec", us(limit))?,
-        property("TimeoutStopUSec", us(Duration::from_secs(1)))?,
-        property("CollectMode", "inactive-or-failed")?,
-        property("MemoryMax", MEMORY)?,
-        property("TasksMax", TASKS)?,
-        property("UMask", 0o077_u32)?,
-        property("LimitCORE", 0_u64)?,
+    let unit = OneShot {
+        description: "TPA looks at what is there".to_owned(),
+        command: (paths.tpad.display().to_string(), &["look"]),
+        input: &serde_json::to_string(order)?,
+        identifier: "tpad-look",
+        limit,
+        most: (MEMORY, TASKS),
+    };
+    let mut service = unit.properties()?;
+    service.extend(one_shot::confined(CAPABILITIES, &["AF_UNIX"], &SANDBOX)?);
+    service.extend([
+        one_shot::says_into(said)?,
         property("OOMScoreAdjust", 500_i32)?,
         property("IOSchedulingClass", IO_IDLE)?,
         property("Nice", 19_i32)?,
-        property("CapabilityBoundingSet", CAPABILITIES)?,
-        property("RestrictNamespaces", 0_u64)?,
-        property("ProtectSystem", "strict")?,
         property("ProtectHome", "read-only")?,
         property("ReadWritePaths", vec![FOLDER])?,
         property("InaccessiblePaths", vec!["-/etc/tpa/secrets"])?,
-        property("RestrictAddressFamilies", (true, vec!["AF_UNIX"]))?,
-        property("SystemCallArchitectures", vec!["native"])?,
-        property("SystemCallFilter", (true, vec!["@system-service"]))?,
-        property(
-            "SystemCallFilter",
-            (false, vec!["@privileged", "@resources"]),
-        )?,
-        property("SystemCallErrorNumber", nix::libc::EPERM)?,
-    ];
+    ]);
     // A note is to be there before much has happened: it waits for its share, and not for idleness.
     if let Order::End(_) = order {
         service.push(property("CPUSchedulingPolicy", CPU_IDLE)?);
-    }
-    for name in SANDBOX {
-        service.push(property(name, true)?);
     }
     Ok(service)
 }

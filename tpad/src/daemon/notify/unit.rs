@@ -4,17 +4,15 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
 use tpa_bus::text::one_line;
-use zbus::Fd;
 use zruntime::SharedRuntime;
 
 use crate::host::manager::{Property, property};
-use crate::host::one_shot;
+use crate::host::one_shot::{self, OneShot};
 use crate::host::paths::Paths;
 use crate::policy::notify::{Target, Way};
 
@@ -222,37 +220,23 @@ fn service(
     input: &str,
     said: &File,
 ) -> anyhow::Result<Vec<Property>> {
-    let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     let program = match &target.way {
         Way::Program(run) => run.clone(),
         Way::Mail { .. } | Way::Service(_) => paths.notifier.to_string_lossy().into_owned(),
     };
-    let command = (program.clone(), vec![program], false);
-    let mut service = vec![
-        property("Description", format!("TPA tells {}", target.name))?,
-        property("Type", "oneshot")?,
-        property("ExecStart", vec![command])?,
-        property(
-            "StandardInputFileDescriptor",
-            Fd::from(one_shot::unnamed(input)?),
-        )?,
-        property("StandardError", "journal")?,
-        property("SyslogIdentifier", "tpa-notify")?,
-        property("TimeoutStartUSec", us(limit(target)))?,
-        property("TimeoutStopUSec", us(Duration::from_secs(1)))?,
-        property("CollectMode", "inactive-or-failed")?,
-        property("MemoryMax", MEMORY)?,
-        property("TasksMax", TASKS)?,
-        property("UMask", 0o077_u32)?,
-        property("LimitCORE", 0_u64)?,
-    ];
+    let unit = OneShot {
+        description: format!("TPA tells {}", target.name),
+        command: (program, &[]),
+        input,
+        identifier: "tpa-notify",
+        limit: limit(target),
+        most: (MEMORY, TASKS),
+    };
+    let mut service = unit.properties()?;
     // The program's words are for the journal, the others' for tpad.
     service.push(match target.way {
         Way::Program(_) => property("StandardOutput", "journal")?,
-        Way::Mail { .. } | Way::Service(_) => property(
-            "StandardOutputFileDescriptor",
-            Fd::from(OwnedFd::from(said.try_clone()?)),
-        )?,
+        Way::Mail { .. } | Way::Service(_) => one_shot::says_into(said)?,
     });
     let secrets: Vec<(&str, &str)> = target.secret_files().collect();
     if !secrets.is_empty() {
@@ -266,24 +250,9 @@ fn service(
 }
 
 fn without_rights() -> anyhow::Result<Vec<Property>> {
-    let mut properties = vec![
-        property("CapabilityBoundingSet", 0_u64)?,
-        property("RestrictNamespaces", 0_u64)?,
-        property("ProtectSystem", "strict")?,
-        property("ProtectHome", "yes")?,
-        property("ProtectProc", "invisible")?,
-        property("SystemCallArchitectures", vec!["native"])?,
-        property("SystemCallFilter", (true, vec!["@system-service"]))?,
-        property(
-            "SystemCallFilter",
-            (false, vec!["@privileged", "@resources"]),
-        )?,
-        property("SystemCallErrorNumber", nix::libc::EPERM)?,
-        property("RestrictAddressFamilies", (true, FAMILIES.to_vec()))?,
-    ];
-    for name in SANDBOX {
-        properties.push(property(name, true)?);
-    }
+    let mut properties = one_shot::confined(0, &FAMILIES, &SANDBOX)?;
+    properties.push(property("ProtectHome", "yes")?);
+    properties.push(property("ProtectProc", "invisible")?);
     Ok(properties)
 }
 
@@ -310,6 +279,7 @@ fn of_mail() -> anyhow::Result<Vec<Property>> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::io::Write as _;
 
     use super::*;
     use crate::policy::notify::Service;
@@ -337,7 +307,9 @@ mod tests {
     }
 
     fn said(text: &str) -> File {
-        File::from(one_shot::unnamed(text).unwrap())
+        let mut file = one_shot::answer().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
     }
 
     /// The value of a property, as it is shown.
