@@ -44,6 +44,6 @@ on_both_debians! {
         host.root(&format!("mv /root/moved /var/log/sudo-io/{id}")).ok()?;
         host.root("tpactl verify").ok()?;
         // tpad removes what was kept for long enough: it may write there, and to no other log.
-        host.root("nsenter -t $(pidof -s tpad) -m sh -c 'test -w /var/log/sudo-io && ! test -w /var/log'").ok()?;
+        host.root("nsenter -t $(systemctl show --property=MainPID --value tpad) -m sh -c 'test -w /var/log/sudo-io && ! test -w /var/log'").ok()?;
     }
 }
