@@ -10,6 +10,7 @@ use tpa_bus::text::one_line;
 use crate::daemon::{Daemon, Unanswered};
 use crate::decide::{Basis, Decision, Grant, decide};
 use crate::door;
+use crate::given;
 use crate::handle::Level;
 use crate::phase::Phase;
 use crate::session::{hold, refuse_unheld};
@@ -34,35 +35,54 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
             return refuse_unlisted(phase, &subject);
         }
         Arrival::Door(subject) => return door::account(phase, &subject),
+        Arrival::Ungated(subject) => {
+            let held = given::account(phase, &subject);
+            return held.err().unwrap_or(PamResultCode::PAM_IGNORE);
+        }
         Arrival::Concerned(subject) => subject,
     };
     if subject.query.exempt {
         log_exempt(phase, &subject);
         // Told for the record; the answer decides nothing.
         let _ = phase.daemon.account(&subject.query);
-        return PamResultCode::PAM_SUCCESS;
+        let held = match subject.class {
+            Class::Sudo => given::account(phase, &subject),
+            Class::Login => Ok(()),
+        };
+        return held.err().unwrap_or(PamResultCode::PAM_SUCCESS);
     }
     let answer = ask(phase, &subject, |daemon, query| daemon.account(query));
     match settle(phase, &subject, answer) {
         Decision::Allow { grant, text, .. } => {
-            if subject.class == Class::Sudo
-                && let Some(grant) = grant
-                && let Err(why) = hold_sudo(phase, &subject, grant)
-            {
-                return refuse_unheld(phase, &subject, &grant.id, &why);
-            }
-            if subject.class == Class::Sudo && ends_soon(grant) {
-                phase.pam.say_info(&text);
-            }
-            PamResultCode::PAM_SUCCESS
+            let held = match (subject.class, grant) {
+                (Class::Sudo, Some(grant)) => admit_sudo(phase, &subject, grant, &text),
+                (Class::Sudo, None) | (Class::Login, _) => Ok(()),
+            };
+            held.err().unwrap_or(PamResultCode::PAM_SUCCESS)
         }
         Decision::Deny(text) => refuse(phase, &subject, &text),
     }
 }
 
+fn admit_sudo(
+    phase: &mut Phase<'_>,
+    subject: &Subject,
+    grant: Grant,
+    text: &str,
+) -> Result<(), PamResultCode> {
+    given::refuse_outlived(phase, subject)?;
+    hold_sudo(phase, subject, grant)
+        .map_err(|why| refuse_unheld(phase, subject, &grant.id, &why))?;
+    say_if_ending(phase, grant, text);
+    Ok(())
+}
+
 /// Holds sudo from here on: it may have been told to open no session (`Defaults !pam_session`). As
 /// whom its command is to run is not known yet, so the session may find another grant to hold it.
-fn hold_sudo(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
+///
+/// # Errors
+/// When it does not end with the grant, for the log.
+pub fn hold_sudo(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
     if phase.host.held_by().contains(&grant.id) {
         return Ok(());
     }
@@ -71,8 +91,11 @@ fn hold_sudo(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(
     kept.map_err(|_| "PAM keeps no data".to_owned())
 }
 
-fn ends_soon(grant: Option<Grant>) -> bool {
-    grant.is_some_and(|grant| grant.remaining_s < SOON_S)
+/// Tells whoever runs sudo near the end of a grant.
+pub fn say_if_ending(phase: &mut Phase<'_>, grant: Grant, text: &str) {
+    if grant.remaining_s < SOON_S {
+        phase.pam.say_info(text);
+    }
 }
 
 /// Has `tpad` asked about somebody who needs a grant.

@@ -100,22 +100,37 @@ pub fn enter(id: &Id, left: Option<&Id>) -> Result<(), String> {
     if !is_roots(&group).map_err(|error| failed("stat", error))? {
         return Err(format!("{name} below {path} is not root's alone"));
     }
-    let procs = openat(
-        &group,
-        PROCS,
-        OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|error| failed("open cgroup.procs of", error))?;
-    // 0 is the writer itself.
-    fs::File::from(procs)
-        .write_all(b"0")
-        .map_err(|error| format!("move into {name}: {error}"))?;
+    move_into(&group, &format!("{name} below {path}"))?;
     if parts_of(&own()?).eq(roots.parts.iter().copied().chain([name.as_str()])) {
         Ok(())
     } else {
         Err(format!("moved into {name} and does not stand there"))
     }
+}
+
+/// Moves this process out of the cgroup of a grant that it stands right in, to where it came from.
+///
+/// # Errors
+/// What could not be done, for the log.
+pub fn leave(id: &Id) -> Result<(), String> {
+    let stands = own()?;
+    let before = without(&stands, *id);
+    let roots = roots_part(before)?;
+    if before == stands || !parts_of(before).eq(roots.parts.iter().copied()) {
+        return Err(format!("{stands} is not right below a group of root's"));
+    }
+    move_into(&roots.folder, before)
+}
+
+/// Moves this process into a group.
+fn move_into(group: &OwnedFd, shown: &str) -> Result<(), String> {
+    let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let procs = openat(group, PROCS, flags, Mode::empty())
+        .map_err(|error| format!("open cgroup.procs of {shown}: {error}"))?;
+    // 0 is the writer itself.
+    fs::File::from(procs)
+        .write_all(b"0")
+        .map_err(|error| format!("move into {shown}: {error}"))
 }
 
 /// The path without the cgroup of a grant that it ends with.

@@ -378,6 +378,8 @@ pub struct FakeHost {
     pub held_by: &'static [&'static str],
     /// Whether the grant lives, whenever that is looked at.
     pub live: bool,
+    /// Whether a grant has ended since the process began.
+    pub outlives: Result<bool, String>,
     /// The limit of whatever scope is asked for.
     pub limit: Result<u64, String>,
     /// The grant whose cgroup is left for another's.
@@ -402,6 +404,7 @@ impl Default for FakeHost {
             cgroup: "/user.slice/user-1001.slice/session-3.scope",
             held_by: &[],
             live: true,
+            outlives: Ok(false),
             limit: Err("no limit asked for".into()),
             left: None,
             moves: Script::new([]),
@@ -503,8 +506,12 @@ impl Host for FakeHost {
 
     fn is_live(&self, id: &Id, of: Option<u32>) -> bool {
         assert_eq!(id.as_str(), ID);
-        assert!(of.is_none_or(|uid| uid == 1001));
+        assert!(of.is_none_or(|uid| [1001, 1002, 1005].contains(&uid)));
         self.live
+    }
+
+    fn outlives_grant(&self, _: u32) -> Result<bool, String> {
+        self.outlives.clone()
     }
 
     fn cgroup(&self) -> Result<String, String> {
@@ -520,6 +527,11 @@ impl Host for FakeHost {
         assert_eq!(id.as_str(), ID);
         assert_eq!(left.copied(), self.left);
         self.moves.next("a move into the grant's cgroup")
+    }
+
+    fn leave_group(&self, id: &Id) -> Result<(), String> {
+        assert_eq!(id.as_str(), ID);
+        self.moves.next("a move out of the grant's cgroup")
     }
 
     fn scope_limit_s(&self, _: &str) -> Result<u64, String> {

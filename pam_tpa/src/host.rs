@@ -7,7 +7,7 @@ use nix::unistd::getresuid;
 use tpa_bus::groups::{self, Answer, KnownGroups, Member, Membership};
 use tpa_bus::id::Id;
 use tpa_bus::names;
-use tpa_bus::offline::{Class, GateFile, OfflineGrant, StateFile};
+use tpa_bus::offline::{self, Class, GateFile, OfflineGrant, StateFile};
 
 use crate::decide::Offline;
 use crate::folder::Folder;
@@ -58,6 +58,11 @@ pub trait Host {
     /// Whether a grant lives, by the state file of its person, or by any where the person is not
     /// known. `tpad` takes a grant out of there before it kills what the grant started.
     fn is_live(&self, id: &Id, of: Option<u32>) -> bool;
+    /// Whether a grant of this uid's has ended since this process began.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    fn outlives_grant(&self, uid: u32) -> Result<bool, String>;
     /// The path of this process's cgroup.
     ///
     /// # Errors
@@ -71,6 +76,11 @@ pub trait Host {
     /// # Errors
     /// When that cannot be done.
     fn enter_group(&self, id: &Id, left: Option<&Id>) -> Result<(), String>;
+    /// Moves this process out of the cgroup named by a grant again, see [`cgroup::leave`].
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn leave_group(&self, id: &Id) -> Result<(), String>;
     /// Seconds after its start at which systemd ends a scope.
     ///
     /// # Errors
@@ -87,6 +97,7 @@ pub struct Machine {
     nologin: Vec<PathBuf>,
     seats: PathBuf,
     state_dir: PathBuf,
+    ended_dir: PathBuf,
     transient: PathBuf,
     drop_ins: PathBuf,
     owner: u32,
@@ -103,9 +114,33 @@ impl Machine {
             nologin: vec!["/etc/nologin".into(), "/run/nologin".into()],
             seats: Path::new(names::RUN_DIR).join("asking"),
             state_dir: names::STATE_DIR.into(),
+            ended_dir: names::ENDED_DIR.into(),
             transient: "/run/systemd/transient".into(),
             drop_ins: "/run/systemd/system".into(),
             owner: 0,
+        }
+    }
+
+    /// The text of a file that may not be there.
+    fn read_if_there(&self, path: &Path) -> Result<Option<String>, String> {
+        match self.read(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    fn state(&self, uid: u32) -> Result<Option<StateFile>, String> {
+        let path = self.state_dir.join(uid.to_string());
+        let shown = path.display();
+        let Some(text) = self.read_if_there(&path)? else {
+            return Ok(None);
+        };
+        let state = StateFile::parse(&text).map_err(|error| format!("{shown}: {error}"))?;
+        if state.uid == uid {
+            Ok(Some(state))
+        } else {
+            Err(format!("{shown}: is about uid {}", state.uid))
         }
     }
 
@@ -204,17 +239,9 @@ impl Host for Machine {
     }
 
     fn live_grant(&self, class: Class, person: &Person) -> Result<Option<Offline>, String> {
-        let path = self.state_dir.join(person.uid.to_string());
-        let shown = path.display();
-        let text = match self.read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("{shown}: {error}")),
+        let Some(state) = self.state(person.uid)? else {
+            return Ok(None);
         };
-        let state = StateFile::parse(&text).map_err(|error| format!("{shown}: {error}"))?;
-        if state.uid != person.uid {
-            return Err(format!("{shown}: is about uid {}", state.uid));
-        }
         let boot_id = boot_id()?;
         let now = clock::now().map_err(|error| format!("the clock: {error}"))?;
         let live = state.live_grant(class, &person.name, &boot_id, now.boottime_ms, now.wall_s);
@@ -250,6 +277,29 @@ impl Host for Machine {
             .any(|state| lives(&state))
     }
 
+    fn outlives_grant(&self, uid: u32) -> Result<bool, String> {
+        let path = self.ended_dir.join(uid.to_string());
+        let marked = match self.read_if_there(&path)? {
+            Some(text) => Some(
+                offline::parse_end(&text)
+                    .ok_or_else(|| format!("{}: not a time", path.display()))?,
+            ),
+            None => None,
+        };
+        let clock = |error| format!("the clock: {error}");
+        let over = match self.state(uid)? {
+            Some(state) => {
+                let now = clock::now().map_err(clock)?;
+                state.last_over_ms(&boot_id()?, now.boottime_ms, now.wall_s)
+            }
+            None => None,
+        };
+        match marked.max(over) {
+            Some(ended_ms) => Ok(clock::own_start_ms()? <= ended_ms),
+            None => Ok(false),
+        }
+    }
+
     fn cgroup(&self) -> Result<String, String> {
         cgroup::own()
     }
@@ -260,6 +310,10 @@ impl Host for Machine {
 
     fn enter_group(&self, id: &Id, left: Option<&Id>) -> Result<(), String> {
         cgroup::enter(id, left)
+    }
+
+    fn leave_group(&self, id: &Id) -> Result<(), String> {
+        cgroup::leave(id)
     }
 
     /// A drop-in that an extension left for an earlier scope of the same name would outrank the
@@ -299,6 +353,7 @@ mod tests {
             nologin: vec![dir.path().join("nologin")],
             seats: dir.path().join("asking"),
             state_dir: dir.path().to_owned(),
+            ended_dir: dir.path().join("ended"),
             transient: dir.path().to_owned(),
             drop_ins: dir.path().to_owned(),
             owner: getuid().as_raw(),
@@ -363,6 +418,36 @@ mod tests {
             write(&state);
             assert!(!machine.is_live(&id, None), "{state:?}");
         }
+    }
+
+    #[test]
+    fn a_process_outlives_each_grant_that_ended_behind_its_start() {
+        let (dir, machine) = machine();
+        assert_eq!(machine.outlives_grant(1001), Ok(false));
+        let mark = dir.path().join("ended");
+        fs::create_dir(&mark).unwrap();
+        let write = |text: &str| fs::write(mark.join("1001"), text).unwrap();
+        let start = clock::own_start_ms().unwrap();
+        let now = clock::now().unwrap().boottime_ms;
+        assert!(start > 0 && start <= now, "{start} {now}");
+        for (ended, outlives) in [(start - 1, false), (start, true), (now, true)] {
+            write(&offline::render_end(ended));
+            assert_eq!(machine.outlives_grant(1001), Ok(outlives), "{ended}");
+            assert_eq!(machine.outlives_grant(1002), Ok(false));
+        }
+        write("soon\n");
+        assert!(machine.outlives_grant(1001).unwrap_err().contains("ended"));
+        fs::remove_file(mark.join("1001")).unwrap();
+        // Nobody was there to end it.
+        let mut over = state(1001, 0);
+        over.grants[0].deadline_ms = now;
+        over.grants[0].sudo = true;
+        let put = |state: &StateFile| fs::write(dir.path().join("1001"), state.render()).unwrap();
+        put(&over);
+        assert_eq!(machine.outlives_grant(1001), Ok(true));
+        over.grants[0].deadline_ms = start - 1;
+        put(&over);
+        assert_eq!(machine.outlives_grant(1001), Ok(false));
     }
 
     #[test]

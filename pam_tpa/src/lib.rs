@@ -17,6 +17,7 @@ pub mod departure;
 pub mod door;
 pub mod ffi;
 pub mod folder;
+pub mod given;
 pub mod handle;
 pub mod host;
 pub mod limit;

@@ -63,9 +63,11 @@ fn check_limit(phase: &mut Phase<'_>) -> PamResultCode {
     };
     let subject = match arrive(phase, Moment::Session) {
         Arrival::Concerned(subject) if subject.class == Class::Login => subject,
-        Arrival::Concerned(_) | Arrival::Passes | Arrival::Unlisted(_) | Arrival::Door(_) => {
-            return PamResultCode::PAM_IGNORE;
-        }
+        Arrival::Concerned(_)
+        | Arrival::Ungated(_)
+        | Arrival::Passes
+        | Arrival::Unlisted(_)
+        | Arrival::Door(_) => return PamResultCode::PAM_IGNORE,
         Arrival::Refused(code) => return code,
     };
     if !subject.is_interactive() {

@@ -7,6 +7,7 @@ use tpa_bus::offline::Class;
 use crate::account::{ask, log_exempt, refuse, refuse_unlisted, settle};
 use crate::decide::{Decision, Grant, decide};
 use crate::door;
+use crate::given;
 use crate::handle::{Level, OpenedOn};
 use crate::phase::Phase;
 use crate::scope;
@@ -39,18 +40,31 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
         // For a program that does not ask the account phase.
         Arrival::Unlisted(subject) => return refuse_unlisted(phase, &subject),
         Arrival::Door(subject) => return door::open(phase, &subject),
+        Arrival::Ungated(subject) => {
+            let held = given::open(phase, &subject);
+            return held.err().unwrap_or(PamResultCode::PAM_IGNORE);
+        }
         Arrival::Concerned(subject) => subject,
     };
     if subject.query.exempt {
         log_exempt(phase, &subject);
         let _ = phase.daemon.open_session(&subject.query);
-        return PamResultCode::PAM_SUCCESS;
+        let held = match subject.class {
+            Class::Sudo => given::open(phase, &subject),
+            Class::Login => Ok(()),
+        };
+        return held.err().unwrap_or(PamResultCode::PAM_SUCCESS);
     }
     let answer = ask(phase, &subject, |daemon, query| daemon.open_session(query));
     let (grant, text) = match settle(phase, &subject, answer) {
         Decision::Allow { grant, text, .. } => (grant, text),
         Decision::Deny(text) => return refuse(phase, &subject, &text),
     };
+    if subject.class == Class::Sudo
+        && let Err(code) = given::refuse_outlived(phase, &subject)
+    {
+        return code;
+    }
     if let Some(grant) = grant
         && let Err(why) = bind(phase, &subject, grant)
     {
@@ -136,9 +150,15 @@ pub fn close(phase: &mut Phase<'_>) -> PamResultCode {
             phase.daemon.close_session(&subject.query);
             PamResultCode::PAM_SUCCESS
         }
-        Arrival::Passes | Arrival::Refused(_) | Arrival::Unlisted(_) | Arrival::Door(_) => {
-            PamResultCode::PAM_IGNORE
+        Arrival::Ungated(subject) if phase.pam.bound().is_some() => {
+            phase.daemon.close_session(&subject.query);
+            PamResultCode::PAM_SUCCESS
         }
+        Arrival::Ungated(_)
+        | Arrival::Passes
+        | Arrival::Refused(_)
+        | Arrival::Unlisted(_)
+        | Arrival::Door(_) => PamResultCode::PAM_IGNORE,
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Arrival {
     Refused(PamResultCode),
     /// To decide on.
     Concerned(Box<Subject>),
+    /// Needs no grant for the sudo they call, and may hold one: see [`crate::given`].
+    Ungated(Box<Subject>),
     /// Needs a grant, and comes by a service of which nobody said what it is: refused.
     Unlisted(Box<Subject>),
     /// The account of the front door, which is nobody: see [`crate::door`].
@@ -115,12 +117,12 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
     if listing == Listing::Unlisted && phase.host.runs_as(person.uid) {
         return Arrival::Passes;
     }
-    let exempt = match concern(phase, &gate, listing, &person) {
-        Concern::None => return Arrival::Passes,
-        Concern::Gated => false,
-        Concern::Exempt => true,
-    };
-    let refused = listing == Listing::Unlisted && !exempt;
+    let concern = concern(phase, &gate, listing, &person);
+    let calls_sudo = listing == Listing::As(Class::Sudo) && person.uid != 0;
+    if concern == Concern::None && !calls_sudo {
+        return Arrival::Passes;
+    }
+    let refused = listing == Listing::Unlisted && concern == Concern::Gated;
     let line = |text: Option<String>| text.map(|text| one_line(&text, 128));
     let query = Query {
         service,
@@ -128,12 +130,13 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
         user: person.name.clone(),
         uid: person.uid,
         pid: std::process::id(),
-        exempt,
+        exempt: concern == Concern::Exempt,
         tty: line(phase.pam.tty()),
         rhost: line(phase.pam.rhost()),
         target: (class == Class::Sudo && moment == Moment::Session)
             .then(|| phase.pam.user())
             .flatten(),
+        ungated: None,
     };
     let subject = Box::new(Subject {
         person,
@@ -143,6 +146,8 @@ pub fn arrive(phase: &mut Phase<'_>, moment: Moment) -> Arrival {
     });
     if refused {
         Arrival::Unlisted(subject)
+    } else if concern == Concern::None {
+        Arrival::Ungated(subject)
     } else {
         Arrival::Concerned(subject)
     }
@@ -176,6 +181,7 @@ fn at_door(
         tty: line(phase.pam.tty()),
         rhost: line(phase.pam.rhost()),
         target: None,
+        ungated: None,
     };
     Some(Box::new(Subject {
         person,

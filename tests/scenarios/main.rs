@@ -27,6 +27,7 @@ mod exact;
 mod extend;
 mod flood;
 mod front_door;
+mod given;
 mod glass;
 mod guides;
 mod hold;

@@ -34,6 +34,9 @@ pub struct Query {
     pub rhost: Option<String>,
     /// As whom a sudo command will run.
     pub target: Option<String>,
+    /// They need no grant to come in, and hold one: the answer is yes, and names a grant where one may
+    /// be what gives the command, which is then to end with it. Left out by a module of before.
+    pub ungated: Option<bool>,
 }
 
 /// The answer.

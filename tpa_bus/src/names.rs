@@ -49,6 +49,10 @@ pub const STATE_DIR: &str = "/run/tpa/state";
 /// says that it was not the same when `tpad` started, at AT (seconds since 1970).
 pub const BOOT_RECORD: &str = "/run/tpa/boot-record";
 
+/// When a grant of a person's last ended, see [`crate::offline::render_end`]: a file each, named by
+/// uid.
+pub const ENDED_DIR: &str = "/run/tpa/ended";
+
 /// What `tpactl prompt` reads: for each person a file with the end of their access, which they alone
 /// may read. Whoever holds no grant cannot even see whether a file is there.
 pub const PROMPT_DIR: &str = "/run/tpa-prompt";

@@ -366,7 +366,36 @@ impl OfflineGrant {
     }
 }
 
+/// The text of a file in [`crate::names::ENDED_DIR`]: `CLOCK_BOOTTIME` in milliseconds, read after the
+/// rules of the grant were gone.
+#[must_use]
+pub fn render_end(boottime_ms: u64) -> String {
+    format!("{boottime_ms}\n")
+}
+
+/// Reads it; `None` when it is no such text.
+#[must_use]
+pub fn parse_end(text: &str) -> Option<u64> {
+    text.strip_suffix('\n')?.parse().ok()
+}
+
 impl StateFile {
+    /// When the last of the grants for sudo was over that nobody has ended yet: `CLOCK_BOOTTIME` in
+    /// milliseconds. One that is ended already has its end in [`crate::names::ENDED_DIR`].
+    #[must_use]
+    pub fn last_over_ms(&self, boot_id: &str, boottime_ms: u64, wall_s: i64) -> Option<u64> {
+        let over = self.grants.iter().filter(|grant| {
+            let left = grant.remaining_ms(boottime_ms, wall_s);
+            grant.sudo && grant.deadline_ms > 0 && left == 0
+        });
+        let ended = over.map(|grant| {
+            let ago_s = u64::try_from(wall_s.saturating_sub(grant.not_after)).unwrap_or(0);
+            let by_wall = boottime_ms.saturating_sub(ago_s.saturating_mul(1_000));
+            by_wall.min(grant.deadline_ms)
+        });
+        ended.max().filter(|_| self.boot_id == boot_id)
+    }
+
     /// The grant that lets this person in for the longest time, when one does: same boot, same
     /// name, not ended by either clock.
     #[must_use]

@@ -43,6 +43,13 @@ impl Core {
         Ok(answer)
     }
 
+    /// Whether access of theirs is over, and not proven to be gone.
+    #[must_use]
+    pub fn is_ending(&self, user: &Person) -> bool {
+        let mut requests = self.state.requests.values();
+        requests.any(|request| request.user.uid == user.uid && request.is_ending())
+    }
+
     /// The end of a session, when it was one under a grant.
     ///
     /// # Errors

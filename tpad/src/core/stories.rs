@@ -125,6 +125,7 @@ fn login(user: Person) -> Arrival {
         started: 1,
         target: None,
         exempt: false,
+        ungated: false,
         command: CommandLine::default(),
     }
 }

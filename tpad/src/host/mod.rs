@@ -204,11 +204,16 @@ impl Host {
 
     /// Shuts the doors of what ends: no new sudo, no new login.
     fn close(&mut self, desired: &Desired, now: &Now, at: &At) -> Vec<Report> {
-        let mut reports: Vec<_> = desired
-            .endings
-            .iter()
-            .filter_map(|ending| self.rules.remove(&self.paths, ending.id))
-            .collect();
+        let mut reports = Vec::new();
+        for ending in &desired.endings {
+            reports.extend(self.rules.remove(&self.paths, ending.id));
+            let marked = states::mark_end(&self.paths, ending.uid, ending.id);
+            reports.extend(
+                marked
+                    .err()
+                    .map(|error| Report::failed("mark of an end", &error)),
+            );
+        }
         if !desired.endings.is_empty() {
             reports.extend(self.write_states(desired, &desired.endings, now, at));
         }

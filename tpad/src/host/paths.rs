@@ -13,6 +13,8 @@ pub struct Paths {
     pub sudoers: PathBuf,
     /// State files.
     pub state: PathBuf,
+    /// When a grant of a person's last ended.
+    pub ended: PathBuf,
     /// Files for shell prompts, readable by everyone.
     pub prompt: PathBuf,
     /// The gate file.
@@ -49,6 +51,7 @@ impl Default for Paths {
             run: names::RUN_DIR.into(),
             sudoers: names::SUDOERS_DIR.into(),
             state: names::STATE_DIR.into(),
+            ended: names::ENDED_DIR.into(),
             prompt: names::PROMPT_DIR.into(),
             gate: names::GATE_FILE.into(),
             proc: "/proc".into(),
@@ -89,6 +92,7 @@ impl Paths {
             run: at("tpa"),
             sudoers: at("tpa/sudoers.d"),
             state: at("tpa/state"),
+            ended: at("tpa/ended"),
             prompt: at("prompt"),
             gate: at("var/gate"),
             proc: at("proc"),

@@ -117,6 +117,9 @@ impl Reaper {
             .collect();
         // And before anything is killed, so that nobody comes in behind that.
         for state in &states {
+            for grant in &state.grants {
+                self.close(state.uid, grant.id);
+            }
             let ids: Vec<_> = state.grants.iter().map(|grant| grant.id).collect();
             if let Err(error) = states::forget(&self.paths, state.uid, &ids) {
                 tracing::error!(uid = state.uid, "remove the state file: {error:#}");
@@ -197,12 +200,20 @@ impl Reaper {
 
     /// Takes the rule of a grant away and ends what it started; and whose logins ended with it.
     fn end_of(&self, state: &StateFile, id: Id) -> (Ended, Option<u32>) {
-        if let Some(report) = Rules::default().remove(&self.paths, id) {
-            tracing::error!(%id, ?report, "remove the rule");
-        }
+        self.close(state.uid, id);
         let ending = self.ending_of(state, id);
         let ended = self.runtime.block_on(self.end(&ending));
         (ended, ending.takes.logins().then_some(ending.uid))
+    }
+
+    /// Takes the rule of a grant away, also from whoever has called sudo with it.
+    fn close(&self, uid: u32, id: Id) {
+        if let Some(report) = Rules::default().remove(&self.paths, id) {
+            tracing::error!(%id, ?report, "remove the rule");
+        }
+        if let Err(error) = states::mark_end(&self.paths, uid, id) {
+            tracing::error!(%id, "mark the end: {error:#}");
+        }
     }
 
     /// Removes what no grant of this boot accounts for, and gives all grants to look at.
@@ -417,6 +428,8 @@ mod tests {
             assert_eq!(ended(&reaped), Some(1001));
             assert!(rig.rules().is_empty());
             assert_eq!(rig.state(), None);
+            let mark = std::fs::read_to_string(rig.reaper.paths.ended.join("1001")).unwrap();
+            assert!(tpa_bus::offline::parse_end(&mark).is_some());
             assert_eq!(rig.reaper.reap(id("00000001")).unwrap(), Reaped::Unknown);
         }
     }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 use tpa_bus::groups::KnownGroups;
 use tpa_bus::id::Id;
-use tpa_bus::offline::{GateFile, StateFile};
+use tpa_bus::offline::{self, GateFile, OfflineGrant, StateFile};
 
+use crate::clock;
 use crate::host::Report;
 use crate::host::folder::{Folder, Found};
 use crate::host::managed_dir::{At, ManagedDir};
@@ -206,7 +207,7 @@ fn with_endings(
             grants: Vec::new(),
         });
         state.grants.retain(|grant| grant.id != ending.id);
-        state.grants.push(tpa_bus::offline::OfflineGrant {
+        state.grants.push(OfflineGrant {
             id: ending.id,
             login: ending.takes.logins(),
             sudo: true,
@@ -241,6 +242,30 @@ pub fn read_all(paths: &Paths) -> anyhow::Result<BTreeMap<u32, Option<StateFile>
         states.insert(uid, state.filter(|state| state.uid == uid));
     }
     Ok(states)
+}
+
+/// Leaves word for the gate that the rules of a grant are gone, for whoever called sudo while they
+/// stood: once a grant, before its state file stops telling of it as one that lives.
+///
+/// # Errors
+/// When that cannot be told, or not be written.
+pub fn mark_end(paths: &Paths, uid: u32, id: Id) -> anyhow::Result<()> {
+    let name = uid.to_string();
+    let state = match existing(paths)?
+        .map(|folder| folder.read(&name))
+        .transpose()?
+    {
+        Some(Some(Found::File { text, .. })) => StateFile::parse(&text).ok(),
+        _ => None,
+    };
+    let grants = state.as_ref().map(|state| state.grants.as_slice());
+    let of_it = |grant: &&OfflineGrant| grant.id == id;
+    let told = grants.and_then(|grants| grants.iter().find(of_it));
+    if told.is_some_and(|grant| grant.deadline_ms == 0 || !grant.sudo) {
+        return Ok(());
+    }
+    let ended_ms = clock::boottime_ms().context("read the clock")?;
+    Folder::create(&paths.ended, 0o700)?.write(&name, &offline::render_end(ended_ms), 0o600)
 }
 
 /// Takes grants out of a person's state file; the file goes with the last of them.
@@ -284,7 +309,7 @@ fn existing(paths: &Paths) -> anyhow::Result<Option<Folder>> {
 mod tests {
     use super::*;
     use crate::plan::Takes;
-    use tpa_bus::offline::{Class, OfflineGrant};
+    use tpa_bus::offline::Class;
 
     fn id(text: &str) -> Id {
         Id::parse(text).unwrap()
@@ -396,6 +421,29 @@ mod tests {
         assert_eq!(state.grants[0].id, id("00000009"));
         assert_eq!(state.live_grant(Class::Login, "bob", "boot", 0, 0), None);
         assert!(!paths.prompt.join("1002").exists());
+    }
+
+    #[test]
+    fn an_end_is_marked_once_a_grant_and_anew_with_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        let mark = paths.ended.join("1002");
+        let apply = |unproven: &[Ending]| {
+            let at = ("boot", &At::Everything);
+            States::default().apply(&paths, &live(), unproven, &known(), at);
+        };
+        apply(&[]);
+        mark_end(&paths, 1002, id("00000009")).unwrap();
+        let first = std::fs::read_to_string(&mark).unwrap();
+        let ended_ms = offline::parse_end(&first).unwrap();
+        assert!(ended_ms <= clock::boottime_ms().unwrap());
+        // Its end is tried again and again, while others call sudo.
+        apply(&[ending("00000009", 1002)]);
+        std::fs::write(&mark, "7\n").unwrap();
+        mark_end(&paths, 1002, id("00000009")).unwrap();
+        assert_eq!(std::fs::read_to_string(&mark).unwrap(), "7\n");
+        mark_end(&paths, 1002, id("00000008")).unwrap();
+        assert_ne!(std::fs::read_to_string(&mark).unwrap(), "7\n");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use tpa_bus::offline::Class;
 
 use super::{
-    AccessDecision, AccessQuery, CommandLine, Deadline, Event, Person, Place, Request, Session,
-    State, SudoCall, UNLISTED_SERVICE, Why, is_outside_role, is_undecided_or_on, judge,
+    AccessDecision, AccessQuery, CommandLine, Deadline, Event, Fit, Person, Place, Request,
+    Session, State, SudoCall, UNLISTED_SERVICE, Why, is_outside_role, is_undecided_or_on, judge,
 };
 use crate::clock::Now;
 
@@ -23,6 +23,9 @@ pub struct Arrival {
     pub target: Option<String>,
     /// They come in whatever the ledger says.
     pub exempt: bool,
+    /// They need no grant: one counts where it may be what gives the command, and nothing is told of
+    /// the rest.
+    pub ungated: bool,
     /// The command line of sudo as it was typed; nothing for a login.
     pub command: CommandLine,
 }
@@ -73,7 +76,8 @@ pub fn preview(state: &State, arrival: &Arrival, now: &Now) -> Answer {
 /// comes in on no grant, whatever they hold, and was told of in the account phase.
 pub fn open_session(state: &State, arrival: &Arrival, now: &Now) -> (Answer, Vec<Event>) {
     let (answer, mut events) = answer(state, arrival, now);
-    if arrival.exempt {
+    let is_free = arrival.ungated && matches!(answer, Answer::Deny { .. });
+    if arrival.exempt || is_free {
         return (answer, Vec::new());
     }
     match &answer {
@@ -131,6 +135,9 @@ fn answer(state: &State, arrival: &Arrival, now: &Now) -> (Answer, Vec<Event>) {
             let Some(grant) = known(grant) else {
                 return deny(Why::NoGrant, None);
             };
+            if arrival.ungated && (first_use.is_some() || !may_give(&grant, arrival)) {
+                return deny(Why::OtherUse(grant.id), None);
+            }
             let now = now.clone();
             let answer = Answer::Allow {
                 grant,
@@ -144,6 +151,12 @@ fn answer(state: &State, arrival: &Arrival, now: &Now) -> (Answer, Vec<Event>) {
             deny(why, about)
         }
     }
+}
+
+/// Whether a grant may be what gives the command that sudo was called to run.
+fn may_give(grant: &Request, arrival: &Arrival) -> bool {
+    let call = arrival.sudo_call();
+    call.is_some_and(|call| call.fit(&grant.gives) == Fit::Command)
 }
 
 fn denied(arrival: &Arrival, why: &Why) -> Event {
@@ -226,6 +239,7 @@ mod tests {
             started: 3,
             target: Some("root".to_owned()),
             exempt: false,
+            ungated: false,
             command: CommandLine {
                 words: words.iter().map(ToString::to_string).collect(),
                 ..CommandLine::default()
@@ -341,6 +355,33 @@ mod tests {
         };
         assert!(open_session(&live(), &exempt, &now(1)).1.is_empty());
         assert_eq!(exempt.exempted().code().1, "exempt-login");
+    }
+
+    #[test]
+    fn what_may_be_a_grant_s_is_held_by_it_of_whoever_needs_none_and_the_rest_is_not_told() {
+        let ungated = |words: &[&str]| Arrival {
+            ungated: true,
+            ..alice(Class::Sudo, words)
+        };
+        let held = |state: &State, words: &[&str]| {
+            let arrival = ungated(words);
+            let (answer, events) = open_session(state, &arrival, &now(1));
+            let is_held = matches!(answer, Answer::Allow { .. });
+            assert_eq!(is_held, !events.is_empty(), "{words:?}");
+            let before = preview(state, &arrival, &now(1));
+            assert_eq!(is_held, matches!(before, Answer::Allow { .. }));
+            is_held
+        };
+        assert!(held(&live(), &["sudo", "/usr/bin/id"]));
+        assert!(held(&live(), &["sudo", "id"]));
+        assert!(held(&live(), &["sudo", "-s"]), "any shell may be a rule's");
+        assert!(!held(&live(), &["sudo", "/usr/bin/passwd"]));
+        assert!(!held(&State::default(), &["sudo", "id"]));
+        let waiting = holding(Stage::Waiting {
+            from: now(0).wall_s,
+            use_by: Some(now(900).wall_s),
+        });
+        assert!(!held(&waiting, &["sudo", "id"]), "it has no rules yet");
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn mallory(service: &str) -> Arrival {
         started: 0,
         target: None,
         exempt: false,
+        ungated: false,
         command: CommandLine::default(),
     }
 }

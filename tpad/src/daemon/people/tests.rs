@@ -72,6 +72,7 @@ fn at_gate(user: Person) -> Arrival {
         started: 0,
         target: None,
         exempt: false,
+        ungated: false,
         command: CommandLine::default(),
     }
 }
