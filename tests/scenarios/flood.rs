@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use tpa_tests::access::{is_by_now_on_time, stay};
+use tpa_tests::access::{Access, is_by_now_on_time, is_on_time, is_over, stay};
 use tpa_tests::calls::calls;
 use tpa_tests::clock;
 use tpa_tests::grant::{grant, role as grant_role};
@@ -18,6 +18,41 @@ const GROWN_KB: u64 = 8 * 1_024;
 
 /// Past requests of the host that is listed: more than one page.
 const PAST: u32 = 5_000;
+
+/// How soon after an end it is proven, whoever made how many control groups.
+const PROOF: Duration = Duration::from_secs(3);
+
+/// Run by a person in their own service manager: control groups without end below their own.
+const GROUPS: &str = r"#!/bin/bash
+root=/sys/fs/cgroup; [ ! -d $root/unified ] || root=$root/unified
+cd $root$(sed -n 's/^0:://p' /proc/self/cgroup)
+seq 1 120000 | xargs mkdir
+echo made >/tmp/made
+exec sleep 4790
+";
+
+/// Has somebody make them, whose service manager runs; they stay while that does.
+fn makes_groups(host: &Host, user: &str) -> Result<()> {
+    host.root("rm -f /tmp/made && mkfifo -m 0666 /tmp/made")
+        .ok()?;
+    host.ssh(
+        user,
+        "systemd-run --user --quiet --unit=many bash /tmp/groups",
+    )
+    .ok()?;
+    host.root("timeout 120 cat /tmp/made").says("made")?.ok()?;
+    Ok(())
+}
+
+/// Takes them away, beside the service manager that may be at it too.
+fn clear(host: &Host) -> Result<()> {
+    host.root(
+        "pkill -xf 'sleep 4790'; while find /sys/fs/cgroup -type d -name many.service | grep -q .; do
+         find /sys/fs/cgroup -depth -type d -path '*/many.service*' -delete 2>/dev/null; done; true",
+    )
+    .ok()?;
+    Ok(())
+}
 
 /// Memory of tpad at its height, in KiB (proc(5), `VmHWM`).
 fn height(host: &Host) -> Result<u64> {
@@ -275,5 +310,28 @@ on_both_debians! {
         }
         host.ssh("alice", "true").ok()?;
         host.root("systemctl show --property=NRestarts tpad").says("NRestarts=0")?;
+    }
+
+    fn whoever_makes_control_groups_without_end_delays_no_end_and_keeps_nobody_out(host) {
+        host.write("/tmp/groups", GROUPS)?;
+        let mut bob = host.start_ssh("bob", &["-tt", "echo in; exec sleep 4791"])?;
+        bob.line("in")?;
+        grant(host, "mallory", "web-ops", "1h")?;
+        let comes_and_goes = "n=0; until [ -e /tmp/enough ]; do \
+            ssh -T mallory@127.0.0.1 true || echo refused; n=$((n + 1)); done; echo logins=$n";
+        for user in ["bob", "alice"] {
+            let access = Access::begin(host, "1h")?;
+            let logins = host.start(comes_and_goes)?;
+            makes_groups(host, user)?;
+            let revoked = clock::wall()?;
+            host.root(&format!("tpactl revoke {} --reason over --yes", access.id)).ok()?;
+            let proven = host.logged_event("removal-confirmed", &access.id)?;
+            is_on_time(host, &proven, revoked, PROOF).with_context(|| format!("{user}'s groups"))?;
+            is_over(host, &access.id)?;
+            host.root("touch /tmp/enough").ok()?;
+            logins.finish()?.keeps_quiet_about("refused")?.says("logins=")?.ok()?;
+            clear(host)?;
+            host.root("rm /tmp/enough").ok()?;
+        }
     }
 }
