@@ -106,6 +106,23 @@ impl Client {
         within(ANSWER, call).await
     }
 
+    /// The same for a call that came later than others: `None` where this `tpad` does not know it. Nothing
+    /// else that goes wrong is taken for that.
+    pub async fn ask_if_known<T>(
+        &self,
+        call: impl Future<Output = zbus::Result<T>>,
+    ) -> Result<Option<T>, Fail> {
+        let known = async {
+            match call.await {
+                Err(zbus::Error::FDO(error)) if matches!(*error, fdo::Error::UnknownMethod(_)) => {
+                    Ok(None)
+                }
+                answer => answer.map(Some),
+            }
+        };
+        self.ask(known).await
+    }
+
     /// All requests that fit, the newest first, however many there are: `tpad` gives them in pages.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Request>, Fail> {
         let mut filter = filter.clone();

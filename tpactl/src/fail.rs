@@ -84,6 +84,14 @@ impl Fail {
         }
     }
 
+    /// What was tried, and why it failed; nothing where the command ends quietly.
+    pub fn error(&self) -> &str {
+        match self {
+            Self::Said { error, .. } => error,
+            Self::ClosedPipe => "",
+        }
+    }
+
     /// What stands on stderr: `error: …`, then `  next: …`.
     pub fn lines(&self) -> Vec<String> {
         match self {

@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::fail::Exit;
 use crate::sample;
 use crate::screen::fake::screen;
-use daemon::Daemon;
+use daemon::{Daemon, Looks};
 
 /// What came of a command.
 #[derive(Debug)]
@@ -468,6 +468,44 @@ fn a_broken_chain_is_9_and_the_break_is_named() {
     assert_eq!(came.exit, Exit::Unverified);
     let said = "broken at event 14: its hash does not fit";
     assert!(came.err.contains(said), "{}", came.err);
+}
+
+#[test]
+fn what_was_not_looked_at_is_told_and_only_an_older_tpad_is_excused() {
+    let daemon = Daemon::default();
+    daemon.state().chain = pieces();
+    let text = || run(&daemon, "tpactl verify --log none", None);
+    let what = |came: &Came| {
+        let missed = json(came)["not_looked_at"].clone();
+        let missed = missed.as_array().unwrap().iter();
+        let what: Vec<_> = missed.map(|one| one["what"].clone()).collect();
+        what
+    };
+    let as_json = || run(&daemon, "tpactl verify --log none --json", None);
+    for says in ["statements", "recordings"] {
+        let says = format!("{says} were not looked at: this tpad is older");
+        assert!(text().out.contains(&says), "{}", text().out);
+    }
+    assert_eq!(text().exit, Exit::Done);
+    assert_eq!(what(&as_json()), ["statements", "recordings"]);
+    daemon.state().looks = Looks::Well;
+    assert!(!text().out.contains("not looked at"), "{}", text().out);
+    assert_eq!(text().exit, Exit::Done);
+    assert!(what(&as_json()).is_empty());
+    for (refusal, exit) in [
+        (Refusal::Failed("the disk is broken".into()), Exit::Failure),
+        (Refusal::NotPermitted("not you".into()), Exit::NotPermitted),
+    ] {
+        daemon.state().looks = Looks::Refused(refusal.clone());
+        let came = text();
+        assert_eq!(came.exit, exit, "{came:?}");
+        assert!(came.err.contains(&refusal.to_string()), "{}", came.err);
+        assert!(came.out.contains("the audit chain is whole"), "{came:?}");
+        assert_eq!(what(&as_json()), ["statements", "recordings"]);
+    }
+    // What was looked at comes first.
+    daemon.state().chain[1].first_break = Some(14);
+    assert_eq!(text().exit, Exit::Unverified);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{clean, count};
 use crate::logs::compare::{Chain, Findings, Oddities};
-use crate::verbs::verify::{Evidence, Recorded};
+use crate::verbs::verify::{Evidence, Missed, Recorded};
 
 /// The chain is whole.
 pub fn whole(chain: &Chain) -> String {
@@ -60,6 +60,14 @@ pub fn recorded(recorded: &Recorded) -> Vec<String> {
         )
     }));
     lines
+}
+
+/// What nobody looked at.
+pub fn not_looked_at(missed: &[Missed]) -> Vec<String> {
+    let missed = missed.iter();
+    missed
+        .map(|one| format!("{} were not looked at: {}", one.what, clean(&one.why)))
+        .collect()
 }
 
 /// The log beside the chain.

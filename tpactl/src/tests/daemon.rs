@@ -4,14 +4,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tpa_bus::access::{
-    ApproveOptions, Event, Filter, LogFilter, NewRequest, NoticeTest, Piece, RECORDINGS_MAX,
-    Recording, Request, RevokeWhat, Role, Session, Verification,
+    ApproveOptions, Event, Evidence, Filter, LogFilter, NewRequest, NoticeTest, Piece,
+    RECORDINGS_MAX, Recording, RecordingCheck, Request, RevokeWhat, Role, Session, Verification,
 };
 use tpa_bus::error::Refusal;
 use tpa_bus::names::OBJECT_PATH;
 use zbus::connection::Builder;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, Guid};
+use zbus::{Connection, Guid, fdo};
 
 use crate::sample;
 
@@ -30,6 +30,9 @@ pub struct State {
     pub notices: Vec<NoticeTest>,
     /// The pieces of the chain, by what they come after.
     pub chain: Vec<Verification>,
+    /// What it answers who would have statements and recordings looked at: that it does not know how to,
+    /// unless a test says otherwise.
+    pub looks: Looks,
     /// What was recorded: of each its files.
     pub recordings: Vec<(Recording, Files)>,
     /// Refuses every call with this.
@@ -48,6 +51,45 @@ pub struct State {
     pub said: Option<String>,
     /// How often it was called.
     pub calls: usize,
+}
+
+/// Whether a `tpad` knows the calls that came later.
+#[derive(Clone, Default)]
+pub enum Looks {
+    /// One of before that.
+    #[default]
+    Unknown,
+    /// There is nothing that does not fit.
+    Well,
+    /// It knows them, and refuses.
+    Refused(Refusal),
+}
+
+impl Looks {
+    fn answer<T: Default>(self) -> Result<T, LooksNot> {
+        match self {
+            Self::Unknown => Err(LooksNot(Box::new(fdo::Error::UnknownMethod("none".into())))),
+            Self::Well => Ok(T::default()),
+            Self::Refused(refusal) => Err(LooksNot(Box::new(refusal))),
+        }
+    }
+}
+
+/// The bus's own error, or one of `tpad`'s.
+struct LooksNot(Box<dyn zbus::DBusError + Send>);
+
+impl zbus::DBusError for LooksNot {
+    fn create_reply(&self, call: &zbus::message::Header<'_>) -> zbus::Result<zbus::Message> {
+        self.0.create_reply(call)
+    }
+
+    fn name(&self) -> zbus::names::ErrorName<'_> {
+        self.0.name()
+    }
+
+    fn description(&self) -> Option<&str> {
+        self.0.description()
+    }
 }
 
 /// The daemon.
@@ -329,6 +371,23 @@ impl Daemon {
         let state = self.called()?;
         let piece = state.chain.iter().find(|piece| piece.after >= after);
         Ok(piece.cloned().unwrap_or_default())
+    }
+
+    /// There are none, behind whichever event.
+    fn statements(&self, after: u64) -> Result<Vec<Evidence>, LooksNot> {
+        let _ = after;
+        let looks = self.state().looks.clone();
+        looks.answer()
+    }
+
+    fn check_recordings(&self, after: u64) -> Result<RecordingCheck, LooksNot> {
+        let looks = self.state().looks.clone();
+        let all = |check| RecordingCheck {
+            last: after,
+            done: true,
+            ..check
+        };
+        looks.answer().map(all)
     }
 
     #[zbus(signal)]

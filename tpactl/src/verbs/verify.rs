@@ -81,7 +81,18 @@ struct Verification<'a> {
     problem: Option<&'a str>,
     statements: Option<&'a Evidence>,
     recordings: Option<&'a Recorded>,
+    /// Those of the two above that say nothing, because nobody looked.
+    not_looked_at: &'a [Missed],
     log: Option<Log<'a>>,
+}
+
+/// What nobody looked at.
+#[derive(Debug, Serialize)]
+pub struct Missed {
+    /// `statements` or `recordings`.
+    pub what: &'static str,
+    /// Why not.
+    pub why: String,
 }
 
 #[derive(Serialize)]
@@ -109,8 +120,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         Source::None => None,
         _ => Some(compare(&chain, &source, &client).await?),
     };
-    let evidence = evidence::examine(&client).await?;
-    let recorded = recordings::examine(&client).await?;
+    // What goes wrong here is told after what was found, a broken chain above all.
+    let mut unseen = Unseen::default();
+    let evidence = unseen.or("statements", evidence::examine(&client).await);
+    let recorded = unseen.or("recordings", recordings::examine(&client).await);
     let name = source.name();
     if args.format.is_json() {
         let log = findings.as_ref().map(|findings| Log {
@@ -129,6 +142,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
             problem: broken.as_ref().map(|(_, problem)| problem.as_str()),
             statements: evidence.as_ref(),
             recordings: recorded.as_ref(),
+            not_looked_at: &unseen.missed,
             log,
         };
         context.screen.data(&json::kind("Verification", body))?;
@@ -142,6 +156,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         if let Some(recorded) = &recorded {
             context.lines(say::verify::recorded(recorded))?;
         }
+        context.lines(say::verify::not_looked_at(&unseen.missed))?;
         if let Some(findings) = &findings {
             context.lines(say::verify::log(&name, findings))?;
         }
@@ -151,11 +166,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
         resend_events(findings, &client).await?;
     }
     match findings {
-        Some(findings) if !findings.agree() => Err(Fail::new(
-            Exit::Unverified,
-            format!("{name} does not say what the audit chain says"),
-            say::verify::next(&findings),
-        )),
+        Some(findings) if !findings.agree() => {
+            return Err(Fail::new(
+                Exit::Unverified,
+                format!("{name} does not say what the audit chain says"),
+                say::verify::next(&findings),
+            ));
+        }
         Some(findings) if !findings.is_clean() => {
             let what = say::verify::others(&name, &findings);
             if args.strict {
@@ -166,9 +183,33 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
                 ));
             }
             context.screen.note(&format!("warning: {what}"));
-            Ok(Exit::Done)
         }
-        _ => Ok(Exit::Done),
+        _ => {}
+    }
+    unseen.failed.map_or(Ok(Exit::Done), Err)
+}
+
+/// What nobody looked at, and the first thing that went wrong.
+#[derive(Default)]
+struct Unseen {
+    missed: Vec<Missed>,
+    failed: Option<Fail>,
+}
+
+impl Unseen {
+    /// What was found; where nothing was looked at, that is kept. An older tpad fails nothing by that.
+    fn or<T>(&mut self, what: &'static str, examined: Result<Option<T>, Fail>) -> Option<T> {
+        let why = match examined {
+            Ok(Some(found)) => return Some(found),
+            Ok(None) => "this tpad is older than tpactl and does not know how to".to_owned(),
+            Err(fail) => {
+                let why = fail.error().to_owned();
+                self.failed.get_or_insert(fail);
+                why
+            }
+        };
+        self.missed.push(Missed { what, why });
+        None
     }
 }
 

@@ -9,7 +9,7 @@ use tpa_statement::sshsig::Envelope;
 use tpa_statement::statement::{Digest, Statement};
 
 use crate::bus::Client;
-use crate::fail::{Exit, Fail};
+use crate::fail::Fail;
 use crate::signing::signers_here;
 
 /// What was found.
@@ -42,22 +42,16 @@ enum Holds {
     Not(String),
 }
 
-/// Checks all that the trail keeps; `None` where this tpad keeps none, or does not tell.
+/// Checks all that the trail keeps; `None` where this tpad does not know how to tell.
 pub async fn examine(client: &Client) -> Result<Option<Evidence>, Fail> {
+    let first = client.ask_if_known(client.access.statements(0));
+    let Some(mut some) = first.await? else {
+        return Ok(None);
+    };
     let signers = signers_here();
     let mut evidence = Evidence::default();
-    let mut after = 0;
-    loop {
-        let some = match client.ask(client.access.statements(after)).await {
-            Ok(some) => some,
-            // One of before it kept any.
-            Err(fail) if fail.exit() == Exit::Failure && after == 0 => return Ok(None),
-            Err(fail) => return Err(fail),
-        };
-        let Some(last) = some.last() else {
-            return Ok(Some(evidence));
-        };
-        after = last.seq;
+    while let Some(last) = some.last() {
+        let after = last.seq;
         for one in &some {
             evidence.signed = evidence.signed.saturating_add(1);
             match holds(one, signers.as_ref()) {
@@ -69,7 +63,9 @@ pub async fn examine(client: &Client) -> Result<Option<Evidence>, Fail> {
                 }),
             }
         }
+        some = client.ask(client.access.statements(after)).await?;
     }
+    Ok(Some(evidence))
 }
 
 /// Whether a statement is the one that its event names, said by whom it says, and signed. That its key

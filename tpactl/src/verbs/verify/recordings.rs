@@ -29,17 +29,15 @@ pub struct Bad {
     pub problem: String,
 }
 
-/// Has tpad read all that the trail names; `None` where this tpad closes no recordings.
+/// Has tpad read all that the trail names; `None` where this tpad does not know how to.
 pub async fn examine(client: &Client) -> Result<Option<Recorded>, Fail> {
+    let first = client.ask_if_known(client.access.check_recordings(0));
+    let Some(mut some) = first.await? else {
+        return Ok(None);
+    };
     let mut recorded = Recorded::default();
     let mut after = 0;
     loop {
-        let some = match client.ask(client.access.check_recordings(after)).await {
-            Ok(some) => some,
-            // One of before it closed any.
-            Err(fail) if fail.exit() == Exit::Failure && after == 0 => return Ok(None),
-            Err(fail) => return Err(fail),
-        };
         recorded.whole = recorded.whole.saturating_add(some.whole);
         recorded.removed = recorded.removed.saturating_add(some.gone);
         recorded.bad.extend(some.bad.into_iter().map(|bad| Bad {
@@ -48,9 +46,19 @@ pub async fn examine(client: &Client) -> Result<Option<Recorded>, Fail> {
             recording: bad.recording,
             problem: bad.problem,
         }));
-        if some.done || some.last <= after {
+        if some.done {
             return Ok(Some(recorded));
         }
+        if some.last <= after {
+            return Err(Fail::new(
+                Exit::Failure,
+                format!(
+                    "tpad looked at no recording behind event {after}, and says that there are more"
+                ),
+                "systemctl restart tpad, then: tpactl verify",
+            ));
+        }
         after = some.last;
+        some = client.ask(client.access.check_recordings(after)).await?;
     }
 }
