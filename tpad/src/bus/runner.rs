@@ -53,7 +53,7 @@ fn of(proc: &Path, held: &Held, id: Id) -> Option<Runner> {
     let program = fs::read_link(proc.join(format!("{pid}/exe"))).ok()?;
     let is_ours = traits.uids == [uid; 4]
         && traits.namespace == Namespace::Ours
-        && program == Path::new(RUNNER)
+        && is_program(&program)
         && words(proc, pid)? == [RUNNER, id.as_str()];
     if !is_ours {
         return None;
@@ -67,6 +67,13 @@ fn of(proc: &Path, held: &Held, id: Id) -> Option<Runner> {
         runner,
         sudo,
     })
+}
+
+/// Whether it is our program: that or the one which an upgrade took away while it ran, which the kernel
+/// names so (proc(5), `exe`). Nobody but root could put a file into that folder under either name.
+fn is_program(program: &Path) -> bool {
+    let program = program.to_str().unwrap_or_default();
+    program.strip_suffix(" (deleted)").unwrap_or(program) == RUNNER
 }
 
 /// sudo's first process: the highest above that was called with these words, of those in a row.
@@ -192,6 +199,19 @@ mod tests {
         ] {
             all.add(11, 10, uid, (program, called));
             assert_eq!(first(&all), None, "{called:?}");
+        }
+    }
+
+    #[test]
+    fn our_program_is_known_also_after_an_upgrade_took_it_away() {
+        let gone = format!("{RUNNER} (deleted)");
+        assert!(is_program(Path::new(RUNNER)) && is_program(Path::new(&gone)));
+        for other in [
+            format!("{gone} (deleted)"),
+            format!("{RUNNER}.dpkg-tmp"),
+            "/usr/bin/sh (deleted)".to_owned(),
+        ] {
+            assert!(!is_program(Path::new(&other)), "{other}");
         }
     }
 

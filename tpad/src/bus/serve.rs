@@ -238,12 +238,12 @@ pub async fn people(
             tried();
         }
         match connected {
-            Ok(connection) => {
+            Ok((connection, listener)) => {
                 told = false;
                 tracing::info!("on the system bus as {}", names::BUS_NAME);
                 or(
                     announce(&engine, &runtime, &connection, &listeners),
-                    hear_claims(&engine, &runtime, &connection, claims, shares.claims),
+                    hear_claims(&engine, &runtime, listener, claims, shares.claims),
                 )
                 .await;
                 tracing::warn!("the system bus is gone");
@@ -258,15 +258,12 @@ pub async fn people(
     }
 }
 
-/// Lets processes say which connection on the bus is theirs, where the bus itself does not tell.
-/// Never comes back.
-async fn hear_claims(
-    engine: &Arc<Engine>,
+/// The socket where processes say which connection on the bus is theirs, where the bus itself does not
+/// tell. It is there before the name is: whoever waits for that has somewhere to say it.
+async fn claims_socket(
     runtime: &SharedRuntime,
     connection: &Connection,
-    claims: Claims,
-    most: usize,
-) {
+) -> Option<UnixListener<Shared>> {
     let needed = match caller::tells_processes(connection).await {
         Ok(tells) => !tells,
         Err(error) => {
@@ -274,28 +271,40 @@ async fn hear_claims(
             true
         }
     };
-    let path = names::CLAIMS_SOCKET;
-    let listener = needed.then(|| open(runtime, path, 0o666));
-    match listener {
-        Some(Ok(listener)) => {
-            let hear = |stream, place: SemaphoreGuardArc| {
-                let (claims, runtime) = (claims.clone(), runtime.clone());
-                let engine = Arc::clone(engine);
-                async move {
-                    let uid_min = engine.policy().gate.uid_min;
-                    let is_door = |uid| door::is_account(&engine.accounts.files(), uid, uid_min);
-                    if let Err(error) = claims.hear(&runtime, stream, is_door).await {
-                        // Anybody can bring this about, as often as they like.
-                        tracing::debug!("a peer on {path}: {error:#}");
-                    }
-                    drop(place);
-                    Ok(())
+    if !needed {
+        return None;
+    }
+    let opened = open(runtime, names::CLAIMS_SOCKET, 0o666);
+    opened
+        .inspect_err(|error| tracing::error!("nobody but root can decide: {error:#}"))
+        .ok()
+}
+
+/// Hears on that socket. Never comes back.
+async fn hear_claims(
+    engine: &Arc<Engine>,
+    runtime: &SharedRuntime,
+    listener: Option<UnixListener<Shared>>,
+    claims: Claims,
+    most: usize,
+) {
+    if let Some(listener) = listener {
+        let path = names::CLAIMS_SOCKET;
+        let hear = |stream, place: SemaphoreGuardArc| {
+            let (claims, runtime) = (claims.clone(), runtime.clone());
+            let engine = Arc::clone(engine);
+            async move {
+                let uid_min = engine.policy().gate.uid_min;
+                let is_door = |uid| door::is_account(&engine.accounts.files(), uid, uid_min);
+                if let Err(error) = claims.hear(&runtime, stream, is_door).await {
+                    // Anybody can bring this about, as often as they like.
+                    tracing::debug!("a peer on {path}: {error:#}");
                 }
-            };
-            accept(runtime.clone(), listener, path, 4 * most, hear).await;
-        }
-        Some(Err(error)) => tracing::error!("nobody but root can decide: {error:#}"),
-        None => {}
+                drop(place);
+                Ok(())
+            }
+        };
+        accept(runtime.clone(), listener, path, 4 * most, hear).await;
     }
     pending::<()>().await;
 }
@@ -305,7 +314,7 @@ async fn connect(
     runtime: &SharedRuntime,
     listeners: &Arc<Listeners>,
     claims: &Claims,
-) -> anyhow::Result<Connection> {
+) -> anyhow::Result<(Connection, Option<UnixListener<Shared>>)> {
     let access = Access {
         engine: Arc::clone(engine),
         runtime: runtime.clone(),
@@ -328,12 +337,14 @@ async fn connect(
             door::is_account(&asked.accounts.files(), uid, uid_min)
         };
         let socket = LimitedSocket::new(runtime, stream.into_std(), is_door)?;
-        connection::Builder::socket(socket)
+        let connection = connection::Builder::socket(socket)
             .serve_at(names::OBJECT_PATH, access)
             .serve_at(names::OBJECT_PATH, gate)
-            .name(names::BUS_NAME)
             .build()
-            .await
+            .await?;
+        let listener = claims_socket(runtime, &connection).await;
+        connection.request_name(names::BUS_NAME).await?;
+        Ok::<_, zbus::Error>((connection, listener))
     };
     let limit = Duration::from_secs(5);
     let built = runtime.timeout(limit, building).await;

@@ -8,10 +8,12 @@ use super::pretended::Pretended;
 use super::*;
 use crate::ledger::properties::{groups, person, policy};
 use crate::ledger::{
-    Answer, Arrival, Asked, Caller, Closed, Command, CommandLine, Identity, LookedFor, Person,
-    Place, Proof, Request, Stage,
+    Answer, Arrival, Asked, Caller, Closed, Command, CommandLine, Identity, LookedFor, Named,
+    Person, Place, Proof, Request, Runner, SeenProgram, Stage, Typed,
 };
 use crate::plan::Report;
+use crate::policy::danger::SeenFile;
+use crate::policy::exact::Exact;
 
 const ALICE: usize = 0;
 const CAROL: usize = 2;
@@ -229,6 +231,71 @@ fn ends_that_are_owed_hold_over_a_restart_and_are_told_once_there_is_room() {
     assert_eq!(story.count("grant-revoked"), ids.len());
     story.restart();
     assert_eq!(story.count("grant-revoked"), ids.len());
+}
+
+#[test]
+fn how_a_command_ended_is_taken_from_its_own_process_alone_also_after_a_restart() {
+    let mut story = Story::new();
+    let mut policy = policy();
+    policy.roles.get_mut("one").unwrap().exact = Some(Exact {
+        run_as: vec!["root".to_owned()],
+        programs: vec!["/usr/bin/*".to_owned()],
+    });
+    story.core().put_in_force(policy).unwrap();
+    let root = |real: &str| SeenFile::Roots {
+        real: real.to_owned(),
+    };
+    let program = SeenProgram {
+        file: root("/usr/bin/id"),
+        sha256: Ok("ab".repeat(32)),
+    };
+    let asked = Asked {
+        command: Some(Box::new(Typed {
+            argv: vec!["/usr/bin/id".to_owned()],
+            directory: "/srv".to_owned(),
+            folder: root("/srv"),
+            run_as: Person::root(),
+            program: program.clone(),
+            amounts: Vec::new(),
+        })),
+        user: caller(ALICE).identity,
+        role: "one".to_owned(),
+        reason: "because".to_owned(),
+        ticket: None,
+        duration_s: Some(600),
+        until: None,
+        at: None,
+    };
+    let id = story.core().ask(&caller(ALICE), asked).unwrap().id;
+    story.approves(CAROL, id).unwrap();
+    let named = |pid| Named { pid, started: 7 };
+    let runner = Runner {
+        uid: 0,
+        called_by: person(ALICE).uid,
+        runner: named(50),
+        sudo: named(49),
+    };
+    story.core().start_command(id, &runner, &program).unwrap();
+    story.restart();
+    assert_eq!(story.core().commands_running(), [(id, named(49))]);
+    assert!(story.core().start_command(id, &runner, &program).is_err());
+    for other in [
+        named(51),
+        Named {
+            started: 8,
+            ..named(50)
+        },
+    ] {
+        assert!(story.core().end_command(id, other, 0).is_err());
+    }
+    story.core().end_command(id, named(50), 3).unwrap();
+    story.core().command_is_over(id).unwrap();
+    story.restart();
+    let request = story.core().request(id).unwrap();
+    let run = request.command.and_then(|command| command.run).unwrap();
+    assert_eq!((run.over, run.exit_code), (true, Some(3)));
+    assert_eq!(story.count("command-run"), 1);
+    assert_eq!(story.how(id), Some(Closed::Ended));
 }
 
 #[test]
