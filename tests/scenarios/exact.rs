@@ -28,6 +28,9 @@ const SHOW: &str =
 /// Leaves a line each time, and stays for a moment.
 const COUNT: &str = "#!/bin/sh\necho ran >>/srv/count; echo began; sleep \"${1:-0}\"\n";
 
+/// Stays until something comes out of a pipe, and ends with 7.
+const WAIT: &str = "#!/bin/sh\necho began; read -r go </srv/go; exit 7\n";
+
 /// Arguments that a rule of sudo's would read more into, or that it joins alike.
 const ODD: [&[&str]; 5] = [
     &["a", "b c"],
@@ -233,6 +236,45 @@ fn at_most_once_whenever_tpad_dies(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// tpad restarted or upgraded while a command runs, or gone when that ends: how it ended is told all the same, over a
+/// connection that the `tpad` of by then has proven anew.
+fn its_exit_code_outlives_a_restart(host: &Host) -> Result<()> {
+    host.write("/opt/shop/wait", WAIT)?;
+    host.root("chmod 0755 /opt/shop/wait && mkfifo -m 0644 /srv/go")
+        .ok()?;
+    for (user, run_as) in [("bob", "root"), ("alice", "postgres")] {
+        for (meanwhile, is_back) in [
+            ("systemctl restart tpad", true),
+            // As an upgrade leaves the program that runs: another file has its name.
+            (
+                "cd /usr/libexec/tpa && cp -p run new && mv new run && systemctl restart tpad",
+                true,
+            ),
+            ("systemctl stop tpad", false),
+        ] {
+            let id = approved(host, user, run_as, "/opt/shop/wait")?;
+            let line = format!("{} 2>&1", by_sudo(&id, run_as));
+            let mut running = host.start_ssh(user, &["-T", &line])?;
+            running.line("began")?;
+            host.root(&format!("{meanwhile} && echo go >/srv/go"))
+                .ok()?;
+            if !is_back {
+                running.line_with("tpad is not there to be told")?;
+                host.root("systemctl start tpad").ok()?;
+            }
+            running
+                .finish()?
+                .code_is(7)?
+                .keeps_quiet_about("did not confirm")?;
+            let code = shown(host, &id)?.object("command")?.number("exit_code")?;
+            ensure!(code == 7, "{id} ended with {code}, it says");
+            host.logged_with(&["command-run", &format!("grant={id}"), "exit_code=7"])?;
+            host.logged_event("grant-ended", &id)?;
+        }
+    }
+    Ok(())
+}
+
 /// A command that goes on until it is killed: its id, and the caller's side of it.
 fn runs_on(host: &Host, user: &str) -> Result<(String, Running)> {
     let id = approved(host, user, "root", "/opt/shop/count 86400")?;
@@ -325,5 +367,10 @@ on_both_debians! {
         a_changed_program_is_refused(host)?;
         at_most_once_whenever_tpad_dies(host)?;
         what_is_refused(host)?;
+    }
+
+    fn the_exit_code_of_a_command_is_known_whenever_tpad_was_restarted_under_it(host) {
+        prepare(host)?;
+        its_exit_code_outlives_a_restart(host)?;
     }
 }

@@ -5,6 +5,9 @@
 //! folder and with the program that stand in the approval; nothing of it comes from whoever called
 //! sudo. `tpad` answers once: whatever becomes of the run, there is no other.
 
+mod tell;
+pub use tell::tell;
+
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -41,7 +44,7 @@ pub fn is_called() -> bool {
 /// Runs the command of the grant that is named, and ends as it ends.
 pub fn main() -> ExitCode {
     let context = Context::of_process();
-    match zruntime::block_on(run()) {
+    match zruntime::block_on(run(&context)) {
         Ok(code) => code.into(),
         Err(fail) => {
             for line in fail.lines() {
@@ -52,7 +55,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<u8, Fail> {
+async fn run(context: &Context) -> Result<u8, Fail> {
     let mut words = std::env::args_os().skip(1);
     let (Some(id), None) = (
         words.next().and_then(|id| id.into_string().ok()),
@@ -77,21 +80,25 @@ async fn run() -> Result<u8, Fail> {
     })?;
     let runtime = crate::bus::runtime()?;
     // From here on a signal reaches the command, and this process tells how that ended.
-    let signals = Signals::new(&runtime, HEARD).map_err(Fail::from)?;
+    let mut signals = Signals::new(&runtime, HEARD).map_err(Fail::from)?;
     let command = client.ask(client.access.start_command(&id)).await?;
     let code = match started(&command) {
-        Ok(child) => ended(child, signals).await?,
+        Ok(child) => ended(child, &mut signals).await?,
         Err(error) => {
-            Context::of_process()
+            let line = &command.line;
+            context
                 .screen
-                .note(&format!("error: cannot start {}: {error}", command.line));
+                .note(&format!("error: cannot start {line}: {error}"));
             NOT_STARTED
         }
     };
-    // Where tpad does not hear it, it sees that sudo has ended.
-    let _ = client
-        .ask(client.access.end_command(&id, i32::from(code)))
-        .await;
+    let told = tell(&client, (&id, code), Client::connect, context);
+    if let Err(fail) = told.await {
+        // The command is over all the same, and tpad sees that sudo has ended.
+        for line in fail.lines() {
+            context.screen.note(&line);
+        }
+    }
     Ok(code)
 }
 
@@ -135,7 +142,7 @@ const HEARD: [Signal; 5] = [
 
 /// Waits for the end of the command, and has it told of what would end this process. What a terminal
 /// sends (Ctrl-C), it sends to both; this one only stays, to tell how the command took it.
-async fn ended(mut child: Child, mut signals: Signals<Shared>) -> std::io::Result<u8> {
+async fn ended(mut child: Child, signals: &mut Signals<Shared>) -> std::io::Result<u8> {
     loop {
         // Looked at first: it may have ended before anything was heard.
         if let Some(status) = child.try_wait()? {
@@ -177,8 +184,8 @@ mod tests {
         let code = |script| {
             zruntime::block_on(async {
                 let runtime = crate::bus::runtime().unwrap();
-                let signals = Signals::new(&runtime, HEARD).unwrap();
-                ended(child(script), signals).await.unwrap()
+                let mut signals = Signals::new(&runtime, HEARD).unwrap();
+                ended(child(script), &mut signals).await.unwrap()
             })
         };
         assert_eq!(code("exit 0"), 0);

@@ -47,6 +47,8 @@ pub struct State {
     pub hangs_up: bool,
     /// What was filed.
     pub filed: Option<NewRequest>,
+    /// The ends of commands that it was told of.
+    pub command_ends: Vec<(String, i32)>,
     /// The words that came with a decision.
     pub said: Option<String>,
     /// How often it was called.
@@ -371,6 +373,11 @@ impl Daemon {
         let state = self.called()?;
         let piece = state.chain.iter().find(|piece| piece.after >= after);
         Ok(piece.cloned().unwrap_or_default())
+    }
+
+    fn end_command(&self, id: String, exit_code: i32) -> Result<(), Refusal> {
+        self.called()?.command_ends.push((id, exit_code));
+        Ok(())
     }
 
     /// There are none, behind whichever event.
