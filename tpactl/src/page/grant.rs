@@ -5,8 +5,8 @@ use tpa_bus::access::{Approval, Event, Request};
 
 use super::html::{Html, class, plain, table};
 use super::parts::{
-    alert, document, facts, footer, list, maybe_time, of, paragraph, proof, row, section, span,
-    time,
+    alert, bounded, document, facts, footer, list, maybe_time, of, paragraph, proof, row, section,
+    span, time,
 };
 use super::replay::Replay;
 use super::story::{Close, Span, Story, field, tell};
@@ -104,7 +104,6 @@ fn asked(request: &Request, clock: &Clock) -> Html {
     let command = request.command.as_ref();
     let warnings: Vec<String> = warnings(request.warnings.as_ref()).collect();
     let runs = command.map(|command| {
-        let run = [command.line.clone()];
         let place = format!("as {} in {}", command.run_as, command.directory);
         let file = format!("program {}, SHA-256 {}", command.program, command.sha256);
         let outcome = match (command.started_at, command.exit_code) {
@@ -112,7 +111,7 @@ fn asked(request: &Request, clock: &Clock) -> Html {
             (Some(_), Some(code)) => format!("run, exit code {code}"),
             (Some(_), None) => "run, exit code not known".to_owned(),
         };
-        plain("code", run.iter().map(|line| Html::command(line)).collect())
+        plain("code", Html::command(&command.line))
             .then(list(&[place, file, outcome]).unwrap_or_default())
     });
     facts([
@@ -239,24 +238,6 @@ fn opened(number: usize, span: &Span<'_>, clock: &Clock) -> [Html; 3] {
     ]
 }
 
-/// A table, and how many rows it leaves out.
-fn bounded(
-    label: &str,
-    heading: &[&str],
-    count: usize,
-    rows: impl Iterator<Item = Vec<Html>>,
-) -> Html {
-    let table = table(label, heading, rows.take(ROWS));
-    let left = count.saturating_sub(ROWS);
-    let note = (left > 0).then(|| {
-        let text = format!("{left} more are in tpactl log.");
-        class("p", "note", Html::text(&text))
-    });
-    table
-        .unwrap_or_else(|| paragraph("None."))
-        .then(note.unwrap_or_default())
-}
-
 fn logins(story: &Story<'_>, clock: &Clock) -> Html {
     let rows = (1..).zip(&story.logins).map(|(number, span)| {
         let event = span.event;
@@ -267,7 +248,13 @@ fn logins(story: &Story<'_>, clock: &Clock) -> Html {
             .collect()
     });
     let heading = ["#", "Opened", "Closed", "By", "Terminal", "From"];
-    bounded("Logins", &heading, story.logins.len(), rows)
+    bounded(
+        "Logins",
+        &heading,
+        (rows, story.logins.len()),
+        ROWS,
+        "tpactl log",
+    )
 }
 
 fn commands(story: &Story<'_>, clock: &Clock) -> Html {
@@ -282,7 +269,13 @@ fn commands(story: &Story<'_>, clock: &Clock) -> Html {
             .collect()
     });
     let heading = ["#", "Began", "Ended", "As", "Command"];
-    bounded("What ran under sudo", &heading, story.commands.len(), rows)
+    bounded(
+        "What ran under sudo",
+        &heading,
+        (rows, story.commands.len()),
+        ROWS,
+        "tpactl log",
+    )
 }
 
 fn alerts(story: &Story<'_>, clock: &Clock) -> Html {
@@ -291,7 +284,13 @@ fn alerts(story: &Story<'_>, clock: &Clock) -> Html {
     if story.alerts.is_empty() {
         return paragraph("Nothing.");
     }
-    bounded("What stands out", &heading, story.alerts.len(), rows)
+    bounded(
+        "What stands out",
+        &heading,
+        (rows, story.alerts.len()),
+        ROWS,
+        "tpactl log",
+    )
 }
 
 /// What was left of it, and whether that is nothing.
@@ -422,7 +421,13 @@ fn trail(events: &[Event], clock: &Clock) -> Html {
         cells
     });
     let heading = ["Number", "When", "Event", "What it says", "Hash"];
-    let table = bounded("The trail", &heading, events.len(), rows);
+    let table = bounded(
+        "The trail",
+        &heading,
+        (rows, events.len()),
+        ROWS,
+        "tpactl log",
+    );
     let summary = format!("All of its events in the audit chain ({})", events.len());
     plain(
         "details",

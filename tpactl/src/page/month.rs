@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use tpa_bus::access::{Event, Request};
 
 use super::html::{Html, class, plain, table};
-use super::parts::{approvers, document, footer, maybe_time, of, paragraph, proof, section, time};
+use super::parts::{
+    approvers, bounded, document, footer, maybe_time, of, paragraph, proof, section, time,
+};
 use super::story::field;
 use crate::clock::Clock;
 use crate::say;
@@ -201,12 +203,9 @@ fn stands_out(requests: &[Request], exceptions: &[Event], clock: &Clock) -> Html
         ]
     });
     let heading = ["When", "What", "Times", "Grant", "What it says"];
-    let left = folded.len().saturating_sub(ROWS);
-    let rows = unreviewed.chain(rows.take(ROWS));
-    let note = (left > 0).then(|| paragraph(&format!("{left} more are in tpactl log.")));
-    table("Exceptions", &heading, rows)
-        .unwrap_or_else(|| paragraph("None."))
-        .then(note.unwrap_or_default())
+    let count = folded.len().saturating_add(unreviewed.clone().count());
+    let rows = (unreviewed.chain(rows), count);
+    bounded("Exceptions", &heading, rows, ROWS, "tpactl log")
 }
 
 /// What there was of each.
@@ -262,7 +261,7 @@ fn sums<'a>(
 }
 
 fn all(requests: &[Request], clock: &Clock) -> Html {
-    let rows = requests.iter().take(ROWS).map(|one| {
+    let rows = requests.iter().map(|one| {
         let proofs: Vec<String> = one.approvals.iter().map(proof).collect();
         let mut by = Html::text(&approvers(one));
         if !proofs.is_empty() {
@@ -298,11 +297,8 @@ fn all(requests: &[Request], clock: &Clock) -> Html {
         "Lasted",
         "Why",
     ];
-    let left = requests.len().saturating_sub(ROWS);
-    let note = (left > 0).then(|| paragraph(&format!("{left} more are in tpactl ls.")));
-    table("Requests", &heading, rows)
-        .unwrap_or_else(|| paragraph("None."))
-        .then(note.unwrap_or_default())
+    let rows = (rows, requests.len());
+    bounded("Requests", &heading, rows, ROWS, "tpactl ls")
 }
 
 #[cfg(test)]

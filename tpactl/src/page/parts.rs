@@ -2,7 +2,7 @@
 
 use tpa_bus::access::{Approval, Event, Request};
 
-use super::html::{Html, class, plain};
+use super::html::{Html, class, plain, table};
 use super::story::field;
 use crate::clock::Clock;
 use crate::say::event::said;
@@ -54,6 +54,25 @@ pub fn paragraph(text: &str) -> Html {
 /// What stands out: it begins with a sign, so that it does without colour.
 pub fn alert(text: &str) -> Html {
     class("p", "alert", Html::text(&format!("! {text}")))
+}
+
+/// A table of at most so many rows; of how many it leaves out it says where they are.
+pub fn bounded(
+    label: &str,
+    heading: &[&str],
+    (rows, count): (impl Iterator<Item = Vec<Html>>, usize),
+    most: usize,
+    rest: &str,
+) -> Html {
+    let table = table(label, heading, rows.take(most));
+    let left = count.saturating_sub(most);
+    let note = (left > 0).then(|| {
+        let text = format!("{left} more are in {rest}.");
+        class("p", "note", Html::text(&text))
+    });
+    table
+        .unwrap_or_else(|| paragraph("None."))
+        .then(note.unwrap_or_default())
 }
 
 /// Names and what they stand for.

@@ -66,9 +66,7 @@ impl Args {
             self.format.form()
         }
     }
-}
 
-impl Args {
     fn time(&self, since: Option<Past>, context: &Context) -> (i64, Option<i64>) {
         let since = since.map_or(0, |since| since.resolve(&context.clock));
         let until = self.until.map(|until| until.resolve(&context.clock));
