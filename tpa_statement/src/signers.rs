@@ -67,9 +67,14 @@ pub struct Signer {
 pub struct Problem {
     /// Where, from 1.
     pub line: usize,
+    /// The line's first characters, as they stand in the file.
+    pub text: String,
     /// What, in words.
     pub why: String,
 }
+
+/// Most characters of a line that cannot be read that are kept.
+const TEXT_KEPT: usize = 200;
 
 impl Signer {
     /// Whether it may sign as this person at this time, in seconds since 1970.
@@ -126,7 +131,12 @@ impl Signers {
                 Ok(Some(signer)) => signers.add(signer),
                 Ok(None) => {}
                 Err(why) => {
-                    signers.problems.push(Problem { line, why });
+                    let kept = text.trim().chars().take(TEXT_KEPT).collect();
+                    signers.problems.push(Problem {
+                        line,
+                        text: kept,
+                        why,
+                    });
                     signers.unread.push(Unread::of(line, text.trim()));
                 }
             }
