@@ -7,7 +7,7 @@ use tpa_bus::id::Id;
 
 use super::{Core, Result};
 use crate::ledger::{
-    BeginningNote, Caller, Depth, Event, Refused, Request, Residue, Subject, looks_due,
+    BeginningNote, Caller, Depth, Event, Refused, Request, Residue, Subject, look_due,
     may_read_residue, no_residue, notes_due, notes_needed,
 };
 use crate::policy::danger::amounts_to_root;
@@ -23,8 +23,8 @@ impl Core {
         notes_needed(&self.state)
     }
 
-    /// The grants whose end is to be looked at so thoroughly.
-    pub fn looks_due(&self, depth: Depth) -> Vec<Subject> {
+    /// The grant whose end is to be looked at next of those that are looked at so thoroughly.
+    pub fn look_due(&self, depth: Depth) -> Option<Subject> {
         let policy = Arc::clone(&self.policy);
         let depth_of = |request: &Request| {
             if amounts_to_root(&request.gives, &policy.seen) {
@@ -33,9 +33,7 @@ impl Core {
                 Depth::Short
             }
         };
-        let mut due = looks_due(&self.state, &depth_of);
-        due.retain(|subject| subject.depth == depth);
-        due
+        look_due(&self.state, depth, &depth_of)
     }
 
     /// Records what was noted of the beginning of these grants.

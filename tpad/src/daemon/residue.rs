@@ -99,8 +99,8 @@ pub async fn looks(engine: Arc<Engine>, runtime: SharedRuntime, paths: Paths, de
     };
     loop {
         let changed = engine.changed.listen();
-        let due = engine.with(|core| core.looks_due(depth));
-        let Some(subject) = due.into_iter().next() else {
+        let due = engine.with(|core| core.look_due(depth));
+        let Some(subject) = due else {
             changed.await;
             continue;
         };

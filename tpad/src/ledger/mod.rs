@@ -73,7 +73,7 @@ pub use repeats::{Noted, Noting, Repeated, Repeats, Tally, Telling, Waits};
 pub use request::{Approval, Closed, Deadline, Removal, Request, Stage};
 pub use residue::{
     BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Found as ResidueFound, Looks, Residue,
-    Subject, Sure, looks_due, may_read_residue, no_residue, notes_due, notes_needed,
+    Subject, Sure, look_due, may_read_residue, no_residue, notes_due, notes_needed,
 };
 pub use said::{command_of, refused as said_refused, seen_before};
 pub use shared_map::SharedMap;

@@ -218,43 +218,40 @@ pub fn notes_due(state: &State) -> Vec<Id> {
     all.map(|request| request.id).collect()
 }
 
-/// The grants whose end is not looked at yet, those that ended first before the others. What is left
-/// of them has been killed by then, or that was tried.
+/// Of the grants whose end is to be looked at so thoroughly and is not yet, the one that ended first. What
+/// is left of it has been killed by then, or that was tried. `depth_of` is asked of those alone that are due.
 #[must_use]
-pub fn looks_due(state: &State, depth_of: &dyn Fn(&Request) -> Depth) -> Vec<Subject> {
-    let mut due: Vec<(i64, Subject)> = state
-        .requests
-        .values()
-        .filter_map(|request| {
-            let looks = request.looks.as_ref()?;
-            let Stage::Closed {
-                at,
-                since: Some(since),
-                ..
-            } = request.stage
-            else {
-                return None;
-            };
-            let tried = matches!(request.removal, Removal::Confirmed | Removal::Failed);
-            if !tried || looks.found.is_some() {
-                return None;
-            }
-            let gave = request.gave.as_ref();
-            let subject = Subject {
-                id: request.id,
-                depth: depth_of(request),
-                user: request.user.clone(),
-                accounts: gave.map_or_else(Vec::new, |gave| gave.accounts.clone()),
-                since,
-                boottime_ms: gave.map_or(0, |gave| gave.boottime_ms),
-                boot_id: gave.map_or_else(String::new, |gave| gave.boot_id.clone()),
-                note: looks.note.clone(),
-            };
-            Some((at, subject))
-        })
-        .collect();
-    due.sort_by_key(|(at, subject)| (*at, subject.id));
-    due.into_iter().map(|(_, subject)| subject).collect()
+pub fn look_due(
+    state: &State,
+    depth: Depth,
+    depth_of: &dyn Fn(&Request) -> Depth,
+) -> Option<Subject> {
+    let due = state.requests.values().filter_map(|request| {
+        let looks = request.looks.as_ref()?;
+        let Stage::Closed {
+            at,
+            since: Some(since),
+            ..
+        } = request.stage
+        else {
+            return None;
+        };
+        let tried = matches!(request.removal, Removal::Confirmed | Removal::Failed);
+        let is_due = tried && looks.found.is_none() && depth_of(request) == depth;
+        is_due.then_some((at, since, request))
+    });
+    let (_, since, request) = due.min_by_key(|(at, _, request)| (*at, request.id))?;
+    let gave = request.gave.as_ref();
+    Some(Subject {
+        id: request.id,
+        depth,
+        user: request.user.clone(),
+        accounts: gave.map_or_else(Vec::new, |gave| gave.accounts.clone()),
+        since,
+        boottime_ms: gave.map_or(0, |gave| gave.boottime_ms),
+        boot_id: gave.map_or_else(String::new, |gave| gave.boot_id.clone()),
+        note: request.looks.as_ref().and_then(|looks| looks.note.clone()),
+    })
 }
 
 /// The notes that a look to come needs, by their SHA-256.
