@@ -7,6 +7,7 @@ use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
 use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
+use tpa_tests::terminal::INTERRUPT;
 
 /// alice, who is gated, and bob, who is not (a job of CI's), ask for single commands.
 const ONCE: &str = r#"[request]
@@ -275,6 +276,74 @@ fn its_exit_code_outlives_a_restart(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// A reboot before its use changes nothing, and one while it runs uses it up.
+fn at_most_once_over_a_reboot(host: &Host) -> Result<()> {
+    let unused = approved(host, "bob", "root", "/opt/shop/count")?;
+    let (used, running) = runs_on(host, "bob")?;
+    host.reboot()?;
+    running.finish()?.fails()?;
+    ensure!(how_often(host)? == 1, "it did not run once");
+    none_runs(host, "-f '^sleep 86400'")?;
+    host.logged_event("grant-ended", &used)?;
+    host.ssh("bob", &by_sudo(&used, "root")).fails()?;
+    host.ssh("bob", &format!("tpactl run --resume {used}"))
+        .fails()?
+        .says("is run once")?;
+    host.ssh("bob", &format!("tpactl run --resume {unused}"))
+        .ok()?;
+    host.ssh("bob", &by_sudo(&unused, "root")).fails()?;
+    ensure!(how_often(host)? == 1, "twice, or not at all");
+    Ok(())
+}
+
+/// Ctrl-C before the decision leaves the request as it is, and while it runs ends the command.
+fn ends_by_ctrl_c(host: &Host) -> Result<()> {
+    let on_terminal = |line: &str| format!("ssh -tt bob@127.0.0.1 '{line}; echo ended=$?'");
+    let id = ask(host, "bob", "root", "/opt/shop/count 86400")?;
+    let mut waits = host.terminal(&on_terminal(&format!("tpactl run --resume {id}")))?;
+    waits.sees("waits for")?;
+    waits.presses(INTERRUPT)?;
+    waits.sees("ended=")?;
+    ensure!(waits.sees("\n")?.trim() != "0", "it says that it ran");
+    shown(host, &id)?.has("state", "pending")?;
+    host.ssh("carol", &format!("tpactl approve {id} --yes"))
+        .ok()?;
+    let mut runs = host.terminal(&on_terminal(&format!("tpactl run --resume {id}")))?;
+    runs.sees("began")?;
+    host.runs("^sleep 86400", 1)?;
+    runs.presses(INTERRUPT)?;
+    runs.sees("ended=130")?;
+    host.logged_with(&["command-run", &format!("grant={id}"), "exit_code=130"])?;
+    host.logged_event("grant-ended", &id)?;
+    none_runs(host, "-f '^sleep 86400'")?;
+    ensure!(how_often(host)? == 1, "it did not run once");
+    Ok(())
+}
+
+/// What it showed is kept, also of one that was cut off.
+fn is_recorded(host: &Host) -> Result<()> {
+    role(
+        host,
+        "once",
+        &ONCE.replace("[gives]\n", "[gives]\nrecord = true\n"),
+    )?;
+    let id = approved(host, "bob", "postgres", "/opt/shop/show seen")?;
+    host.ssh("bob", &format!("tpactl run --resume {id}"))
+        .code_is(7)?;
+    let (cut, running) = runs_on(host, "alice")?;
+    host.root(&format!("tpactl revoke {cut} --reason over --yes"))
+        .ok()?;
+    is_killed(host, running)?;
+    ensure!(how_often(host)? == 1, "it did not run once");
+    for (id, shows) in [(&id, "[seen]"), (&cut, "began")] {
+        host.logged_event("recording-closed", id)?;
+        let replay = host.root(&format!("tpactl replay {id} --speed 100"));
+        replay.says(shows)?.ok()?;
+    }
+    host.root("tpactl verify").ok()?;
+    Ok(())
+}
+
 /// A command that goes on until it is killed: its id, and the caller's side of it.
 fn runs_on(host: &Host, user: &str) -> Result<(String, Running)> {
     let id = approved(host, user, "root", "/opt/shop/count 86400")?;
@@ -372,5 +441,12 @@ on_both_debians! {
     fn the_exit_code_of_a_command_is_known_whenever_tpad_was_restarted_under_it(host) {
         prepare(host)?;
         its_exit_code_outlives_a_restart(host)?;
+    }
+
+    fn a_command_outlives_neither_a_reboot_nor_ctrl_c_and_is_recorded(host) {
+        prepare(host)?;
+        ends_by_ctrl_c(host)?;
+        is_recorded(host)?;
+        at_most_once_over_a_reboot(host)?;
     }
 }
