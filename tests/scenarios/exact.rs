@@ -41,6 +41,49 @@ const ODD: [&[&str]; 5] = [
     &["-u", "root", "--", "$HOME", "`id`", "ü  ü"],
 ];
 
+/// What a shell, a rule of sudo's or a pattern reads more into than itself.
+const SPECIAL: [&str; 32] = [
+    "*", "?", "[", "]", "\\", "'", "\"", "!", ",", ":", "=", " ", "#", "$", "`", "-", "~", "^",
+    "(", ")", "{", "}", "|", "&", ";", "<", ">", "%", "@", "ü", "a", "",
+];
+
+/// Lists of words of those, always the same: up to six words of up to eight each.
+fn generated(lists: usize) -> Vec<Vec<String>> {
+    let mut state = 0x5eed_u64;
+    let mut next = |below: usize| {
+        // Knuth's constants for a linear congruential generator (MMIX).
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or_default() % below
+    };
+    let mut word = |length: usize| -> String {
+        (0..length)
+            .filter_map(|_| SPECIAL.get(next(SPECIAL.len())).copied())
+            .collect()
+    };
+    let mut lists: Vec<Vec<String>> = (0..lists)
+        .map(|list| (0..=list % 6).map(|at| word((list + at * 3) % 9)).collect())
+        .collect();
+    lists.push(vec![word(1_200), word(3)]);
+    lists
+}
+
+/// Whatever the words are, those run and no others.
+fn runs_whatever_words(host: &Host) -> Result<()> {
+    for words in generated(18) {
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let line = format!("/opt/shop/show {}", in_quotes(&words));
+        let id = approved(host, "bob", "postgres", &line)?;
+        let run = host.ssh("bob", &format!("tpactl run --resume {id}"));
+        let expected = format!("[{}]", words.join("]["));
+        run.code_is(7)?
+            .says(&expected)
+            .with_context(|| format!("of {words:?}"))?;
+    }
+    Ok(())
+}
+
 fn in_quotes(words: &[&str]) -> String {
     let quoted: Vec<_> = words
         .iter()
@@ -378,6 +421,7 @@ fn what_is_refused(host: &Host) -> Result<()> {
         ("/usr/bin/../bin/id", 2, "cannot be asked for"),
         ("no-such-program", 2, "there is no program"),
         ("/usr/bin/id \"$(printf 'a\\nb')\"", 2, "control character"),
+        ("/usr/bin/id $(seq 1000)", 2, "longer than anybody reads"),
         ("/usr/bin/id", 3, "still pending"),
     ] {
         run(command).code_is(code)?.says(says)?;
@@ -428,6 +472,7 @@ on_both_debians! {
     fn one_command_runs_once_as_it_was_approved_and_no_other_way(host) {
         prepare(host)?;
         runs_once_as_it_was_typed(host)?;
+        runs_whatever_words(host)?;
         gets_nothing_that_nobody_read(host)?;
         runs_in_no_other_way(host)?;
         for user in ["alice", "bob"] {
