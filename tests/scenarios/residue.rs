@@ -114,4 +114,34 @@ on_both_debians! {
         // What looks has a unit of its own, and leaves none behind.
         host.root("systemctl list-units --all --plain --no-legend 'tpa-look-*' | grep .").fails()?;
     }
+
+    fn what_was_left_before_a_reboot_is_named_after_it(host) {
+        set_role(host, "all-root", &role("Everything", ROOT))?;
+        let id = begin(host, "all-root")?;
+        let as_root = |line: &str| {
+            host.ssh("alice", &format!("sudo -n /usr/bin/bash -c '{line}'")).ok().map(drop)
+        };
+        host.ssh("alice", "printf '1 1 1 1 1 true\\n' | crontab -").ok()?;
+        as_root("cp /bin/true /usr/local/bin/before && chmod 4755 /usr/local/bin/before")?;
+        host.reboot()?;
+        host.eventually("systemctl is-active --quiet tpad")?;
+        as_root("cp /bin/true /usr/local/bin/after && chmod 4755 /usr/local/bin/after")?;
+        let residue = end(host, &id)?;
+        residue.has("depth", "deep")?;
+        for (kind, what, change, sure, by) in [
+            ("cron", "/crontabs/alice", "new", "certain", "alice, whose it is"),
+            ("setuid", "/usr/local/bin/before (setuid, of uid 0", "new", "doubtful", ""),
+            ("setuid", "/usr/local/bin/after (setuid, of uid 0", "new", "doubtful", ""),
+        ] {
+            let told = found(&residue, kind, what)?;
+            ensure!(told == [change, sure, by], "{kind} {what}: {told:?}");
+        }
+        // Whatever the boot itself made anew is nobody's to answer for.
+        let kinds = ["account", "group", "password", "sudoers", "key", "package"];
+        let all = residue.list("findings")?;
+        for one in all {
+            let kind = one.get("kind").and_then(Value::as_str).unwrap_or_default();
+            ensure!(!kinds.contains(&kind), "{one}");
+        }
+    }
 }
