@@ -101,6 +101,15 @@ on_both_debians! {
         ensure!(told.contains("left, until"), "{told}");
         ensure!(told.contains("This login is audited."), "{told}");
         host.logged_event_behind(before, "session-opened", &id)?;
+        // Whoever gets in hears of a no all the same.
+        let more = format!("tpactl extend {id} --for 30m --reason 'not done yet' --no-wait --json");
+        let more = host.ssh("alice", &more).json()?;
+        let more = more.text("id")?;
+        host.ssh("carol", &format!("tpactl deny {more} --reason 'the sale begins' --yes")).ok()?;
+        let mut login = host.log_in("alice")?;
+        login.line_with(&line)?;
+        let no = login.line_with(&format!("tpa: request {more} for more time of {id} was denied"))?;
+        ensure!(no.contains("by carol: the sale begins"), "{no}");
     }
 
     fn near_its_end_a_grant_is_named_once_on_a_terminal_and_not_at_all_in_a_script(host) {

@@ -18,11 +18,13 @@ use super::caller::{is_root, named};
 use super::door::{self, Visit};
 use super::seats::Seats;
 use super::{access, view, words};
+use crate::clock::Now;
 use crate::core::{Core, Error};
 use crate::engine::Engine;
 use crate::host::process;
 use crate::ledger::{
-    Answer, Arrival, Caller, CommandLine, Identity, Person, Place, Proof, Why, bounded_name,
+    Answer, Arrival, Caller, CommandLine, Identity, Person, Place, Proof, Request, Why,
+    bounded_name,
 };
 use crate::policy::Gives;
 
@@ -356,7 +358,9 @@ impl Gate {
                 now,
             } => Verdict {
                 allowed: true,
-                text: vec![words::grant_line(grant, deadline, now)],
+                text: std::iter::once(words::grant_line(grant, deadline, now))
+                    .chain(self.no_meanwhile(arrival.class, grant, now))
+                    .collect(),
                 grant: Some(grant.id.as_str().to_owned()),
                 not_after: Some(deadline.not_after),
                 remaining_s: Some(deadline.remaining_ms(now).div_ceil(1_000)),
@@ -396,6 +400,15 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// Whoever logs in on one grant is told of the no to another request of theirs.
+    fn no_meanwhile(&self, class: Class, grant: &Request, now: &Now) -> Option<String> {
+        if class != Class::Login {
+            return None;
+        }
+        let no = self.engine.with(|core| core.no_meanwhile(grant, now))?;
+        words::no_line(&no)
     }
 
     /// A role that the person may ask for: the one they had last, else the first by name.

@@ -114,6 +114,17 @@ pub(super) fn grant_line(grant: &Request, deadline: &Deadline, now: &Now) -> Str
     )
 }
 
+/// What somebody who is in hears of another request of theirs that others said no to.
+pub(super) fn no_line(request: &Request) -> Option<String> {
+    let no = request.no_of_others()?;
+    let (id, role) = (request.id, &request.role);
+    let what = match request.extends {
+        Some(grant) => format!("request {id} for more time of {grant}"),
+        None => format!("request {id} ({role})"),
+    };
+    Some(format!("tpa: {what} was {no}."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,12 @@ impl Core {
         Ok(answer)
     }
 
+    /// What else of theirs others said no to while this grant lived, see [`arrival::no_meanwhile`].
+    #[must_use]
+    pub fn no_meanwhile(&self, grant: &Request, now: &Now) -> Option<Request> {
+        arrival::no_meanwhile(&self.state, grant, now).cloned()
+    }
+
     /// Whether access of theirs is over, and not proven to be gone.
     #[must_use]
     pub fn is_ending(&self, user: &Person) -> bool {

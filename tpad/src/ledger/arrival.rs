@@ -4,7 +4,8 @@ use tpa_bus::offline::Class;
 
 use super::{
     AccessDecision, AccessQuery, CommandLine, Deadline, Event, Fit, Person, Place, Request,
-    Session, State, SudoCall, UNLISTED_SERVICE, Why, is_outside_role, is_undecided_or_on, judge,
+    Session, Stage, State, SudoCall, UNLISTED_SERVICE, Why, is_outside_role, is_undecided_or_on,
+    judge,
 };
 use crate::clock::Now;
 
@@ -116,6 +117,29 @@ pub fn known_as(state: &State, user: Person, others: &[String]) -> Person {
     other.map_or(user, |request| request.user.clone())
 }
 
+/// How long a no is told at each login on another grant, in seconds.
+const TOLD_FOR_S: i64 = 60 * 60;
+
+/// The last no of others to anything else of theirs since the grant began that they come in on: they
+/// get in, so no refusal tells them.
+#[must_use]
+pub fn no_meanwhile<'a>(state: &'a State, grant: &Request, now: &Now) -> Option<&'a Request> {
+    let since = match grant.stage {
+        Stage::Active { since, .. } => since,
+        _ => now.wall_s,
+    };
+    let from = since.max(now.wall_s.saturating_sub(TOLD_FOR_S));
+    let theirs = state.requests.values().filter(|r| r.user == grant.user);
+    let told = theirs.filter_map(|request| match request.stage {
+        Stage::Closed { at, .. } if at >= from && request.no_of_others().is_some() => {
+            Some((at, request.requested_at, request))
+        }
+        _ => None,
+    });
+    told.max_by_key(|(at, requested_at, request)| (*at, *requested_at, request.id))
+        .map(|(.., request)| request)
+}
+
 /// Someone who needs a grant was refused at a service that is in no list.
 #[must_use]
 pub fn unlisted(user: Person, place: Place) -> Event {
@@ -225,7 +249,7 @@ impl Arrival {
 mod tests {
     use super::*;
     use crate::ledger::properties::{now, request};
-    use crate::ledger::{Envelope, Stage};
+    use crate::ledger::{Closed, Envelope};
 
     fn alice(class: Class, words: &[&str]) -> Arrival {
         Arrival {
@@ -382,6 +406,42 @@ mod tests {
             use_by: Some(now(900).wall_s),
         });
         assert!(!held(&waiting, &["sudo", "id"]), "it has no rules yet");
+    }
+
+    #[test]
+    fn whoever_gets_in_hears_the_last_no_since_their_grant_began_for_an_hour() {
+        let mut state = live();
+        let grant = request(1, "alice");
+        let grant = state.requests.get(&grant.id).unwrap().clone();
+        let said = |state: &State, after| {
+            let no = no_meanwhile(state, &grant, &now(after));
+            no.map(|request| request.id)
+        };
+        let closed = |number, user: &str, after: u32, how| Request {
+            stage: Stage::Closed {
+                at: now(after).wall_s,
+                since: None,
+                how,
+                by: Some(request(1, "carol").user),
+                why: Some("not today".to_owned()),
+                not_after: None,
+            },
+            ..request(number, user)
+        };
+        let add = |state: &mut State, request: Request| {
+            let id = request.id;
+            state.requests.insert(id, request);
+            id
+        };
+        assert_eq!(said(&state, 5), None);
+        add(&mut state, closed(2, "alice", 3, Closed::Withdrawn));
+        add(&mut state, closed(3, "bob", 3, Closed::Denied));
+        assert_eq!(said(&state, 5), None, "no no of others to her");
+        let first = add(&mut state, closed(5, "alice", 3, Closed::Denied));
+        assert_eq!(said(&state, 5), Some(first));
+        let second = add(&mut state, closed(4, "alice", 4, Closed::Revoked));
+        assert_eq!(said(&state, 5), Some(second), "the newest");
+        assert_eq!(said(&state, 3_605), None);
     }
 
     #[test]
