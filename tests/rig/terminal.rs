@@ -8,6 +8,11 @@ use anyhow::{Context, Result, bail};
 /// Ctrl-C, as the terminal sends it.
 pub const INTERRUPT: &str = "\x03";
 
+/// Some terminal reads a line without showing it: a password is asked for. A line of shell, see
+/// [`Host::eventually`](crate::host::Host::eventually).
+pub const HIDDEN: &str = "(for tty in /dev/pts/[0-9]*; do \
+    case \"$(stty -a -F $tty 2>/dev/null)\" in *-icanon*) ;; *' -echo '*) exit 0;; esac; done; exit 1)";
+
 /// A running program on a terminal of its own. Killed when dropped.
 pub struct Terminal {
     command: String,

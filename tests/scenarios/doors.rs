@@ -8,6 +8,7 @@ use tpa_tests::on_both_debians;
 use tpa_tests::output::Output;
 use tpa_tests::people;
 use tpa_tests::scenario::play;
+use tpa_tests::terminal::HIDDEN;
 
 /// Has PID 1 let somebody in by a PAM service, as a program of that name would.
 fn enter(host: &Host, service: &str, user: &str) -> Output {
@@ -39,10 +40,6 @@ fn is_refused(host: &Host, user: &str, line: &str) -> Result<()> {
     ensure!(code.trim() != "0", "`{line}` succeeded:\n{said}");
     Ok(())
 }
-
-/// Some terminal reads a line without showing it.
-const HIDDEN: &str = "(for tty in /dev/pts/[0-9]*; do \
-    case \"$(stty -a -F $tty 2>/dev/null)\" in *-icanon*) ;; *' -echo '*) exit 0;; esac; done; exit 1)";
 
 /// polkit takes the person's own password.
 fn takes_their_password(host: &Host, user: &str, line: &str) -> Result<()> {
