@@ -10,6 +10,7 @@ use tpa_bus::error::Refusal;
 use tpa_bus::gate::{Query, UNLISTED, Verdict};
 use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
+use tpa_statement::login::Credential;
 use zbus::message::Header;
 use zbus::{Connection, interface};
 use zruntime::SharedRuntime;
@@ -135,7 +136,7 @@ impl Gate {
     ) -> Result<Verdict, Refusal> {
         self.root_only(connection, &header).await?;
         let (account, place) = who_and_where(&query)?;
-        let entered = self.enter(account.uid, place.pid, methods);
+        let entered = self.enter(account.uid, place.pid, methods).await;
         Ok(Verdict {
             allowed: entered.is_ok(),
             text: entered.err().into_iter().collect(),
@@ -244,7 +245,7 @@ impl Gate {
 
 impl Gate {
     /// Lets somebody in through the front door, or says why not.
-    fn enter(&self, account: u32, server: u32, methods: &str) -> Result<(), String> {
+    async fn enter(&self, account: u32, server: u32, methods: &str) -> Result<(), String> {
         let refused = |why: String| {
             let help = &self.engine.policy().gate.help;
             format!(
@@ -265,14 +266,23 @@ impl Gate {
             .person(signers, now.wall_s)
             .map_err(|why| refused(why.to_string()))?;
         let proc = Path::new("/proc");
+        let asked_pin = login.asks_pin && self.sshd_asks_pin(&credential, now.wall_s).await;
         let visit = Visit {
             account,
             person: login.person,
             credential,
-            asked_pin: login.asks_pin,
+            asked_pin,
         };
         let entered = self.engine.door.enter(proc, server, visit);
         entered.map_err(refused)
+    }
+
+    /// Whether sshd has asked for the PIN: it goes by the file, which may have been changed since it was
+    /// loaded.
+    async fn sshd_asks_pin(&self, credential: &Credential, now_s: i64) -> bool {
+        let signers = self.engine.signers_on_disk(&self.runtime).await;
+        let login = signers.and_then(|signers| credential.person(&signers, now_s).ok());
+        login.is_some_and(|login| login.asks_pin)
     }
 
     /// The socket lets nobody but root connect; on the bus the driver says who it is.

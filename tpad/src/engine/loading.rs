@@ -4,16 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tpa_statement::signers::Signers;
 use zruntime::SharedRuntime;
 
 use super::Engine;
 use crate::accounts::{Accounts, Lookups, When};
-use crate::config::load::{Source, left_out, load};
+use crate::aside::aside;
+use crate::config::load::{Source, left_out, load, load_signers};
 use crate::config::problem::Problem;
 use crate::policy::Policy;
 
 /// How long somebody who wants a configuration loaded waits for the name service.
 const RELOAD: Duration = Duration::from_secs(15);
+
+/// How long a login at the front door waits for the file of signers to be read: within what the module
+/// waits.
+const READING: Duration = Duration::from_secs(1);
 
 /// A configuration that was read, and the names in it that the name service did not confirm.
 pub(crate) struct Loaded {
@@ -86,6 +92,15 @@ impl Engine {
                 Err(anyhow::anyhow!("{text}"))
             }
         }
+    }
+
+    /// Who signs as whom by the file as it is now, whether that is in force or not: what sshd goes by.
+    /// None where it cannot be read, or not in time.
+    pub(crate) async fn signers_on_disk(&self, runtime: &SharedRuntime) -> Option<Signers> {
+        let source = self.source.clone();
+        let reading = aside(move || load_signers(&source));
+        let read = runtime.timeout(READING, reading).await;
+        read.ok()?.ok()?.ok()?
     }
 
     pub(crate) async fn read(&self, runtime: &SharedRuntime, when: When) -> anyhow::Result<Loaded> {
