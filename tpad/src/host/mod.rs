@@ -33,7 +33,8 @@ pub mod sudoers;
 pub mod terminals;
 pub mod timers;
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tpa_bus::groups::KnownGroups;
@@ -43,7 +44,7 @@ use zruntime::SharedRuntime;
 
 use crate::clock::Now;
 pub use crate::plan::Report;
-use crate::plan::{Desired, Ending, Takes};
+use crate::plan::{Desired, Ending, Rule, Takes};
 use ending::{Ended, InVain};
 use managed_dir::At;
 use manifest::Manifest;
@@ -133,16 +134,12 @@ impl Host {
             self.runtime.sleep(LAST_WORD).await;
         }
         let unproven = self.end(&desired.endings, &mut reports).await;
-        reports.extend(self.write_states(desired, &unproven, now, at));
+        let states = self.write_states(desired, &unproven, now, at);
+        let held = self.held(desired, &states);
+        reports.extend(states);
         let rules = self
             .rules
-            .apply(
-                &self.runtime,
-                &self.paths,
-                &desired.rules,
-                &desired.known,
-                at,
-            )
+            .apply(&self.runtime, &self.paths, &held, &desired.known, at)
             .await;
         reports.extend(rules);
         reports.extend(self.keep_what_was_made());
@@ -184,6 +181,17 @@ impl Host {
         let mut reports = timers.await;
         reports.extend(scopes::apply(runtime, paths, &desired.login_ends, now).await);
         reports
+    }
+
+    /// The rules of those grants that the gate can hold what they give by: where state files could not be
+    /// written, of those that they name all the same.
+    fn held<'d>(&self, desired: &'d Desired, states: &[Report]) -> Cow<'d, BTreeMap<Id, Rule>> {
+        if !failed(states) {
+            return Cow::Borrowed(&desired.rules);
+        }
+        let rules = desired.rules.iter();
+        let held = rules.filter(|(id, rule)| states::names(&self.paths, rule.uid, **id));
+        Cow::Owned(held.map(|(id, rule)| (*id, rule.clone())).collect())
     }
 
     fn keep_what_was_made(&mut self) -> Option<Report> {
@@ -442,6 +450,27 @@ mod tests {
         assert_eq!(reports, expected);
         assert!(!rig.exists(|paths| &paths.sudoers, id().as_str()));
         assert!(!rig.exists(|paths| &paths.state, "1001"));
+    }
+
+    #[test]
+    fn no_rule_comes_into_force_that_the_gate_could_not_hold() {
+        let mut rig = Rig::new();
+        let desired = living();
+        let broken = Report::failed("state file", &anyhow::anyhow!("no space left on device"));
+        let held = |rig: &Rig, reports: &[Report]| rig.host.held(&desired, reports).len();
+        assert_eq!(held(&rig, std::slice::from_ref(&broken)), 0);
+        assert_eq!(held(&rig, &[]), 1);
+        // One that was written before goes on.
+        let states = rig
+            .host
+            .write_states(&desired, &[], &now(), &At::Everything);
+        assert_eq!(states, []);
+        assert_eq!(held(&rig, std::slice::from_ref(&broken)), 1);
+        let ended = rig
+            .host
+            .write_states(&ending(), &ending().endings, &now(), &At::Everything);
+        assert_eq!(ended, []);
+        assert_eq!(held(&rig, &[broken]), 0);
     }
 
     #[test]

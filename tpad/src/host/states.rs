@@ -268,6 +268,21 @@ pub fn mark_end(paths: &Paths, uid: u32, id: Id) -> anyhow::Result<()> {
     Folder::create(&paths.ended, 0o700)?.write(&name, &offline::render_end(ended_ms), 0o600)
 }
 
+/// Whether a person's state file tells of a grant, as one that lives.
+#[must_use]
+pub fn names(paths: &Paths, uid: u32, id: Id) -> bool {
+    let folder = existing(paths).ok().flatten();
+    let found = folder.and_then(|folder| folder.read(&uid.to_string()).ok().flatten());
+    let Some(Found::File { text, .. }) = found else {
+        return false;
+    };
+    let state = StateFile::parse(&text).ok();
+    let grants = state.iter().flat_map(|state| &state.grants);
+    grants
+        .into_iter()
+        .any(|grant| grant.id == id && grant.deadline_ms > 0)
+}
+
 /// Takes grants out of a person's state file; the file goes with the last of them.
 ///
 /// # Errors
