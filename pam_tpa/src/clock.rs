@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use tpa_bus::stat::{TICK_MS, start_ticks};
 
 /// A moment, by both clocks that a grant can end by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +22,6 @@ pub fn uptime() -> nix::Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_BOOTTIME)?.into())
 }
 
-/// A tick of the clock by which proc(5) tells when a process started, in milliseconds: `USER_HZ` is
-/// 100 wherever Debian runs.
-const TICK_MS: u64 = 10;
-
 /// When this process was started, by `CLOCK_BOOTTIME` in milliseconds, rounded down to a tick. A program
 /// that it became since (execve(2)) does not change that.
 ///
@@ -37,12 +34,6 @@ pub fn own_start_ms() -> Result<u64, String> {
     Ok(ticks.saturating_mul(TICK_MS))
 }
 
-/// Field 22. The second field is the program's name, in which there may be anything.
-fn start_ticks(stat: &str) -> Option<u64> {
-    let (_, behind) = stat.rsplit_once(") ")?;
-    behind.split(' ').nth(19)?.parse().ok()
-}
-
 /// The moment it is.
 ///
 /// # Errors
@@ -53,17 +44,4 @@ pub fn now() -> nix::Result<Now> {
         wall_s: wall.tv_sec(),
         boottime_ms: u64::try_from(uptime()?.as_millis()).unwrap_or(u64::MAX),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::start_ticks;
-
-    #[test]
-    fn the_start_stands_behind_a_name_that_may_look_like_fields() {
-        let rest: Vec<_> = (4..=52).map(|field| field.to_string()).collect();
-        let stat = format!("7 (a) S 1 (b) S {}\n", rest.join(" "));
-        assert_eq!(start_ticks(&stat), Some(22));
-        assert_eq!(start_ticks("7 (a) S 1\n"), None);
-    }
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use futures_lite::future::yield_now;
 use sha2::{Digest as _, Sha256};
+use tpa_bus::stat::{TICK_MS, start_ticks};
 use zruntime::{AsyncIo, SharedRuntime};
 
 use crate::hex::hex;
@@ -25,10 +26,6 @@ const PIECE: usize = 64 * 1_024;
 
 /// Most that proc(5) tells of a process in one of its short files, as a rule, in bytes.
 const FILE_MAX: usize = 4 * 1_024;
-
-/// A tick of the clock by which proc(5) tells when a process started, in milliseconds: `USER_HZ` is
-/// 100 wherever Debian runs.
-const TICK_MS: u64 = 10;
 
 /// A process as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,9 +250,8 @@ fn parse(pid: i32, status: &str, stat: &str, login: u32) -> Option<Process> {
     let mut uid = || uids.next()?.ok();
     // The name stands in brackets and may hold brackets itself; fields count after the last.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    // tty_nr is the 7th field of the line and starttime the 22nd; the state is the 3rd.
+    // tty_nr is the 7th field of the line; the state is the 3rd.
     let tty = fields.nth(4)?.parse::<i32>().ok()?.cast_unsigned();
-    let started = fields.nth(14)?.parse().ok()?;
     Some(Process {
         pid,
         comm: tpa_bus::text::one_line(field("Name")?, 16),
@@ -263,7 +259,7 @@ fn parse(pid: i32, status: &str, stat: &str, login: u32) -> Option<Process> {
         login,
         contained: field("NSpid").is_some_and(|pids| pids.split_ascii_whitespace().count() > 1),
         tty,
-        started,
+        started: start_ticks(stat)?,
     })
 }
 
