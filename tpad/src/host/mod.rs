@@ -78,6 +78,14 @@ pub struct Enforced {
 /// carries it is killed. Nothing tells when it is through.
 const LAST_WORD: Duration = Duration::from_millis(150);
 
+/// Takes the rule of a grant away, and then from whoever has called sudo with it.
+fn take_away(rules: &mut Rules, paths: &Paths, uid: u32, id: Id) -> Vec<Report> {
+    let removed = rules.remove(paths, id);
+    let marked = states::mark_end(paths, uid, id).err();
+    let unmarked = marked.map(|error| Report::failed("mark of an end", &error));
+    removed.into_iter().chain(unmarked).collect()
+}
+
 /// This host.
 #[derive(Debug)]
 pub struct Host {
@@ -212,16 +220,11 @@ impl Host {
 
     /// Shuts the doors of what ends: no new sudo, no new login.
     fn close(&mut self, desired: &Desired, now: &Now, at: &At) -> Vec<Report> {
-        let mut reports = Vec::new();
-        for ending in &desired.endings {
-            reports.extend(self.rules.remove(&self.paths, ending.id));
-            let marked = states::mark_end(&self.paths, ending.uid, ending.id);
-            reports.extend(
-                marked
-                    .err()
-                    .map(|error| Report::failed("mark of an end", &error)),
-            );
-        }
+        let (rules, paths) = (&mut self.rules, &self.paths);
+        let endings = desired.endings.iter();
+        let mut reports: Vec<_> = endings
+            .flat_map(|ending| take_away(rules, paths, ending.uid, ending.id))
+            .collect();
         if !desired.endings.is_empty() {
             reports.extend(self.write_states(desired, &desired.endings, now, at));
         }

@@ -18,7 +18,7 @@ use crate::host::folder::Folder;
 use crate::host::paths::Paths;
 use crate::host::rules::Rules;
 use crate::host::terminals::Terminals;
-use crate::host::{LAST_WORD, manager, states};
+use crate::host::{LAST_WORD, manager, states, take_away};
 use crate::ledger::LookedFor;
 use crate::plan::{Ending, Takes};
 
@@ -206,13 +206,10 @@ impl Reaper {
         (ended, ending.takes.logins().then_some(ending.uid))
     }
 
-    /// Takes the rule of a grant away, also from whoever has called sudo with it.
+    /// Takes the rule of a grant away, see [`take_away`].
     fn close(&self, uid: u32, id: Id) {
-        if let Some(report) = Rules::default().remove(&self.paths, id) {
+        for report in take_away(&mut Rules::default(), &self.paths, uid, id) {
             tracing::error!(%id, ?report, "remove the rule");
-        }
-        if let Err(error) = states::mark_end(&self.paths, uid, id) {
-            tracing::error!(%id, "mark the end: {error:#}");
         }
     }
 

@@ -235,10 +235,7 @@ pub fn read_all(paths: &Paths) -> anyhow::Result<BTreeMap<u32, Option<StateFile>
         let Ok(uid) = name.parse::<u32>() else {
             continue;
         };
-        let state = match folder.read(&name) {
-            Ok(Some(Found::File { text, .. })) => StateFile::parse(&text).ok(),
-            _ => None,
-        };
+        let state = read(&folder, uid).ok().flatten();
         states.insert(uid, state.filter(|state| state.uid == uid));
     }
     Ok(states)
@@ -250,37 +247,37 @@ pub fn read_all(paths: &Paths) -> anyhow::Result<BTreeMap<u32, Option<StateFile>
 /// # Errors
 /// When that cannot be told, or not be written.
 pub fn mark_end(paths: &Paths, uid: u32, id: Id) -> anyhow::Result<()> {
-    let name = uid.to_string();
-    let state = match existing(paths)?
-        .map(|folder| folder.read(&name))
-        .transpose()?
-    {
-        Some(Some(Found::File { text, .. })) => StateFile::parse(&text).ok(),
-        _ => None,
-    };
-    let grants = state.as_ref().map(|state| state.grants.as_slice());
-    let of_it = |grant: &&OfflineGrant| grant.id == id;
-    let told = grants.and_then(|grants| grants.iter().find(of_it));
-    if told.is_some_and(|grant| grant.deadline_ms == 0 || !grant.sudo) {
+    if told(paths, uid, id)?.is_some_and(|grant| grant.deadline_ms == 0 || !grant.sudo) {
         return Ok(());
     }
     let ended_ms = clock::boottime_ms().context("read the clock")?;
-    Folder::create(&paths.ended, 0o700)?.write(&name, &offline::render_end(ended_ms), 0o600)
+    let text = offline::render_end(ended_ms);
+    Folder::create(&paths.ended, 0o700)?.write(&uid.to_string(), &text, 0o600)
 }
 
 /// Whether a person's state file tells of a grant, as one that lives.
 #[must_use]
 pub fn names(paths: &Paths, uid: u32, id: Id) -> bool {
-    let folder = existing(paths).ok().flatten();
-    let found = folder.and_then(|folder| folder.read(&uid.to_string()).ok().flatten());
-    let Some(Found::File { text, .. }) = found else {
-        return false;
+    let told = told(paths, uid, id).ok().flatten();
+    told.is_some_and(|grant| grant.deadline_ms > 0)
+}
+
+/// A grant as a person's state file has it.
+fn told(paths: &Paths, uid: u32, id: Id) -> anyhow::Result<Option<OfflineGrant>> {
+    let Some(folder) = existing(paths)? else {
+        return Ok(None);
     };
-    let state = StateFile::parse(&text).ok();
-    let grants = state.iter().flat_map(|state| &state.grants);
-    grants
-        .into_iter()
-        .any(|grant| grant.id == id && grant.deadline_ms > 0)
+    let grants = read(&folder, uid)?.map(|state| state.grants);
+    let mut grants = grants.into_iter().flatten();
+    Ok(grants.find(|grant| grant.id == id))
+}
+
+/// A person's state file; `None` where there is none that can be read as such.
+fn read(folder: &Folder, uid: u32) -> anyhow::Result<Option<StateFile>> {
+    Ok(match folder.read(&uid.to_string())? {
+        Some(Found::File { text, .. }) => StateFile::parse(&text).ok(),
+        _ => None,
+    })
 }
 
 /// Takes grants out of a person's state file; the file goes with the last of them.
@@ -293,15 +290,12 @@ pub fn forget(paths: &Paths, uid: u32, ended: &[Id]) -> anyhow::Result<()> {
     };
     let name = uid.to_string();
     // Read anew: `tpad` may have written it since.
-    let kept = match folder.read(&name)? {
-        Some(Found::File { text, .. }) => StateFile::parse(&text).ok(),
-        _ => None,
-    }
-    .map(|mut state| {
-        state.grants.retain(|grant| !ended.contains(&grant.id));
-        state
-    })
-    .filter(|state| !state.grants.is_empty());
+    let kept = read(&folder, uid)?
+        .map(|mut state| {
+            state.grants.retain(|grant| !ended.contains(&grant.id));
+            state
+        })
+        .filter(|state| !state.grants.is_empty());
     if let Some(state) = kept {
         return folder.write(&name, &state.render(), 0o600);
     }
