@@ -45,17 +45,15 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
         log_exempt(phase, &subject);
         // Told for the record; the answer decides nothing.
         let _ = phase.daemon.account(&subject.query);
-        let held = match subject.class {
-            Class::Sudo => given::account(phase, &subject),
-            Class::Login => Ok(()),
-        };
+        let held = given::account(phase, &subject);
         return held.err().unwrap_or(PamResultCode::PAM_SUCCESS);
     }
     let answer = ask(phase, &subject, |daemon, query| daemon.account(query));
     match settle(phase, &subject, answer) {
         Decision::Allow { grant, text, .. } => {
             let held = match (subject.class, grant) {
-                (Class::Sudo, Some(grant)) => admit_sudo(phase, &subject, grant, &text),
+                (Class::Sudo, Some(grant)) => given::refuse_outlived(phase, &subject)
+                    .and_then(|()| admit_sudo(phase, &subject, grant, &text)),
                 (Class::Sudo, None) | (Class::Login, _) => Ok(()),
             };
             held.err().unwrap_or(PamResultCode::PAM_SUCCESS)
@@ -64,38 +62,33 @@ pub fn account(phase: &mut Phase<'_>) -> PamResultCode {
     }
 }
 
-fn admit_sudo(
+/// Lets sudo go on, held by a grant, and says so to whoever runs it near the end.
+///
+/// # Errors
+/// The code of a refusal: it would not end with the grant.
+pub fn admit_sudo(
     phase: &mut Phase<'_>,
     subject: &Subject,
     grant: Grant,
     text: &str,
 ) -> Result<(), PamResultCode> {
-    given::refuse_outlived(phase, subject)?;
     hold_sudo(phase, subject, grant)
         .map_err(|why| refuse_unheld(phase, subject, &grant.id, &why))?;
-    say_if_ending(phase, grant, text);
+    if grant.remaining_s < SOON_S {
+        phase.pam.say_info(text);
+    }
     Ok(())
 }
 
 /// Holds sudo from here on: it may have been told to open no session (`Defaults !pam_session`). As
 /// whom its command is to run is not known yet, so the session may find another grant to hold it.
-///
-/// # Errors
-/// When it does not end with the grant, for the log.
-pub fn hold_sudo(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
+fn hold_sudo(phase: &mut Phase<'_>, subject: &Subject, grant: Grant) -> Result<(), String> {
     if phase.host.held_by().contains(&grant.id) {
         return Ok(());
     }
     hold(phase, subject, &grant.id)?;
     let kept = phase.pam.keep_bound(grant.id);
     kept.map_err(|_| "PAM keeps no data".to_owned())
-}
-
-/// Tells whoever runs sudo near the end of a grant.
-pub fn say_if_ending(phase: &mut Phase<'_>, grant: Grant, text: &str) {
-    if grant.remaining_s < SOON_S {
-        phase.pam.say_info(text);
-    }
 }
 
 /// Has `tpad` asked about somebody who needs a grant.

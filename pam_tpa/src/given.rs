@@ -7,8 +7,9 @@
 
 use ::pam::constants::PamResultCode;
 use tpa_bus::gate::{Query, Verdict};
+use tpa_bus::offline::Class;
 
-use crate::account::{ask, hold_sudo, refuse, say_if_ending, settle};
+use crate::account::{admit_sudo, refuse, settle};
 use crate::daemon::{Daemon, Unanswered};
 use crate::decide::{Decision, Grant};
 use crate::handle::Level;
@@ -16,19 +17,17 @@ use crate::phase::Phase;
 use crate::session::{hold, refuse_unheld};
 use crate::subject::Subject;
 
-/// The account phase of sudo for somebody who needs no grant for it.
+/// The account phase of somebody who needs no grant for what they are here for; a login is none of it.
 ///
 /// # Errors
 /// The code of a refusal: what a grant gives them cannot be had without its end.
 pub fn account(phase: &mut Phase<'_>, subject: &Subject) -> Result<(), PamResultCode> {
     let subject = &ungated(subject);
     let given = given(phase, subject, |daemon, query| daemon.preview(query))?;
-    if let Some((grant, text)) = given {
-        hold_sudo(phase, subject, grant)
-            .map_err(|why| refuse_unheld(phase, subject, &grant.id, &why))?;
-        say_if_ending(phase, grant, &text);
+    match given {
+        Some((grant, text)) => admit_sudo(phase, subject, grant, &text),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The session phase of the same, which knows as whom the command is to run.
@@ -57,11 +56,14 @@ pub fn open(phase: &mut Phase<'_>, subject: &Subject) -> Result<(), PamResultCod
 }
 
 /// Refuses whoever called sudo before a grant of theirs ended: the rule that it found may be one that
-/// nobody has any more.
+/// nobody has any more. A login has no rule.
 ///
 /// # Errors
 /// The code of the refusal.
 pub fn refuse_outlived(phase: &mut Phase<'_>, subject: &Subject) -> Result<(), PamResultCode> {
+    if subject.class == Class::Login {
+        return Ok(());
+    }
     match phase.host.outlives_grant(subject.person.uid) {
         Ok(false) => Ok(()),
         Ok(true) => {
@@ -87,7 +89,8 @@ fn given(
     let given = match holder(phase, subject) {
         None => None,
         Some(holder) => {
-            let answer = ask(phase, &holder, question);
+            phase.daemon.vouched_for();
+            let answer = question(phase.daemon, &holder.query);
             match settle(phase, &holder, answer) {
                 Decision::Allow { grant, text, .. } => grant.map(|grant| (grant, text)),
                 Decision::Deny(text) => return Err(refuse(phase, subject, &text)),
@@ -100,25 +103,27 @@ fn given(
 
 /// Them by the name under which they hold a grant for sudo, if they do.
 fn holder(phase: &mut Phase<'_>, subject: &Subject) -> Option<Subject> {
+    if subject.class == Class::Login {
+        return None;
+    }
     let others = phase.host.other_names(&subject.person);
-    let mut names = std::iter::once(subject.person.clone()).chain(others);
-    let host = phase.host;
-    let found = names.find_map(|person| match host.live_grant(subject.class, &person) {
-        Ok(None) => None,
-        Ok(Some(_)) => Some(Ok(person)),
-        Err(why) => Some(Err(why)),
-    })?;
-    match found {
-        Ok(person) => Some(Subject {
-            person,
-            ..subject.clone()
-        }),
-        Err(why) => {
-            let line = format!("cannot tell whether a grant gives this: {why}");
-            phase.pam.log(Level::Error, &line);
-            None
+    for person in std::iter::once(subject.person.clone()).chain(others) {
+        match phase.host.live_grant(subject.class, &person) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                return Some(Subject {
+                    person,
+                    ..subject.clone()
+                });
+            }
+            Err(why) => {
+                let line = format!("cannot tell whether a grant gives this: {why}");
+                phase.pam.log(Level::Error, &line);
+                return None;
+            }
         }
     }
+    None
 }
 
 /// What `tpad` is to be asked of them.

@@ -279,17 +279,14 @@ impl Host for Machine {
 
     fn outlives_grant(&self, uid: u32) -> Result<bool, String> {
         let path = self.ended_dir.join(uid.to_string());
-        let marked = match self.read_if_there(&path)? {
-            Some(text) => Some(
-                offline::parse_end(&text)
-                    .ok_or_else(|| format!("{}: not a time", path.display()))?,
-            ),
-            None => None,
-        };
-        let clock = |error| format!("the clock: {error}");
+        let not_a_time = || format!("{}: not a time", path.display());
+        let marked = self
+            .read_if_there(&path)?
+            .map(|text| offline::parse_end(&text).ok_or_else(not_a_time))
+            .transpose()?;
         let over = match self.state(uid)? {
             Some(state) => {
-                let now = clock::now().map_err(clock)?;
+                let now = clock::now().map_err(|error| format!("the clock: {error}"))?;
                 state.last_over_ms(&boot_id()?, now.boottime_ms, now.wall_s)
             }
             None => None,

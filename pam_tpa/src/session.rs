@@ -49,10 +49,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
     if subject.query.exempt {
         log_exempt(phase, &subject);
         let _ = phase.daemon.open_session(&subject.query);
-        let held = match subject.class {
-            Class::Sudo => given::open(phase, &subject),
-            Class::Login => Ok(()),
-        };
+        let held = given::open(phase, &subject);
         return held.err().unwrap_or(PamResultCode::PAM_SUCCESS);
     }
     let answer = ask(phase, &subject, |daemon, query| daemon.open_session(query));
@@ -60,9 +57,7 @@ fn admit(phase: &mut Phase<'_>) -> PamResultCode {
         Decision::Allow { grant, text, .. } => (grant, text),
         Decision::Deny(text) => return refuse(phase, &subject, &text),
     };
-    if subject.class == Class::Sudo
-        && let Err(code) = given::refuse_outlived(phase, &subject)
-    {
+    if let Err(code) = given::refuse_outlived(phase, &subject) {
         return code;
     }
     if let Some(grant) = grant
