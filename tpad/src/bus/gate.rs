@@ -19,18 +19,16 @@ use super::caller::{is_root, named};
 use super::door::{self, Visit};
 use super::seats::Seats;
 use super::{access, view, words};
-use crate::clock::Now;
 use crate::core::{Core, Error};
 use crate::engine::Engine;
 use crate::host::process;
 use crate::ledger::{
-    Answer, Arrival, Caller, CommandLine, Identity, Person, Place, Proof, Request, Why,
-    bounded_name,
+    Answer, Arrival, Caller, CommandLine, Identity, Person, Place, Proof, Why, bounded_name,
 };
 use crate::policy::Gives;
 
-/// How long the answer to someone who starts a grant by using it waits for its rules: well within
-/// the gate's own two seconds.
+/// How long an answer waits for the rules of a grant that begins with it, or for those to go that have
+/// ended: well within the gate's own two seconds.
 const RULES: Duration = Duration::from_millis(1_500);
 
 /// How long the name service may take over somebody who is refused, to name a role that they may
@@ -112,7 +110,11 @@ impl Gate {
             .with(|core| core.open_session(&arrival))
             .map_err(Error::from)?;
         self.follow_ends(&arrival).await;
-        Ok(self.verdict(&arrival, &answer).await)
+        let mut verdict = self.verdict(&arrival, &answer).await;
+        verdict
+            .text
+            .extend(self.no_meanwhile(arrival.class, &answer));
+        Ok(verdict)
     }
 
     async fn close_session(
@@ -300,18 +302,21 @@ impl Gate {
         if let Answer::Allow { grant, .. } = answer
             && grant.is_waiting()
         {
-            let followed = self.engine.settle(&self.runtime);
-            let _ = self.runtime.timeout(RULES, followed).await;
+            self.follow().await;
         }
+    }
+
+    /// Has the host follow what is recorded, for as long as an answer waits for that.
+    async fn follow(&self) {
+        let followed = self.engine.settle(&self.runtime);
+        let _ = self.runtime.timeout(RULES, followed).await;
     }
 
     /// The module looks behind this answer whether a grant has ended since sudo was called: what has
     /// ended for us has ended for the host by then.
     async fn follow_ends(&self, arrival: &Arrival) {
-        let is_ending = || self.engine.with(|core| core.is_ending(&arrival.user));
-        if arrival.class == Class::Sudo && is_ending() {
-            let followed = self.engine.settle(&self.runtime);
-            let _ = self.runtime.timeout(RULES, followed).await;
+        if arrival.class == Class::Sudo && self.engine.with(|core| core.is_ending(&arrival.user)) {
+            self.follow().await;
         }
     }
 
@@ -368,9 +373,7 @@ impl Gate {
                 now,
             } => Verdict {
                 allowed: true,
-                text: std::iter::once(words::grant_line(grant, deadline, now))
-                    .chain(self.no_meanwhile(arrival.class, grant, now))
-                    .collect(),
+                text: vec![words::grant_line(grant, deadline, now)],
                 grant: Some(grant.id.as_str().to_owned()),
                 not_after: Some(deadline.not_after),
                 remaining_s: Some(deadline.remaining_ms(now).div_ceil(1_000)),
@@ -413,10 +416,10 @@ impl Gate {
     }
 
     /// Whoever logs in on one grant is told of the no to another request of theirs.
-    fn no_meanwhile(&self, class: Class, grant: &Request, now: &Now) -> Option<String> {
-        if class != Class::Login {
+    fn no_meanwhile(&self, class: Class, answer: &Answer) -> Option<String> {
+        let (Class::Login, Answer::Allow { grant, now, .. }) = (class, answer) else {
             return None;
-        }
+        };
         let no = self.engine.with(|core| core.no_meanwhile(grant, now))?;
         words::no_line(&no)
     }

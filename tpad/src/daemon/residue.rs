@@ -99,8 +99,7 @@ pub async fn looks(engine: Arc<Engine>, runtime: SharedRuntime, paths: Paths, de
     };
     loop {
         let changed = engine.changed.listen();
-        let due = engine.with(|core| core.look_due(depth));
-        let Some(subject) = due else {
+        let Some(subject) = engine.with(|core| core.look_due(depth)) else {
             changed.await;
             continue;
         };
