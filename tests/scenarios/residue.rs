@@ -48,6 +48,24 @@ fn found(residue: &Object, kind: &str, what: &str) -> Result<[String; 3]> {
     Ok(["change", "sure", "by"].map(|field| text(one, field)))
 }
 
+/// What there is to be of it: kind, a part of the name, what became of it, how sure, and by whom.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+/// Each is found as that.
+fn tells(residue: &Object, rows: &[Row]) -> Result<()> {
+    for (kind, what, change, sure, by) in rows {
+        let told = found(residue, kind, what)?;
+        ensure!(told == [*change, *sure, *by], "{kind} {what}: {told:?}");
+    }
+    Ok(())
+}
+
 on_both_debians! {
     with play;
 
@@ -75,7 +93,7 @@ on_both_debians! {
 
         let residue = end(host, &id)?;
         residue.has("depth", "deep")?;
-        for (kind, what, change, sure, by) in [
+        tells(&residue, &[
             ("cron", "/crontabs/alice", "new", "certain", "alice, whose it is"),
             ("key", "/home/alice/.ssh/authorized_keys: SHA256:", "new", "certain", "alice, whose it is"),
             ("key", "/home/alice/.ssh/authorized_keys2: it is no file", "new", "doubtful", ""),
@@ -87,10 +105,7 @@ on_both_debians! {
             ("setuid", "/usr/local/bin/evil (setuid, of uid 0", "new", "doubtful", ""),
             ("cron", "/crontabs/postgres", "new", "doubtful", "postgres, whose it is, whom the grant ran commands as"),
             ("key", "/home/bob/.ssh/authorized_keys: SHA256:", "new", "doubtful", "bob, whose it is"),
-        ] {
-            let told = found(&residue, kind, what)?;
-            ensure!(told == [change, sure, by], "{kind} {what}: {told:?}");
-        }
+        ])?;
         let hash = host.root("getent shadow eve | cut -d: -f2").ok()?.trim().to_owned();
         let whole = format!("{:?}", residue.0);
         ensure!(hash.len() > 10 && !whole.contains(&hash), "the password's hash is told");
@@ -128,14 +143,11 @@ on_both_debians! {
         as_root("cp /bin/true /usr/local/bin/after && chmod 4755 /usr/local/bin/after")?;
         let residue = end(host, &id)?;
         residue.has("depth", "deep")?;
-        for (kind, what, change, sure, by) in [
+        tells(&residue, &[
             ("cron", "/crontabs/alice", "new", "certain", "alice, whose it is"),
             ("setuid", "/usr/local/bin/before (setuid, of uid 0", "new", "doubtful", ""),
             ("setuid", "/usr/local/bin/after (setuid, of uid 0", "new", "doubtful", ""),
-        ] {
-            let told = found(&residue, kind, what)?;
-            ensure!(told == [change, sure, by], "{kind} {what}: {told:?}");
-        }
+        ])?;
         // Whatever the boot itself made anew is nobody's to answer for.
         let kinds = ["account", "group", "password", "sudoers", "key", "package"];
         let all = residue.list("findings")?;
