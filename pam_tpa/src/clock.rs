@@ -29,8 +29,10 @@ pub fn uptime() -> nix::Result<Duration> {
 /// When the kernel does not tell (proc(5), stat).
 pub fn own_start_ms() -> Result<u64, String> {
     const PATH: &str = "/proc/self/stat";
-    let text = std::fs::read_to_string(PATH).map_err(|error| format!("{PATH}: {error}"))?;
-    let ticks = start_ticks(&text).ok_or_else(|| format!("{PATH}: no start time"))?;
+    let bytes = std::fs::read(PATH).map_err(|error| format!("{PATH}: {error}"))?;
+    // The program's name is in it, and may be any bytes: a link's, by which somebody called sudo.
+    let ticks = start_ticks(&String::from_utf8_lossy(&bytes))
+        .ok_or_else(|| format!("{PATH}: no start time"))?;
     Ok(ticks.saturating_mul(TICK_MS))
 }
 
@@ -44,4 +46,20 @@ pub fn now() -> nix::Result<Now> {
         wall_s: wall.tv_sec(),
         boottime_ms: u64::try_from(uptime()?.as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_told_whatever_name_the_program_was_called_by() {
+        const NAME: &str = "/proc/self/comm";
+        let (before, start) = (std::fs::read(NAME).unwrap(), own_start_ms());
+        std::fs::write(NAME, b"\xff) S 1 \xfe").unwrap();
+        let renamed = own_start_ms();
+        std::fs::write(NAME, before.trim_ascii_end()).unwrap();
+        assert_eq!(renamed, start);
+        assert!(start.is_ok_and(|start| start > 0));
+    }
 }

@@ -56,8 +56,8 @@ fn only_what_it_gave_ended(host: &Host, (given, own): (Running, Running)) -> Res
 }
 
 /// Somebody calls sudo for what their grant gives, and does not type the password yet.
-fn waits_at_the_prompt(host: &Host, user: &str) -> Result<Terminal> {
-    let line = format!("ssh -tt {user}@127.0.0.1 'sudo -p word: /usr/bin/id; echo ended=$?'");
+fn waits_at_the_prompt(host: &Host, user: &str, sudo: &str) -> Result<Terminal> {
+    let line = format!("ssh -tt {user}@127.0.0.1 '{sudo} -p word: /usr/bin/id; echo ended=$?'");
     let mut screen = host.terminal(&line)?;
     screen.sees("word:")?;
     host.eventually(HIDDEN)?;
@@ -119,19 +119,22 @@ on_both_debians! {
         prepare(host)?;
         // He has another grant, by which the gate lets him in.
         grant(host, "alice", "web-ops", "1h")?;
-        for user in ["bob", "alice"] {
+        // By a name that is no text the kernel calls the process, too.
+        host.root("ln -s /usr/bin/sudo \"/srv/$(printf '\\377')\"").ok()?;
+        let odd = r#""/srv/$(printf "\377")""#;
+        for (user, sudo) in [("bob", "sudo"), ("bob", odd), ("alice", "sudo")] {
             let id = grant(host, user, "tools", "1h")?;
-            let screen = waits_at_the_prompt(host, user)?;
+            let screen = waits_at_the_prompt(host, user, sudo)?;
             host.root(&format!("tpactl revoke {id} --reason over --yes")).ok()?;
             host.logged_event("removal-confirmed", &id)?;
-            types_it_in_vain(screen, user).with_context(|| format!("{user}, by tpad"))?;
+            types_it_in_vain(screen, user).with_context(|| format!("{user} with {sudo}, by tpad"))?;
         }
         let id = grant(host, "bob", "tools", "1h")?;
-        let mut screen = waits_at_the_prompt(host, "bob")?;
+        let mut screen = waits_at_the_prompt(host, "bob", "sudo")?;
         screen.types("bob-pw")?;
         screen.sees("uid=0")?;
         screen.ends()?;
-        let screen = waits_at_the_prompt(host, "bob")?;
+        let screen = waits_at_the_prompt(host, "bob", "sudo")?;
         host.root("systemctl stop tpad && tpad reap --all").ok()?;
         host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
         types_it_in_vain(screen, "bob").context("by the reaper")?;
