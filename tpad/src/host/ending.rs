@@ -267,6 +267,7 @@ mod tests {
                 began_ms,
                 accounts: vec![],
                 runs_as: vec!["root".into()],
+                once: false,
             }
         }
     }

@@ -79,10 +79,17 @@ pub struct Enforced {
 const LAST_WORD: Duration = Duration::from_millis(150);
 
 /// Takes the rule of a grant away, and then from whoever has called sudo with it.
-fn take_away(rules: &mut Rules, paths: &Paths, uid: u32, id: Id) -> Vec<Report> {
-    let removed = rules.remove(paths, id);
-    let marked = states::mark_end(paths, uid, id).err();
-    let unmarked = marked.map(|error| Report::failed("mark of an end", &error));
+fn take_away(rules: &mut Rules, paths: &Paths, ending: &Ending) -> Vec<Report> {
+    let removed = rules.remove(paths, ending.id);
+    // The next of several approved commands is often called while the one before it ends.
+    let marked = if ending.once {
+        Ok(())
+    } else {
+        states::mark_end(paths, ending.uid, ending.id)
+    };
+    let unmarked = marked
+        .err()
+        .map(|error| Report::failed("mark of an end", &error));
     removed.into_iter().chain(unmarked).collect()
 }
 
@@ -223,7 +230,7 @@ impl Host {
         let (rules, paths) = (&mut self.rules, &self.paths);
         let endings = desired.endings.iter();
         let mut reports: Vec<_> = endings
-            .flat_map(|ending| take_away(rules, paths, ending.uid, ending.id))
+            .flat_map(|ending| take_away(rules, paths, ending))
             .collect();
         if !desired.endings.is_empty() {
             reports.extend(self.write_states(desired, &desired.endings, now, at));
@@ -383,6 +390,7 @@ mod tests {
                 began_ms: 0,
                 accounts: vec![],
                 runs_as: vec![],
+                once: false,
             }],
             notices: vec![Notice {
                 id: id(),
@@ -425,6 +433,20 @@ mod tests {
 
         fn exists(&self, folder: fn(&Paths) -> &std::path::PathBuf, name: &str) -> bool {
             folder(&self.host.paths).join(name).exists()
+        }
+    }
+
+    #[test]
+    fn an_end_is_marked_but_for_that_of_one_command() {
+        for once in [true, false] {
+            let mut rig = Rig::new();
+            let _ = rig.reconcile(&living());
+            rig.put_rule();
+            let mut desired = ending();
+            desired.endings[0].once = once;
+            let _ = rig.reconcile(&desired);
+            assert!(!rig.exists(|paths| &paths.sudoers, id().as_str()));
+            assert_eq!(rig.exists(|paths| &paths.ended, "1001"), !once);
         }
     }
 

@@ -118,7 +118,7 @@ impl Reaper {
         // And before anything is killed, so that nobody comes in behind that.
         for state in &states {
             for grant in &state.grants {
-                self.close(state.uid, grant.id);
+                self.close(&self.ending_of(state, grant.id));
             }
             let ids: Vec<_> = state.grants.iter().map(|grant| grant.id).collect();
             if let Err(error) = states::forget(&self.paths, state.uid, &ids) {
@@ -200,16 +200,16 @@ impl Reaper {
 
     /// Takes the rule of a grant away and ends what it started; and whose logins ended with it.
     fn end_of(&self, state: &StateFile, id: Id) -> (Ended, Option<u32>) {
-        self.close(state.uid, id);
         let ending = self.ending_of(state, id);
+        self.close(&ending);
         let ended = self.runtime.block_on(self.end(&ending));
         (ended, ending.takes.logins().then_some(ending.uid))
     }
 
     /// Takes the rule of a grant away, see [`take_away`].
-    fn close(&self, uid: u32, id: Id) {
-        for report in take_away(&mut Rules::default(), &self.paths, uid, id) {
-            tracing::error!(%id, ?report, "remove the rule");
+    fn close(&self, ending: &Ending) {
+        for report in take_away(&mut Rules::default(), &self.paths, ending) {
+            tracing::error!(id = %ending.id, ?report, "remove the rule");
         }
     }
 
@@ -272,6 +272,7 @@ impl Reaper {
             // The ledger knows; a state file does not.
             accounts: Vec::new(),
             runs_as: Vec::new(),
+            once: false,
         }
     }
 

@@ -357,6 +357,7 @@ mod tests {
             began_ms: 0,
             accounts: vec![],
             runs_as: vec![],
+            once: false,
         }
     }
 

@@ -236,6 +236,7 @@ fn ending(
             .as_ref()
             .map_or_else(Vec::new, |gave| gave.accounts.clone()),
         runs_as: names.collect(),
+        once: request.command.is_some(),
     }
 }
 

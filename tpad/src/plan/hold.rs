@@ -192,6 +192,7 @@ mod tests {
                 name,
             }],
             runs_as: Vec::new(),
+            once: false,
         }
     }
 

@@ -40,6 +40,7 @@ mod tests {
             began_ms: 0,
             accounts: Vec::new(),
             runs_as: runs_as.iter().map(|&name| name.to_owned()).collect(),
+            once: false,
         }
     }
 

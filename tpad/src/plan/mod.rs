@@ -109,6 +109,9 @@ pub struct Ending {
     pub accounts: Vec<Person>,
     /// The names of all accounts that its rules ran commands as.
     pub runs_as: Vec<String>,
+    /// Its rule let nothing run but one command, which has to be claimed of `tpad` first: to have
+    /// called sudo before the end gives nothing behind it.
+    pub once: bool,
 }
 
 /// What the end of a grant takes.
