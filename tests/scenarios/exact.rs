@@ -342,9 +342,8 @@ fn at_most_once_over_a_reboot(host: &Host) -> Result<()> {
     running.finish()?.fails()?;
     ensure!(how_often(host)? == 1, "it did not run once");
     none_runs(host, "-f '^sleep 86400'")?;
-    // Not by the log: rsyslog may have been stopped before tpad told of it.
-    let state = shown(host, &used)?.text("state")?.to_owned();
-    ensure!(state != "active", "{used} lives on");
+    // By the trail: rsyslog may have been stopped before tpad told of it.
+    host.eventually(&format!("tpactl log {used} | grep -q ' grant-ended '"))?;
     host.ssh("bob", &by_sudo(&used, "root")).fails()?;
     host.ssh("bob", &format!("tpactl run --resume {used}"))
         .fails()?
