@@ -280,5 +280,6 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         command: None,
         looks: None,
         removal: Removal::None,
+        closed_nth: 0,
     }
 }

@@ -130,14 +130,13 @@ pub fn no_meanwhile<'a>(state: &'a State, grant: &Request, now: &Now) -> Option<
     };
     let from = since.max(now.wall_s.saturating_sub(TOLD_FOR_S));
     let theirs = state.requests.values().filter(|r| r.user == grant.user);
-    let told = theirs.filter_map(|request| match request.stage {
-        Stage::Closed { at, .. } if at >= from && request.no_of_others().is_some() => {
-            Some((at, request.requested_at, request))
-        }
-        _ => None,
+    let told = theirs.filter_map(|request| {
+        let closed = request.closed_at().filter(|(at, _)| *at >= from)?;
+        request.no_of_others()?;
+        Some((closed, request))
     });
-    told.max_by_key(|(at, requested_at, request)| (*at, *requested_at, request.id))
-        .map(|(.., request)| request)
+    told.max_by_key(|(closed, _)| *closed)
+        .map(|(_, request)| request)
 }
 
 /// Someone who needs a grant was refused at a service that is in no list.

@@ -67,6 +67,7 @@ pub(super) fn ask(
         command,
         looks: None,
         removal: Removal::None,
+        closed_nth: 0,
     };
     let by_itself = approves_itself(role, caller, &asked.user.person);
     filed(state, role, request, caller, by_itself, now)
@@ -127,6 +128,7 @@ pub(super) fn extend(
         command: None,
         looks: None,
         removal: Removal::None,
+        closed_nth: 0,
         ..target.clone()
     };
     let by_itself = approves_itself(role, caller, &target.user);

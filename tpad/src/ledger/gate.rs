@@ -170,14 +170,14 @@ fn first_use_deadline(request: &Request, now: &Now) -> Deadline {
 fn why_not<'a>(state: &State, theirs: impl Iterator<Item = &'a Request>, now: &Now) -> Why {
     // The one that explains most: what lives, then what is to come, then the last that was.
     let rank = |request: &Request| match request.stage {
-        Stage::Active { .. } if request.is_live(now) => Some((4, 0)),
+        Stage::Active { .. } if request.is_live(now) => Some((4, (0, 0))),
         // It could be used now, and gives something else.
-        Stage::Waiting { .. } if usable(state, request, now) => Some((4, 0)),
-        Stage::Waiting { from, .. } if from > now.wall_s => Some((3, 0)),
-        Stage::Pending => Some((2, request.requested_at)),
-        Stage::Active { .. } => Some((1, i64::MAX)),
+        Stage::Waiting { .. } if usable(state, request, now) => Some((4, (0, 0))),
+        Stage::Waiting { from, .. } if from > now.wall_s => Some((3, (0, 0))),
+        Stage::Pending => Some((2, (request.requested_at, 0))),
+        Stage::Active { .. } => Some((1, (i64::MAX, 0))),
         // What people took back themselves they need not be told.
-        Stage::Closed { at, how, .. } if how != Closed::Withdrawn => Some((1, at)),
+        Stage::Closed { how, .. } if how != Closed::Withdrawn => Some((1, request.closed_at()?)),
         Stage::Closed { .. } | Stage::Waiting { .. } | Stage::Approved => None,
     };
     let best = theirs

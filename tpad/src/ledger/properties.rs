@@ -130,6 +130,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         command: None,
         looks: None,
         removal: Removal::None,
+        closed_nth: 0,
     }
 }
 

@@ -74,6 +74,10 @@ pub struct Request {
     pub looks: Option<Looks>,
     /// Whether its end is proven. Only a grant that was active has anything to remove.
     pub removal: Removal,
+    /// Tells what closed first of what closed within one second: the higher closed later. 0 before that,
+    /// and where a version closed it that did not count.
+    #[serde(default)]
+    pub closed_nth: u64,
 }
 
 /// One person's yes.
@@ -290,6 +294,15 @@ impl Request {
         let why = why.as_ref().map(|why| format!(": {}", one_line(why, 200)));
         let (by, why) = (by.unwrap_or_default(), why.unwrap_or_default());
         Some(format!("{}{by}{why}", self.state().word()))
+    }
+
+    /// When it closed: the greater, the later.
+    #[must_use]
+    pub(super) fn closed_at(&self) -> Option<(i64, u64)> {
+        match self.stage {
+            Stage::Closed { at, .. } => Some((at, self.closed_nth)),
+            _ => None,
+        }
     }
 
     /// Whether nobody has decided yet.

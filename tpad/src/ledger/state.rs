@@ -27,6 +27,8 @@ pub struct State {
     pub statements: BTreeMap<String, i64>,
     /// How the wall clock was set.
     pub wall_clock: WallClock,
+    /// The highest [`Request::closed_nth`].
+    pub closings: u64,
 }
 
 /// A login or a sudo command under a grant.
@@ -130,6 +132,10 @@ impl State {
                 let Some(id) = event.request_id() else { return };
                 if let Some(request) = self.requests.get_mut(&id) {
                     advance(request, envelope);
+                    if let Event::Closed { .. } = event {
+                        self.closings = self.closings.saturating_add(1);
+                        request.closed_nth = self.closings;
+                    }
                     pass_on(&mut self.requests, id);
                 }
             }

@@ -413,6 +413,23 @@ fn whoever_was_denied_or_lost_a_grant_before_its_first_use_is_told_so_at_the_gat
 }
 
 #[test]
+fn of_two_decisions_within_one_second_the_newest_is_told_at_the_gate() {
+    let mut ledger = Ledger::new();
+    // In both orders, so that it goes by none that ids have.
+    for reversed in [false, true] {
+        let mut asked = [(); 2].map(|()| ledger.asks(ALICE, "one").unwrap());
+        if reversed {
+            asked.reverse();
+        }
+        for id in asked {
+            let reason = "not today".to_owned();
+            ledger.does(CAROL, &Command::Deny { id, reason }).unwrap();
+        }
+        assert_eq!(why_not(&ledger, Class::Login), Why::Declined(asked[1]));
+    }
+}
+
+#[test]
 fn a_grant_for_first_use_that_gives_something_else_is_not_said_to_start_later() {
     let mut ledger = Ledger::new();
     ledger

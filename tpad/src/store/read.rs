@@ -165,6 +165,8 @@ impl Store {
             .into_iter()
             .map(|request| (request.id, request))
             .collect();
+        let closed = state.requests.values().map(|request| request.closed_nth);
+        state.closings = closed.max().unwrap_or(0);
         let error = self.sqlite("read");
         let mut statement = self
             .connection
