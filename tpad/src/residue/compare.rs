@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use super::item::{Item, Kind};
 use super::note::Note;
+use super::packages::Packages;
 use crate::ledger::{Change, Finding, Subject, Sure};
 
 /// What a finding is judged by beside the two looks.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// Whose end it is.
     pub subject: &'a Subject,
@@ -16,6 +17,10 @@ pub struct Known<'a> {
     pub names: &'a BTreeMap<u32, String>,
     /// What could not be looked at: nothing there counts as gone.
     pub blind: &'a [(PathBuf, String)],
+    /// Which packages are other than they were, and who asked for them.
+    pub packages: &'a Packages,
+    /// The host was started again since the note: what is kept for as long as it runs went with it.
+    pub restarted: bool,
 }
 
 /// All that is other of a kind. Without a note of that kind, what was changed since the grant began.
@@ -46,16 +51,23 @@ pub fn compare(kind: Kind, note: Option<&Note>, now: Vec<Item>, known: &Known<'_
     };
     // What runs and what listens comes and goes.
     let tells_gone = !matches!(kind, Kind::Socket | Kind::Process);
+    let ends_with_boot = |what: &str| known.restarted && what.starts_with("/run/");
     let gone = gone
         .into_iter()
-        .filter(|what| tells_gone && !is_blind(what));
-    found.extend(gone.map(|what| finding(&Item::new(kind, what, ""), Change::Gone, known)));
+        .filter(|what| tells_gone && !is_blind(what) && !ends_with_boot(what));
+    found.extend(gone.map(|what| {
+        let mut item = Item::new(kind, what, "");
+        if kind == Kind::Package {
+            item.by = known.packages.asked_for(what, None);
+        }
+        finding(&item, Change::Gone, known)
+    }));
     found
 }
 
 /// One finding, and whose it is.
 pub fn finding(item: &Item, change: Change, known: &Known<'_>) -> Finding {
-    let (sure, by) = whose(item, known);
+    let (sure, by) = whose(item, change, known);
     let detail = item.detail.as_ref().map(|detail| format!(" ({detail})"));
     let what = format!("{}{}", item.what, detail.unwrap_or_default());
     Finding {
@@ -67,20 +79,29 @@ pub fn finding(item: &Item, change: Change, known: &Known<'_>) -> Finding {
     }
 }
 
-/// Whose doing it is. A file tells whose it is; that a file is root's tells nothing of who wrote it.
-fn whose(item: &Item, known: &Known<'_>) -> (Sure, Option<String>) {
+/// Whose doing it is. A file tells whose it is; that a file is root's tells nothing of who wrote it, but
+/// for the package that it came with.
+fn whose(item: &Item, change: Change, known: &Known<'_>) -> (Sure, Option<String>) {
     let person = known.subject.user.uid;
     let name = |uid: u32| match known.names.get(&uid) {
         Some(name) => name.clone(),
         None => format!("uid {uid}"),
     };
-    if let Some(by) = &item.by {
-        let sure = if by.uid == person {
+    let roots = matches!(item.owner, None | Some(0));
+    let of_package = || {
+        let by = known.packages.of_file(&item.what, change);
+        by.filter(|_| roots)
+    };
+    if let Some(by) = item.by.clone().or_else(of_package) {
+        let Some(uid) = by.uid else {
+            return (Sure::Doubtful, Some(by.record));
+        };
+        let sure = if uid == person {
             Sure::Certain
         } else {
             Sure::Doubtful
         };
-        return (sure, Some(format!("{}, by {}", name(by.uid), by.record)));
+        return (sure, Some(format!("{}, by {}", name(uid), by.record)));
     }
     match item.owner {
         None | Some(0) => (Sure::Doubtful, None),
@@ -163,8 +184,13 @@ mod tests {
             subject: &subject,
             names: &names,
             blind,
+            packages: &Packages::default(),
+            restarted: false,
         };
-        let found = compare(Kind::Cron, note, now, &known);
+        told(compare(Kind::Cron, note, now, &known))
+    }
+
+    fn told(found: Vec<Finding>) -> Vec<String> {
         let told = found.into_iter().map(|one| {
             let by = one.by.unwrap_or_default();
             format!(
@@ -198,10 +224,10 @@ mod tests {
     #[test]
     fn whose_it_is_goes_by_records_of_others_and_by_whose_file_it_is() {
         let note = note(Vec::new());
-        let recorded = |uid| Item {
+        let recorded = |uid: Option<u32>| Item {
             by: Some(By {
                 uid,
-                record: "the login uid",
+                record: "the login uid".to_owned(),
             }),
             ..cron("/x", "1", 0)
         };
@@ -213,8 +239,15 @@ mod tests {
                 "doubtful new /x postgres, whose it is, whom the grant ran commands as",
             ),
             (cron("/x", "1", 9), "doubtful new /x uid 9, whose it is"),
-            (recorded(1_001), "certain new /x alice, by the login uid"),
-            (recorded(1_002), "doubtful new /x bob, by the login uid"),
+            (
+                recorded(Some(1_001)),
+                "certain new /x alice, by the login uid",
+            ),
+            (
+                recorded(Some(1_002)),
+                "doubtful new /x bob, by the login uid",
+            ),
+            (recorded(None), "doubtful new /x the login uid"),
         ] {
             assert_eq!(found(Some(&note), vec![item], &[]), [expected]);
         }
@@ -253,6 +286,51 @@ mod tests {
         assert_eq!(
             found(Some(&note), Vec::new(), &blind),
             ["doubtful gone /home/ab "]
+        );
+    }
+
+    #[test]
+    fn after_a_restart_what_the_boot_before_kept_is_not_gone_and_the_rest_is() {
+        let note = note(vec![
+            cron("/run/systemd/transient/a.service", "1", 0),
+            cron("/etc/b.service", "1", 0),
+        ]);
+        let (subject, names) = (subject(), names());
+        let known = Known {
+            subject: &subject,
+            names: &names,
+            blind: &[],
+            packages: &Packages::default(),
+            restarted: true,
+        };
+        let found = compare(Kind::Cron, Some(&note), Vec::new(), &known);
+        assert_eq!(told(found), ["doubtful gone /etc/b.service "]);
+    }
+
+    #[test]
+    fn a_file_of_roots_is_told_with_its_package_and_one_of_somebody_elses_is_theirs() {
+        let by = By {
+            uid: Some(1_001),
+            record: "apt's log: apt install hello".to_owned(),
+        };
+        let mut packages = Packages::default();
+        packages.add("hello:all", Change::New, Some(by), "/a\n/b\n");
+        let (subject, names) = (subject(), names());
+        let known = Known {
+            subject: &subject,
+            names: &names,
+            blind: &[],
+            packages: &packages,
+            restarted: false,
+        };
+        let now = vec![cron("/a", "1", 0), cron("/b", "1", 115), cron("/c", "1", 0)];
+        assert_eq!(
+            told(compare(Kind::Cron, Some(&note(Vec::new())), now, &known)),
+            [
+                "certain new /a alice, by package hello:all (apt's log: apt install hello)",
+                "doubtful new /b postgres, whose it is, whom the grant ran commands as",
+                "doubtful new /c ",
+            ]
         );
     }
 }

@@ -136,10 +136,10 @@ pub struct Item {
 /// Who did something, by a record that is not theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
-    /// The uid of whoever did it.
-    pub uid: u32,
-    /// How that is known: `login uid`, `apt's log`.
-    pub record: &'static str,
+    /// The uid of whoever did it; nothing where the record names nobody.
+    pub uid: Option<u32>,
+    /// How that is known: `the login uid`, `apt's log: apt install hello`.
+    pub record: String,
 }
 
 impl Item {

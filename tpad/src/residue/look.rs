@@ -4,8 +4,8 @@
 //! so that what is cut off by a limit has told of all that came before.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -18,12 +18,15 @@ use super::files::Files;
 use super::item::{Item, Kind, Salt};
 use super::mounts::Mounts;
 use super::note::{FOLDER, Note};
+use super::packages::Packages;
 use super::{homes, packages, places, running, walk};
 use crate::clock::Now;
 use crate::hex::hex;
 use crate::host::folder::Folder;
 use crate::host::paths::Paths;
-use crate::ledger::{BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Residue, Subject};
+use crate::ledger::{
+    BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Person, Residue, Subject,
+};
 
 /// Most of one kind of "not looked at" that are told one by one.
 const BLIND_MAX: usize = 20;
@@ -232,12 +235,17 @@ impl Look {
             .rev()
             .map(|account| (account.uid, account.name.clone()))
             .collect();
+        let packages = changed_packages(note.as_ref(), subject.since);
         let mut left = FINDINGS_MAX;
         let mut told_blind = 0;
         let known = Known {
             subject,
             names: &names,
             blind: &[],
+            packages: &packages,
+            restarted: note
+                .as_ref()
+                .is_some_and(|note| note.boot_id != self.now.boot_id),
         };
         self.sockets(note.as_ref(), &known, &mut left, tell)?;
         let running = running::processes(&self.paths, subject, &self.now.boot_id);
@@ -249,20 +257,24 @@ impl Look {
         for kind in KINDS {
             let items = self.things(kind, &mut files, &accounts);
             let known = Known {
-                subject,
-                names: &names,
                 blind: &files.blind,
+                ..known
             };
+            let note = note.as_ref().filter(|note| self.counts(kind, note));
             match items {
-                Ok(items) => {
-                    let note = note.as_ref().filter(|note| self.counts(kind, note));
+                Ok(_) if note.is_none() && kind.is_of_one_boot() => {
+                    let why = format!("which {} are new: {AFTER_A_BOOT}", kind.plural());
+                    tell(Part::NotLooked(why))?;
+                }
+                Ok(mut items) => {
+                    if kind == Kind::Package {
+                        for item in &mut items {
+                            item.by = packages.asked_for(&item.what, item.detail.as_deref());
+                        }
+                    }
                     let found = compare(kind, note, items, &known);
                     tell_all(found, &mut left, tell)?;
                     tell(Part::Looked(kind.plural().to_owned()))?;
-                    if note.is_none() && kind.is_of_one_boot() {
-                        let why = format!("which {} are new: {AFTER_A_BOOT}", kind.plural());
-                        tell(Part::NotLooked(why))?;
-                    }
                 }
                 Err(why) => tell(Part::NotLooked(format!("{}: {why}", kind.plural())))?,
             }
@@ -271,11 +283,6 @@ impl Look {
             }
             told_blind = files.blind.len();
         }
-        let known = Known {
-            subject,
-            names: &names,
-            blind: &[],
-        };
         if subject.depth == Depth::Deep {
             self.walk(subject.since, &known, &mut left, tell)?;
         }
@@ -328,7 +335,8 @@ impl Look {
         !kind.is_of_one_boot() || note.boot_id == self.now.boot_id
     }
 
-    /// What listens now and did not.
+    /// What listens now and did not. Where that is not known, what one of the person's logins keeps
+    /// listening: that is told whenever it began.
     fn sockets(
         &self,
         note: Option<&Note>,
@@ -337,18 +345,26 @@ impl Look {
         tell: &mut Tell<'_>,
     ) -> anyhow::Result<()> {
         let note = note.filter(|note| self.counts(Kind::Socket, note));
-        let Some(before) = note.and_then(|note| note.things.get(&Kind::Socket)) else {
-            let why = format!("which {} are new: {AFTER_A_BOOT}", Kind::Socket.plural());
-            return tell(Part::NotLooked(why));
+        let before = note.and_then(|note| note.things.get(&Kind::Socket));
+        let mut all = running::sockets(&self.paths.proc);
+        all.retain(|(item, _)| before.is_none_or(|before| !before.contains_key(&item.what)));
+        running::name_holders(&self.paths.proc, &mut all);
+        let sockets = Kind::Socket.plural();
+        let (change, looked) = if before.is_some() {
+            (Change::New, Part::Looked(sockets.to_owned()))
+        } else {
+            let Person { uid, name } = &known.subject.user;
+            all.retain(|(item, _)| item.by.as_ref().is_some_and(|by| by.uid == Some(*uid)));
+            let why = format!(
+                "which {sockets} are new, but for those of {name}'s logins: {AFTER_A_BOOT}"
+            );
+            (Change::Runs, Part::NotLooked(why))
         };
-        let mut new = running::sockets(&self.paths.proc);
-        new.retain(|(item, _)| !before.contains_key(&item.what));
-        running::name_holders(&self.paths.proc, &mut new);
-        let found = new
+        let found = all
             .into_iter()
-            .map(|(item, _)| finding(&item, Change::New, known));
+            .map(|(item, _)| finding(&item, change, known));
         tell_all(found.collect(), left, tell)?;
-        tell(Part::Looked(Kind::Socket.plural().to_owned()))
+        tell(looked)
     }
 
     /// All that is there of a kind.
@@ -371,7 +387,11 @@ impl Look {
                     Err(error) => return Err(error.to_string()),
                 }
             }
-            Kind::Package => items = self.packages()?,
+            Kind::Package => {
+                let status = std::fs::read_to_string(packages::STATUS);
+                let status = status.map_err(|error| format!("{}: {error}", packages::STATUS))?;
+                items = packages::installed(&status);
+            }
             Kind::Key => homes::keys(files, accounts, &mut items),
             Kind::UserUnit => homes::units(files, accounts, &mut items),
             Kind::Socket | Kind::Process | Kind::Setuid => {}
@@ -387,30 +407,61 @@ impl Look {
         }
         Ok(items)
     }
+}
 
-    /// Packages, and who asked for those that came today.
-    fn packages(&self) -> Result<Vec<Item>, String> {
-        let status = std::fs::read_to_string(packages::STATUS);
-        let status = status.map_err(|error| format!("{}: {error}", packages::STATUS))?;
-        let mut items = packages::installed(&status);
-        let history = std::fs::read_to_string(packages::HISTORY).unwrap_or_default();
-        let asked = packages::asked_for(&history, &local(self.now.wall_s.saturating_sub(86_400)));
-        for item in &mut items {
-            item.by = asked.get(&item.what).cloned();
-        }
-        Ok(items)
+/// The packages that came or changed since, who asked for them, and which files are theirs.
+fn changed_packages(note: Option<&Note>, since: i64) -> Packages {
+    let apt = packages::by_apt(&log(packages::HISTORY), &local(since, "%Y-%m-%d  %H:%M:%S"));
+    let dpkg = packages::by_dpkg(&log(packages::LOG), &local(since, "%Y-%m-%d %H:%M:%S"));
+    let mut known = Packages::new(apt, dpkg);
+    let before = note.and_then(|note| note.things.get(&Kind::Package));
+    let mut room = LISTS_MAX;
+    for item in packages::installed(&log(packages::STATUS)) {
+        let by = known.asked_for(&item.what, item.detail.as_deref());
+        let change = match before.map(|before| before.get(&item.what)) {
+            Some(None) => Change::New,
+            Some(Some((print, _))) if *print != item.print => Change::Changed,
+            None if by.is_some() => Change::Changed,
+            Some(Some(_)) | None => continue,
+        };
+        let folder = Path::new(packages::LISTS);
+        let mut lists = packages::lists_of(&item.what).into_iter();
+        let list = lists.find_map(|name| std::fs::read_to_string(folder.join(name)).ok());
+        let list = list.unwrap_or_default();
+        let Some(left) = room.checked_sub(list.len()) else {
+            break;
+        };
+        room = left;
+        known.add(&item.what, change, by, &list);
     }
+    known
+}
+
+/// Longest log of root's that is read, in bytes: nobody is named by a longer one.
+const LOG_MAX: u64 = 32 << 20;
+
+/// Most bytes of packages' lists of files that are kept: the files of further packages are nobody's.
+const LISTS_MAX: usize = 16 << 20;
+
+/// The text of a log of root's; nothing where there is none that can be read whole.
+fn log(path: &str) -> String {
+    let read = || {
+        let file = File::open(path).ok()?;
+        let mut text = Vec::new();
+        file.take(LOG_MAX).read_to_end(&mut text).ok()?;
+        let whole = (text.len() as u64) < LOG_MAX;
+        whole.then(|| String::from_utf8_lossy(&text).into_owned())
+    };
+    read().unwrap_or_default()
 }
 
 /// Why what lasts as long as a boot is not held against what was noted.
 const AFTER_A_BOOT: &str = "there is no note of this boot";
 
-/// A moment as apt writes it: on the host's own clock.
-fn local(at: i64) -> String {
-    let time = chrono::Local.timestamp_opt(at, 0).single();
-    time.map_or_else(String::new, |time| {
-        time.format("%Y-%m-%d  %H:%M:%S").to_string()
-    })
+/// A moment as logs write it: on the host's own clock. Where that is not known, a later one than any.
+fn local(at: i64, how: &str) -> String {
+    let time = chrono::Local.timestamp_opt(at, 0).earliest();
+    time.map_or_else(|| "~".to_owned(), |time| time.format(how).to_string())
 }
 
 fn accounts_of(files: &mut Files<'_>) -> Vec<Account> {
@@ -463,7 +514,7 @@ fn told(blind: &[(PathBuf, String)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Depth, Person, Sure};
+    use crate::ledger::{Depth, Sure};
     use tpa_bus::id::Id;
 
     fn subject() -> Subject {

@@ -15,8 +15,13 @@ use crate::plan::Place;
 /// UDP ports from here on are the kernel's to give to whoever asks something.
 const UDP_ASKING: u16 = 32_768;
 
-/// What a record is that the kernel keeps of each login.
-const LOGIN_UID: &str = "the login uid";
+/// Whose login it descends from, which the kernel keeps a record of.
+fn by_login(uid: u32) -> By {
+    By {
+        uid: Some(uid),
+        record: "the login uid".to_owned(),
+    }
+}
 
 /// The modules of the kernel, by the text of `/proc/modules`.
 pub fn modules(text: &str) -> Vec<Item> {
@@ -93,11 +98,7 @@ pub fn name_holders(proc: &Path, sockets: &mut [(Item, u64)]) {
             let held = link.to_str().and_then(|link| wanted.remove(link));
             if let Some(item) = held {
                 item.detail = Some(format!("{} {}", process.pid, process.comm));
-                let login = process.facts(Place::default()).login;
-                item.by = login.map(|uid| By {
-                    uid,
-                    record: LOGIN_UID,
-                });
+                item.by = process.facts(Place::default()).login.map(by_login);
             }
         }
         if wanted.is_empty() {
@@ -143,10 +144,7 @@ pub fn processes(paths: &Paths, subject: &Subject, boot_id: &str) -> Vec<Item> {
         };
         Item {
             owner: Some(uid),
-            by: login.map(|uid| By {
-                uid,
-                record: LOGIN_UID,
-            }),
+            by: login.map(by_login),
             ..Item::new(Kind::Process, &format!("{comm} in {place}, {count}"), "")
         }
     });
