@@ -18,6 +18,20 @@ const ROOT: &str = "login = true\n\n[[gives.sudo]]\nas = \"root\"\nrun = [\"/usr
 const NARROW: &str = "login = true\n\n[[gives.sudo]]\nas = \"postgres\"\nrun = [\"/usr/bin/id -un\"]\n\
                       password = false\n";
 
+/// Makes a package with a job of cron's and a setuid program, in /var/tmp.
+const PACKAGES: &str = "set -e
+for name in asked hosts other; do
+    at=/root/$name
+    mkdir -p $at/DEBIAN $at/etc/cron.d $at/usr/bin
+    printf 'Package: %s\nVersion: 1.0\nArchitecture: all\nMaintainer: x <x@localhost>\nDescription: x\n' \
+        $name >$at/DEBIAN/control
+    echo '1 1 1 1 1 root true' >$at/etc/cron.d/$name
+    cp /bin/true $at/usr/bin/$name
+    chmod 4755 $at/usr/bin/$name
+    dpkg-deb --build --root-owner-group $at /var/tmp/$name.deb
+    rm -r $at
+done";
+
 /// The beginning is noted once this is back.
 fn begin(host: &Host, role: &str) -> Result<String> {
     let id = grant(host, "alice", role, "1h")?;
@@ -64,6 +78,14 @@ fn tells(residue: &Object, rows: &[Row]) -> Result<()> {
         ensure!(told == [*change, *sure, *by], "{kind} {what}: {told:?}");
     }
     Ok(())
+}
+
+/// A list of texts.
+fn texts(residue: &Object, field: &str) -> Result<Vec<String>> {
+    let all = residue.list(field)?.iter();
+    Ok(all
+        .filter_map(|one| one.as_str().map(str::to_owned))
+        .collect())
 }
 
 on_both_debians! {
@@ -130,6 +152,40 @@ on_both_debians! {
         host.root("systemctl list-units --all --plain --no-legend 'tpa-look-*' | grep .").fails()?;
     }
 
+    fn what_came_with_a_package_is_told_with_it_and_with_whom_the_logs_name(host) {
+        set_role(host, "all-root", &role("Everything", ROOT))?;
+        host.root(PACKAGES).ok()?;
+        let id = begin(host, "all-root")?;
+        let line = "apt-get install -y /var/tmp/asked.deb";
+        host.ssh("alice", &format!("sudo -n /usr/bin/bash -c '{line}'")).ok()?;
+        host.root("apt-get install -y /var/tmp/other.deb").ok()?;
+        host.root("dpkg -i /var/tmp/hosts.deb").ok()?;
+        // A job that no package brought, beside one that did.
+        host.root("cp /etc/cron.d/hosts /etc/cron.d/own").ok()?;
+        let residue = end(host, &id)?;
+        let asked = format!("apt's log: {line}");
+        let others = "apt's log: apt-get install -y /var/tmp/other.deb, for nobody that it names";
+        for (name, sure, package, file) in [
+            ("asked", "certain", format!("alice, by {asked}"), format!("alice, by package asked:all ({asked})")),
+            ("other", "doubtful", others.to_owned(), format!("package other:all ({others})")),
+            ("hosts", "doubtful", "dpkg's log, at ".to_owned(), "package hosts:all (dpkg's log, at ".to_owned()),
+        ] {
+            for (kind, what, by) in [
+                ("package", format!("{name}:all"), &package),
+                ("cron", format!("/etc/cron.d/{name}"), &file),
+                ("setuid", format!("/usr/bin/{name} (setuid"), &file),
+            ] {
+                let [change, told, told_by] = found(&residue, kind, &what)?;
+                ensure!(
+                    change == "new" && told == sure && told_by.starts_with(by.as_str()),
+                    "{kind} {what}: {change} {told} {told_by}"
+                );
+            }
+        }
+        let own = found(&residue, "cron", "/etc/cron.d/own")?;
+        ensure!(own == ["new", "doubtful", ""], "{own:?}");
+    }
+
     fn what_was_left_before_a_reboot_is_named_after_it(host) {
         set_role(host, "all-root", &role("Everything", ROOT))?;
         let id = begin(host, "all-root")?;
@@ -138,8 +194,12 @@ on_both_debians! {
         };
         host.ssh("alice", "printf '1 1 1 1 1 true\\n' | crontab -").ok()?;
         as_root("cp /bin/true /usr/local/bin/before && chmod 4755 /usr/local/bin/before")?;
+        as_root("systemd-run --unit=before --uid=postgres sleep 3000")?;
+        as_root("systemd-run --unit=before-it --socket-property=ListenStream=127.0.0.1:4711 true")?;
         host.reboot()?;
         host.eventually("systemctl is-active --quiet tpad")?;
+        as_root("systemd-run --unit=after --uid=postgres sleep 3000")?;
+        as_root("systemd-run --unit=after-it --socket-property=ListenStream=127.0.0.1:4712 true")?;
         as_root("cp /bin/true /usr/local/bin/after && chmod 4755 /usr/local/bin/after")?;
         let residue = end(host, &id)?;
         residue.has("depth", "deep")?;
@@ -148,6 +208,22 @@ on_both_debians! {
             ("setuid", "/usr/local/bin/before (setuid, of uid 0", "new", "doubtful", ""),
             ("setuid", "/usr/local/bin/after (setuid, of uid 0", "new", "doubtful", ""),
         ])?;
+        let [change, sure, _] = found(&residue, "process", "/after.service")?;
+        ensure!([change.as_str(), &sure] == ["runs", "doubtful"], "{change} {sure}");
+        found(&residue, "unit", "/run/systemd/transient/after-it.socket")?;
+        // What ran and listened before it is not there any more, and of that nothing is said. Which
+        // sockets are new nothing tells, and the look says so.
+        let whole = format!("{:?}", residue.0);
+        for gone in ["before.service", "before-it", "4711", "4712"] {
+            ensure!(!whole.contains(gone), "{gone}: {whole}");
+        }
+        for kind in ["listening sockets", "kernel modules"] {
+            ensure!(!texts(&residue, "looked")?.contains(&kind.to_owned()), "{whole}");
+            let not = texts(&residue, "not_looked")?;
+            let told = |why: &String| why.contains(kind) && why.ends_with("there is no note of this boot");
+            ensure!(not.iter().any(told), "{kind}: {not:?}");
+        }
+        ensure!(texts(&residue, "looked")?.contains(&"processes".to_owned()), "{whole}");
         // Whatever the boot itself made anew is nobody's to answer for.
         let kinds = ["account", "group", "password", "sudoers", "key", "package"];
         let all = residue.list("findings")?;
