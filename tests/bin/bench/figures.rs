@@ -9,6 +9,7 @@ use tpa_tests::grant::{REASON, grant};
 use tpa_tests::host::Host;
 use tpa_tests::installed;
 
+use crate::left;
 use crate::statistics::{Summary, summary};
 
 /// How often everything is done.
@@ -21,6 +22,8 @@ pub struct Effort {
     pub people: u32,
     /// Seconds in which nothing happens.
     pub idle: u32,
+    /// Files that are looked through for what was left behind.
+    pub files: u32,
 }
 
 /// How long something takes.
@@ -113,6 +116,8 @@ pub fn measure(host: &Host, effort: &Effort) -> Result<(Vec<Time>, Vec<Figure>)>
         ),
     ];
     figures.extend(idle(host, effort)?);
+    // Last: what the kernel keeps of the files changes other times.
+    figures.extend(left::left(host, effort.files)?);
     figures.extend(sizes(host)?);
     Ok((times, figures))
 }
@@ -319,7 +324,7 @@ fn sizes(host: &Host) -> Result<Vec<Figure>> {
     ])
 }
 
-fn figure(what: &str, is: &dyn Display) -> Figure {
+pub fn figure(what: &str, is: &dyn Display) -> Figure {
     Figure {
         what: what.to_owned(),
         is: is.to_string(),

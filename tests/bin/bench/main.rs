@@ -3,6 +3,7 @@
 
 mod account;
 mod figures;
+mod left;
 mod statistics;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ const FULL: Effort = Effort {
     commands: 300,
     people: 100,
     idle: 20,
+    files: 2_000_000,
 };
 
 /// Sees that everything works; what it prints says little.
@@ -26,6 +28,7 @@ const QUICK: Effort = Effort {
     commands: 5,
     people: 5,
     idle: 2,
+    files: 20_000,
 };
 
 fn main() -> Result<()> {
