@@ -126,6 +126,13 @@ on_both_debians! {
         host.root("systemctl mask --runtime --now tpad && groupmod -n builders engineers").ok()?;
         is_refused(host, "alice", "systemctl restart cron")?;
         takes_their_password(host, "bob", "systemctl restart cron")?;
+        // Nor does the gate open: who was in it by its old name is in it.
+        host.ssh("mallory", "true").fails()?.says("denied")?;
+        host.root("systemctl unmask --runtime tpad && systemctl start tpad").ok()?;
+        host.ssh("mallory", "true").fails()?.says("denied")?;
+        host.root("tpactl doctor").says("engineers")?;
+        host.ssh("bob", "true").ok()?;
+        host.root("systemctl mask --runtime --now tpad").ok()?;
         // Where nobody can tell, everybody needs one but root.
         host.root("groupmod -n engineers builders && mv /var/lib/tpa/gate /root/").ok()?;
         may("alice", pkexec).code_is(1)?;

@@ -314,6 +314,17 @@ on_both_debians! {
             host.console("alice", line).ok()?.contains("web-ops").then_some(()).context(line)?;
         }
         host.ssh("alice", "true").ok()?;
+        // An auditor who asks behind the end hears so, and nothing is recorded of it.
+        host.root("groupadd --force tpa-audit && usermod -aG tpa-audit erin").ok()?;
+        let events = || host.root("tpactl log --json | grep -c '\"seq\"'").ok().map(str::to_owned);
+        let before = events()?;
+        host.ssh("erin", "busctl call org.tpa1 /org/tpa1 org.tpa1.Access Verify t 999998")
+            .fails()?
+            .says("there is no event 999998")?;
+        ensure!(events()? == before, "it was recorded");
+        // Nor does a second daemon take anything from the first.
+        host.root("timeout 10 tpad daemon").code_is(1)?.says("another tpad runs already")?;
+        host.console("alice", "tpactl status").ok()?;
         host.root("systemctl show --property=NRestarts tpad").says("NRestarts=0")?;
     }
 

@@ -77,7 +77,7 @@ on_both_debians! {
 
     fn a_host_that_is_given_another_name_is_called_by_it(host) {
         host.ssh("mallory", "true").fails()?.keeps_quiet_about("db-99")?;
-        host.root("hostname db-99").ok()?;
+        host.root("hostnamectl set-hostname db-99").ok()?;
         host.ssh("mallory", "true").fails()?.says("access to db-99 denied")?;
         host.logged_with(&[" login-denied ", " user=mallory ", " host=db-99 "])?;
     }
