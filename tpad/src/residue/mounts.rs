@@ -2,6 +2,8 @@
 //! machine or a process answers for may never answer.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 /// File systems that the kernel answers for by itself.
@@ -68,10 +70,11 @@ const SHOWN: [&str; 20] = [
 pub struct Mounts(Vec<Mount>);
 
 impl Mounts {
-    /// From the text of `/proc/self/mountinfo` (proc(5)), in whatever order. Lines that are none are
-    /// passed over.
-    pub fn parse(text: &str) -> Self {
-        let all: Vec<Mount> = text.lines().filter_map(mount).collect();
+    /// From what stands in `/proc/self/mountinfo` (proc(5)), in whatever order. Lines that are none are
+    /// passed over. Who may mount with fusermount3(1) has any bytes in it.
+    pub fn parse(text: impl AsRef<[u8]>) -> Self {
+        let lines = text.as_ref().split(|byte| *byte == b'\n');
+        let all: Vec<Mount> = lines.filter_map(mount).collect();
         let mut hidden: BTreeSet<u64> = all
             .iter()
             .filter(|one| is_over(one, &all))
@@ -135,35 +138,43 @@ fn covers(mount: &Mount, all: &[Mount]) -> bool {
 }
 
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
-fn mount(line: &str) -> Option<Mount> {
-    let (own, of_system) = line.split_once(" - ")?;
-    let mut fields = own.split(' ');
-    let (id, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let device = fields.next()?.to_owned();
+fn mount(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let mut text = || std::str::from_utf8(fields.next()?).ok();
+    let (id, parent) = (text()?.parse().ok()?, text()?.parse().ok()?);
+    let device = text()?.to_owned();
     let at = unescaped(fields.nth(1)?);
-    let nosuid = fields.next()?.split(',').any(|option| option == "nosuid");
+    let options = fields.next()?;
+    let nosuid = options
+        .split(|byte| *byte == b',')
+        .any(|option| option == b"nosuid");
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
     Some(Mount {
         id,
         parent,
-        at: at.into(),
-        kind: of_system.split(' ').next()?.to_owned(),
+        at: PathBuf::from(OsString::from_vec(at)),
+        kind: String::from_utf8_lossy(kind).into_owned(),
         device,
         nosuid,
     })
 }
 
-/// The kernel writes blanks, tabs, line ends and backslashes as octal.
-fn unescaped(text: &str) -> String {
-    let escapes = [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ];
-    let unescaped = escapes.iter();
-    unescaped.fold(text.to_owned(), |text, (code, sign)| {
-        text.replace(code, sign)
-    })
+/// What the kernel writes with `\` and three octal digits.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let (sign, after) = match (first, behind) {
+            (b'\\', [b'0', b'4', b'0', after @ ..]) => (b' ', after),
+            (b'\\', [b'0', b'1', b'1', after @ ..]) => (b'\t', after),
+            (b'\\', [b'0', b'1', b'2', after @ ..]) => (b'\n', after),
+            (b'\\', [b'1', b'3', b'4', after @ ..]) => (b'\\', after),
+            _ => (*first, behind),
+        };
+        out.push(sign);
+        rest = after;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -217,5 +228,24 @@ mod tests {
         let mounts = Mounts::parse(text);
         assert_eq!(kind(&mounts, "/srv/a").as_deref(), Some("tmpfs"));
         assert_eq!(kind(&mounts, "/etc").as_deref(), Some("ext4"));
+    }
+
+    #[test]
+    fn a_place_whose_name_is_no_text_blinds_nobody_to_the_others() {
+        let line = b"30 24 0:70 / /home/bob/\xff\xfe rw,nosuid - fuse.x x rw\n";
+        let mounts = Mounts::parse([TEXT.as_bytes(), line].concat());
+        let kind = |path: &[u8]| {
+            let path = OsString::from_vec(path.to_vec());
+            mounts.of(Path::new(&path)).map(|one| one.kind.clone())
+        };
+        assert_eq!(kind(b"/etc").as_deref(), Some("ext4"));
+        assert_eq!(kind(b"/home/bob/\xff\xfe/x").as_deref(), Some("fuse.x"));
+    }
+
+    #[test]
+    fn a_name_with_what_looks_like_an_escape_in_it_is_read_once() {
+        // The folder `a\\040b`, as the kernel writes it.
+        assert_eq!(unescaped(br"/a\134040b"), br"/a\040b");
+        assert_eq!(unescaped(br"/al\040ice"), b"/al ice");
     }
 }
