@@ -6,11 +6,13 @@
 //! noted at the beginning, and only files that were changed are looked at more closely.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags, getxattr, openat2, statx};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, StatxFlags, lgetxattr_query, openat2, statx,
+};
 
 use super::files::WITHIN;
 use super::item::{Item, Kind};
@@ -136,7 +138,7 @@ fn file(dir: &Dir, path: &Path, name: &CStr, since: i64) -> Option<(Item, Change
         (true, true) => "setuid and setgid",
         (true, false) => "setuid",
         (false, true) => "setgid",
-        (false, false) if has_capability(&whole) => "capabilities",
+        (false, false) if has(&above, name, CAPABILITY) => "capabilities",
         (false, false) => return None,
     };
     let born = stat.stx_mask & StatxFlags::BTIME.bits() != 0 && stat.stx_btime.tv_sec >= since;
@@ -152,11 +154,16 @@ fn file(dir: &Dir, path: &Path, name: &CStr, since: i64) -> Option<(Item, Change
     Some((item, change))
 }
 
-/// Whether running it gives capabilities (capabilities(7)). A link in its place has none of its own.
-fn has_capability(path: &Path) -> bool {
-    // The length alone is asked for.
-    let none: &mut [u8] = &mut [];
-    getxattr(path, "security.capability", none).is_ok_and(|length| length > 0)
+/// The attribute with what running a file gives (capabilities(7)).
+const CAPABILITY: &str = "security.capability";
+
+/// Whether a file has such an attribute (xattr(7)). A link in its place has none of its own. By its
+/// folder's descriptor: the whole path may be longer than the kernel takes (`path_resolution(7)`).
+fn has(above: &impl AsRawFd, name: &CStr, attribute: &str) -> bool {
+    let mut path = format!("/proc/self/fd/{}/", above.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name.to_bytes());
+    // Asked for the length alone: `lgetxattr` with no room for a value says 0 of every one.
+    lgetxattr_query(path, attribute).is_ok_and(|length| length > 0)
 }
 
 #[cfg(test)]
@@ -167,7 +174,7 @@ mod tests {
     use super::*;
 
     fn mount(at: &Path) -> Mounts {
-        Mounts::parse(&format!("1 0 8:1 / {} rw - ext4 x rw\n", at.display()))
+        Mounts::parse(format!("1 0 8:1 / {} rw - ext4 x rw\n", at.display()))
     }
 
     fn found(at: &Path, since: i64) -> (Vec<String>, Walked) {
@@ -213,5 +220,25 @@ mod tests {
         let at: Vec<_> = walked.iter().map(|mount| mount.at.clone()).collect();
         assert_eq!(at, [PathBuf::from("/")]);
         assert_eq!(far, ["files on /srv (nfs4)"]);
+    }
+
+    #[test]
+    fn an_attribute_is_seen_also_where_the_whole_path_is_longer_than_the_kernel_takes() {
+        use rustix::fs::{XattrFlags, fsetxattr, mkdirat, openat};
+        // That of capabilities is root's to set, and is asked for in the same way.
+        let attribute = "user.tpa-test";
+        let folder = tempfile::tempdir().unwrap();
+        let mut below = rustix::fs::open(folder.path(), FOLDER, Mode::empty()).unwrap();
+        let long = "d".repeat(255);
+        for _ in 0..17 {
+            let create = OFlags::CREATE | OFlags::WRONLY;
+            let file = openat(&below, "with", create, Mode::RWXU).unwrap();
+            openat(&below, "without", create, Mode::RWXU).unwrap();
+            fsetxattr(&file, attribute, b"x", XattrFlags::empty()).unwrap();
+            assert!(has(&below, c"with", attribute));
+            assert!(!has(&below, c"without", attribute));
+            mkdirat(&below, &long, Mode::RWXU).unwrap();
+            below = openat(&below, &long, FOLDER, Mode::empty()).unwrap();
+        }
     }
 }
