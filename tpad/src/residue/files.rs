@@ -120,7 +120,14 @@ impl<'a> Files<'a> {
         match self.at(path) {
             At::Nothing => None,
             At::Open(file, stat) if is_file(&stat) => match read(file) {
-                Ok(bytes) => Some((String::from_utf8_lossy(&bytes).into_owned(), *stat)),
+                Ok(bytes) => {
+                    // What stands behind that counts for whoever reads all of it, such as sshd.
+                    if u64::try_from(bytes.len()).is_ok_and(|length| length >= READ_MAX) {
+                        let why = format!("what is behind its first {READ_MAX} bytes is not read");
+                        self.blind.push((path.to_owned(), why));
+                    }
+                    Some((String::from_utf8_lossy(&bytes).into_owned(), *stat))
+                }
                 Err(error) => {
                     self.blind.push((path.to_owned(), error.to_string()));
                     None
@@ -348,6 +355,23 @@ mod tests {
 
     /// A folder as a file system of its own.
     fn whole(folder: &Path) -> Mounts {
-        Mounts::parse(&format!("1 0 8:1 / {} rw - ext4 x rw\n", folder.display()))
+        Mounts::parse(format!("1 0 8:1 / {} rw - ext4 x rw\n", folder.display()))
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_to_its_end_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("authorized_keys");
+        let longest = usize::try_from(READ_MAX).unwrap();
+        std::fs::write(&keys, "#".repeat(longest) + "\nssh-ed25519 AAAA\n").unwrap();
+        let (mounts, salt) = (whole(folder.path()), salt());
+        let mut files = Files::new(&mounts, &salt);
+        let (text, _) = files.text(&keys).unwrap();
+        assert_eq!(text.len(), longest);
+        let [(path, why)] = files.blind.as_slice() else {
+            panic!("{:?}", files.blind);
+        };
+        assert_eq!(*path, keys);
+        assert!(why.contains("is not read"), "{why}");
     }
 }
