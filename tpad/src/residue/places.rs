@@ -92,19 +92,43 @@ const OWN: [&str; 3] = ["look-", "reap-", "notify-"];
 /// Programs that they start.
 const PROGRAMS: [&str; 2] = ["/usr/sbin/tpad", "/usr/libexec/tpa/tpa-notify"];
 
-/// Whether a unit starts nothing but tpad's programs, and those as they are.
+/// Sections and keys of theirs that start or lead to other units.
+const LEADS: [&str; 13] = [
+    "After",
+    "Alias",
+    "Also",
+    "Before",
+    "BindsTo",
+    "OnFailure",
+    "OnSuccess",
+    "PartOf",
+    "Requires",
+    "Requisite",
+    "Sockets",
+    "Unit",
+    "Wants",
+];
+
+/// Whether a unit starts nothing but tpad's programs, and those as they are, and leads to no other
+/// unit. It is read as systemd does (systemd.syntax(7)), but for what goes on in the next line, which
+/// no unit of tpad's has.
 fn starts_nothing_else(unit: &str) -> bool {
-    unit.lines().all(|line| {
+    let changes = |key: &str| {
+        let ways = ["Environment", "Root", "Bind", "PAM", "Upholds", "Joins"];
+        ways.iter().any(|way| key.starts_with(way)) || LEADS.contains(&key)
+    };
+    unit.lines().map(str::trim).all(|line| {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
-        if ["Environment", "Root", "Bind"]
-            .iter()
-            .any(|other| key.starts_with(other))
-        {
+        let (key, value) = (key.trim(), value.trim());
+        if line.ends_with('\\') || changes(key) {
             return false;
         }
+        // A program without a path is looked for by systemd.
         let program = value.find('/').and_then(|at| value.get(at..));
         let program = program.and_then(|rest| rest.split(['"', ' ']).next());
-        !key.starts_with("Exec") || program.is_none_or(|program| PROGRAMS.contains(&program))
+        !key.starts_with("Exec")
+            || value.is_empty()
+            || program.is_some_and(|program| PROGRAMS.contains(&program))
     })
 }
 
@@ -149,6 +173,15 @@ mod tests {
             ("[Service]\nExecStart=/bin/sh -c /usr/sbin/tpad\n", false),
             (
                 "[Service]\nExecStartPre=/bin/sh\nExecStart=/usr/sbin/tpad look\n",
+                false,
+            ),
+            ("[Service]\n  ExecStart=/bin/sh -c x\n", false),
+            ("[Service]\nExecStart = /bin/sh -c x\n", false),
+            ("[Service]\nExecStart=\\\n/bin/sh -c x\n", false),
+            ("[Service]\nExecStart=bash\n", false),
+            ("[Timer]\nUnit=debug-shell.service\n", false),
+            (
+                "[Unit]\nWants=debug-shell.service\n[Service]\nExecStart=/usr/sbin/tpad look\n",
                 false,
             ),
             (
