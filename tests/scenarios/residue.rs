@@ -104,6 +104,7 @@ on_both_debians! {
             "useradd -m eve && echo eve:secret | chpasswd && usermod -aG sudo eve",
             "printf '[Service]\\nExecStart=/bin/true\\n' > /etc/systemd/system/evil.service",
             "cp /bin/true /usr/local/bin/evil && chmod 4755 /usr/local/bin/evil",
+            "cp /bin/true /usr/local/bin/capable && setcap cap_net_raw+ep /usr/local/bin/capable",
             "echo 'eve ALL=(ALL) ALL' > /etc/sudoers.d/eve",
             "printf '1 1 1 1 1 true\\n' | crontab -u postgres -",
             "touch -d '2001-01-01' /usr/local/bin/evil",
@@ -125,6 +126,7 @@ on_both_debians! {
             ("unit", "/etc/systemd/system/evil.service", "new", "doubtful", ""),
             ("sudoers", "/etc/sudoers.d/eve", "new", "doubtful", ""),
             ("setuid", "/usr/local/bin/evil (setuid, of uid 0", "new", "doubtful", ""),
+            ("setuid", "/usr/local/bin/capable (capabilities, of uid 0", "new", "doubtful", ""),
             ("cron", "/crontabs/postgres", "new", "doubtful", "postgres, whose it is, whom the grant ran commands as"),
             ("key", "/home/bob/.ssh/authorized_keys: SHA256:", "new", "doubtful", "bob, whose it is"),
         ])?;
