@@ -133,7 +133,8 @@ on_both_debians! {
         host.root("pgrep -u alice -f /tmp/attack").ok()?;
         host.ssh("alice", "sudo -n /usr/bin/id -u").says("0")?.ok()?;
         host.root(&format!("tpactl report {short}"))
-            .says("command sudo -n -i exec -a held03")?.says("/usr/bin/bash -c exec -a held09 sleep 7200")?;
+            .says("command sudo -n -i exec -a held03")?
+            .says("/usr/bin/bash -c 'exec -a held09 sleep 7200'")?;
         host.root(&format!("tpactl revoke {long} --reason test --yes")).ok()?;
 
         // What would run in no session is not given.
