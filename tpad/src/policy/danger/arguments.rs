@@ -18,6 +18,8 @@ pub(super) enum Left {
 pub(super) struct Arguments {
     words: Vec<String>,
     pub(super) left: Left,
+    /// The person chooses the folder that the command is started in.
+    pub(super) anywhere: bool,
 }
 
 impl Arguments {
@@ -32,14 +34,20 @@ impl Arguments {
             _ if text.contains(['*', '?', '[']) => (quoted(text), Left::Wild),
             _ => (quoted(text), Left::Nothing),
         };
-        Self { words, left }
+        Self {
+            words,
+            left,
+            anywhere: true,
+        }
     }
 
-    /// Those that somebody typed: nothing in them stands for anything else.
+    /// Those that somebody typed, in a folder that is approved with them: nothing in them stands for
+    /// anything else.
     pub(super) fn typed(words: &[String]) -> Self {
         Self {
             words: words.to_vec(),
             left: Left::Nothing,
+            anywhere: false,
         }
     }
 
@@ -52,8 +60,7 @@ impl Arguments {
     pub(super) fn after(&self, index: usize) -> Self {
         let words: Vec<String> = self.words.iter().skip(index + 1).cloned().collect();
         // What is left open may be further back: then no word at all is no promise of none.
-        let left = self.left;
-        Self { words, left }
+        Self { words, ..*self }
     }
 
     /// The same with the words of a line that a shell is given apart.
@@ -66,21 +73,23 @@ impl Arguments {
         };
         Self {
             words: self.words.iter().flat_map(apart).collect(),
-            left: self.left,
+            ..*self
         }
     }
 
     /// The first word that is no option and no option's value. `None` when there is none.
     pub(super) fn verb(&self, values: &[String]) -> Option<&str> {
-        let mut words = self.words.iter();
-        while let Some(word) = words.next() {
-            if values.contains(word) {
-                words.next();
-            } else if !word.starts_with('-') {
-                return Some(word);
-            }
-        }
-        None
+        self.operands(values).next()
+    }
+
+    /// The words that are no options and no option's value.
+    pub(super) fn operands(&self, values: &[String]) -> impl Iterator<Item = &str> {
+        let mut is_value = false;
+        self.words.iter().map(String::as_str).filter(move |word| {
+            let passed = std::mem::take(&mut is_value);
+            is_value = !passed && values.iter().any(|value| value == word);
+            !passed && !is_value && !word.starts_with('-')
+        })
     }
 
     /// Whether an option or a word stands there for sure: `-x` also as `-vx` and `-xVALUE`,

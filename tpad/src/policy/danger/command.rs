@@ -373,8 +373,36 @@ fn of_operands(
                 .or_else(|| files::of_operand(path, whom, deed, rules)),
         );
     }
+    found.extend(of_own_name(names, arguments, whom));
     found.truncate(1);
     found
+}
+
+/// A file that is named without a folder: sudo starts a command where the person is, who may put a
+/// link to any file there, or go to where that name is another file.
+fn of_own_name(names: &[String], arguments: &Arguments, whom: &str) -> Option<Danger> {
+    if !arguments.anywhere {
+        return None;
+    }
+    let (name, before) = names
+        .iter()
+        .find_map(|name| Some((name, PROGRAMS.before_files(name)?)))?;
+    let values = PROGRAMS.values(name);
+    // With `-e` the script or pattern is no operand.
+    let is_given = ["-e", "-f"]
+        .iter()
+        .any(|option| values.iter().any(|value| value == option) && arguments.has(option));
+    let operands = arguments.operands(values);
+    let file = operands
+        .skip(if is_given { 0 } else { before })
+        .filter_map(|word| match word.split_once('=') {
+            Some(("if" | "of", file)) => Some(file),
+            Some(_) => None,
+            None => Some(word),
+        })
+        // Another host's (rsync(1)).
+        .find(|word| !word.starts_with('/') && !word.contains(':'))?;
+    Some(place::here(file, whom))
 }
 
 /// A secret that a program is told about which no row says what it does with files.

@@ -53,16 +53,25 @@ pub(super) fn of_operand(path: &str, seen: &Seen, whom: &str) -> Option<Danger> 
              choose, and this acts on it as {whom}"
         )
     } else {
-        format!(
-            "{path} is what it is in the folder that the person chooses, and this acts on it as \
-             {whom}"
-        )
+        return Some(here(path, whom));
     };
     Some(Danger {
         kind: Kind::Place,
         message,
         instead: "name a file below folders that root alone can write",
     })
+}
+
+/// A file that is named without a folder, or by the way to it from the one that the person is in.
+pub(super) fn here(path: &str, whom: &str) -> Danger {
+    Danger {
+        kind: Kind::Place,
+        message: format!(
+            "{path} is what it is in the folder that the person chooses, and this acts on it as \
+             {whom}"
+        ),
+        instead: "name a file below folders that root alone can write",
+    }
 }
 
 /// A program by a path from the folder that the person chooses.

@@ -45,6 +45,8 @@ pub(super) struct Programs {
     values: BTreeMap<String, Words>,
     /// Those that only look at files.
     looks: Looks,
+    /// Those whose operands are names of files.
+    operands: Operands,
     row: Vec<ProgramRow>,
 }
 
@@ -52,6 +54,13 @@ pub(super) struct Programs {
 #[serde(deny_unknown_fields)]
 struct Looks {
     programs: Words,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operands {
+    files: Words,
+    behind_first: Words,
 }
 
 /// Programs that come to the same under the same condition. See the file's head.
@@ -100,6 +109,16 @@ impl Programs {
     /// Whether a program shows and changes nothing of what is in the files that it is told.
     pub(super) fn only_looks(&self, name: &str) -> bool {
         self.looks.programs.0.iter().any(|one| one == name)
+    }
+
+    /// How many of the program's operands stand before those that name files; `None` where operands
+    /// of it name none.
+    pub(super) fn before_files(&self, name: &str) -> Option<usize> {
+        let is_in = |list: &Words| list.0.iter().any(|one| one == name);
+        if is_in(&self.operands.behind_first) {
+            return Some(1);
+        }
+        is_in(&self.operands.files).then_some(0)
     }
 
     /// The program's options whose value is the word after them.

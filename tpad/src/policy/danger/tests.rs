@@ -254,6 +254,52 @@ fn narrow_rules_are_quiet() {
 }
 
 #[test]
+fn a_file_that_is_named_without_a_folder_is_any_file_of_the_person_s_choice() {
+    for (command, file) in [
+        ("/usr/bin/cp a /etc/motd", "a"),
+        ("/usr/bin/cp -r conf/site /srv/site", "conf/site"),
+        ("/usr/bin/tee -a x", "x"),
+        ("/usr/bin/dd if=/dev/zero of=x bs=1M", "x"),
+        ("/usr/bin/dd if=x of=/srv/x", "x"),
+        ("/usr/bin/install -m 640 a /srv/b", "a"),
+        ("/usr/bin/mv a /srv/b", "a"),
+        ("/usr/bin/unzip -d /srv site.zip", "site.zip"),
+        ("/usr/bin/chown -R www-data .", "."),
+        ("/usr/bin/chmod 644 x", "x"),
+        ("/usr/bin/sed -i s/a/b/ x", "x"),
+        ("/usr/bin/sed -i -e s/a/b/ x", "x"),
+        ("/usr/bin/grep -i shop x", "x"),
+        ("/usr/bin/cat -n x", "x"),
+        ("/usr/bin/tail -n 5 x", "x"),
+        ("/usr/bin/nice -n 5 /usr/bin/cat x", "x"),
+        ("/usr/bin/mount disk.img /mnt", "disk.img"),
+    ] {
+        let told = of(command);
+        let here = format!("{file} is what it is in the folder that the person chooses");
+        assert!(
+            told.iter().any(|text| text.starts_with(&here)),
+            "{command}: {told:?}"
+        );
+    }
+    for command in [
+        "/usr/bin/cp -a /srv/a /srv/b",
+        "/usr/bin/head -n 5 /var/log/x",
+        "/usr/bin/sed -i -e s/a/b/ /etc/x",
+        "/usr/bin/grep -A 3 shop /var/log/x",
+        "/usr/bin/dd if=/srv/a of=/srv/b bs=1M",
+        "/usr/bin/chown -R www-data /var/www/x",
+        "/usr/bin/tail -n 5 -",
+        "/usr/bin/touch -d yesterday /srv/x",
+        "/usr/bin/rsync -a web:/srv/a /srv/b",
+    ] {
+        assert_eq!(of(command), Vec::<String>::new(), "{command}");
+    }
+    // The folder of a typed command is approved with it, and root's alone.
+    let typed = ["/usr/bin/cat", "x"].map(str::to_owned);
+    assert_eq!(of_argv(&typed, "root", &Seen::default()), []);
+}
+
+#[test]
 fn a_wildcard_is_told_with_what_may_stand_in_its_place() {
     let found = of("/usr/bin/systemctl restart nginx*");
     assert!(
