@@ -106,7 +106,7 @@ fn not_for_this_sudo(place: &Path, policy: &Policy) -> Vec<Problem> {
     let roles = policy.roles.values().filter(|_| policy.seen.sudo_rs);
     roles
         .filter_map(|role| {
-            let (what, next) = lacking(&role.gives)?;
+            let (what, next) = lacking(role)?;
             let file = if place.is_dir() {
                 place.join("roles.d").join(format!("{}.toml", role.name))
             } else {

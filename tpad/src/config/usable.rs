@@ -161,7 +161,7 @@ fn keyless(role: &Role, signers: Option<&Signers>) -> Vec<Finding> {
 }
 
 fn not_here(role: &Role, seen: &Seen) -> Vec<Finding> {
-    let lacks = seen.sudo_rs.then(|| lacking(&role.gives)).flatten();
+    let lacks = seen.sudo_rs.then(|| lacking(role)).flatten();
     let told = lacks.map(|(what, next)| {
         let message =
             format!("{what}, which this host's sudo-rs cannot do: it cannot be asked for here");

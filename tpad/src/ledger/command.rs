@@ -5,7 +5,7 @@ use tpa_bus::id::Id;
 use super::sight::as_seen;
 use super::{Caller, Event, Identity, Proof, Refused, State, Typed, asking, deciding, ending};
 use crate::clock::Now;
-use crate::policy::{Policy, lacking};
+use crate::policy::{Policy, lacking, lacking_gives};
 
 /// What someone wants. The caller's identity was established before; the ids of new requests
 /// are drawn at random by whoever makes the command.
@@ -181,8 +181,11 @@ pub fn fits_sudo(
         },
         _ => return Ok(()),
     };
-    let role = policy.roles.get(name).map(|role| &role.gives);
-    let Some((what, next)) = role.or(asked).and_then(lacking) else {
+    let lacks = match policy.roles.get(name) {
+        Some(role) => lacking(role),
+        None => asked.and_then(lacking_gives),
+    };
+    let Some((what, next)) = lacks else {
         return Ok(());
     };
     if !is_rust() {
@@ -222,12 +225,26 @@ fn is_known(caller: &Caller, command: &Command) -> Result<(), Refused> {
 mod tests {
     use super::*;
     use crate::ledger::properties::{person, policy, request};
+    use crate::policy::exact::Exact;
 
     /// A policy whose role "one" has to be recorded, which sudo-rs cannot do.
     fn recorded() -> Policy {
         let mut policy = policy();
         for role in policy.roles.values_mut().filter(|role| role.name == "one") {
             role.gives.record = true;
+        }
+        policy
+    }
+
+    /// The same of a role for single commands, which has no rule before somebody asks.
+    fn recorded_once() -> Policy {
+        let mut policy = recorded();
+        for role in policy.roles.values_mut().filter(|role| role.gives.record) {
+            role.gives.sudo.clear();
+            role.exact = Some(Exact {
+                run_as: vec!["root".to_owned()],
+                programs: vec!["/usr/bin/*".to_owned()],
+            });
         }
         policy
     }
@@ -264,13 +281,15 @@ mod tests {
 
     #[test]
     fn what_sudo_rs_cannot_do_is_neither_asked_for_nor_approved_on_a_host_that_has_it() {
-        for command in [ask("one"), approve()] {
-            let refused = fits_sudo(&state(), &recorded(), &command, || true).unwrap_err();
-            assert!(
-                refused.why.starts_with("one has to be recorded"),
-                "{refused}"
-            );
-            assert!(fits_sudo(&state(), &recorded(), &command, || false).is_ok());
+        for policy in [recorded(), recorded_once()] {
+            for command in [ask("one"), approve()] {
+                let refused = fits_sudo(&state(), &policy, &command, || true).unwrap_err();
+                assert!(
+                    refused.why.starts_with("one has to be recorded"),
+                    "{refused}"
+                );
+                assert!(fits_sudo(&state(), &policy, &command, || false).is_ok());
+            }
         }
     }
 

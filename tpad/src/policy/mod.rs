@@ -13,7 +13,7 @@ mod sudo_rs;
 
 pub(crate) use command::{unfit_command, unfit_file, unfit_path, unfit_program};
 pub use proof::ProofLevel;
-pub(crate) use sudo_rs::{lacking, lacking_rules};
+pub(crate) use sudo_rs::{lacking, lacking_gives, lacking_rules};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,6 +110,12 @@ pub struct Role {
 }
 
 impl Role {
+    /// Whether a grant of it gives any use of sudo, which one of a single command always does.
+    #[must_use]
+    pub fn uses_sudo(&self) -> bool {
+        self.exact.is_some() || self.gives.uses_sudo()
+    }
+
     /// What it gives, one line a rule, as people read it.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {

@@ -2,21 +2,31 @@
 //! no input/output log, and reads wildcards and regular expressions in arguments as they stand, so
 //! that such a rule is taken and matches nothing.
 
-use super::{Gives, SudoRule};
+use super::{Gives, Role, SudoRule};
 
-/// The first thing of a role that sudo-rs would not do as it is meant: what it is, and what to do.
-pub(crate) fn lacking(gives: &Gives) -> Option<(String, &'static str)> {
-    if gives.record && gives.uses_sudo() {
-        return Some((
-            "has to be recorded".to_owned(),
-            "install sudo, or say record = false",
-        ));
-    }
-    lacking_rules(&gives.sudo)
+/// What it is that sudo-rs would not do as it is meant, and what to do.
+pub(crate) type Lack = (String, &'static str);
+
+/// The first such thing of a role.
+pub(crate) fn lacking(role: &Role) -> Option<Lack> {
+    lacking_record(role.gives.record && role.uses_sudo())
+        .or_else(|| lacking_rules(&role.gives.sudo))
+}
+
+/// The same, of what a request would give.
+pub(crate) fn lacking_gives(gives: &Gives) -> Option<Lack> {
+    lacking_record(gives.record && gives.uses_sudo()).or_else(|| lacking_rules(&gives.sudo))
+}
+
+fn lacking_record(records: bool) -> Option<Lack> {
+    records.then(|| {
+        let what = "has to be recorded".to_owned();
+        (what, "install sudo, or say record = false")
+    })
 }
 
 /// The same, of rules.
-pub(crate) fn lacking_rules(rules: &[SudoRule]) -> Option<(String, &'static str)> {
+pub(crate) fn lacking_rules(rules: &[SudoRule]) -> Option<Lack> {
     rules.iter().find_map(|rule| {
         if let Some(file) = rule.edit.first() {
             let what = format!("lets people edit {file} (sudoedit)");
@@ -55,7 +65,8 @@ mod tests {
                 password: true,
             }],
         };
-        let lacks = |run: &str, edit: &[&str], record| lacking(&gives(run, edit, record)).is_some();
+        let lacks =
+            |run: &str, edit: &[&str], record| lacking_gives(&gives(run, edit, record)).is_some();
         assert!(lacks("/bin/id", &["/etc/motd"], false));
         assert!(lacks("/bin/id", &[], true));
         for run in ["/bin/id *", "/bin/id ^a+$", "/bin/id a?", "/bin/id [a]"] {

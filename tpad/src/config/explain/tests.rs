@@ -60,6 +60,30 @@ fn policy() -> Policy {
 }
 
 #[test]
+fn a_role_for_single_commands_that_sudo_rs_could_not_record_is_an_error() {
+    let mut policy = policy();
+    policy.seen.sudo_rs = true;
+    let role = policy.roles.get_mut("web-ops").unwrap();
+    role.gives.sudo.clear();
+    role.exact = Some(crate::policy::exact::Exact {
+        run_as: vec!["root".into()],
+        programs: vec!["/usr/bin/*".into()],
+    });
+    let place = Path::new("/etc/tpa/web-ops.toml");
+    assert_eq!(not_for_this_sudo(place, &policy), []);
+    let role = policy.roles.get_mut("web-ops").unwrap();
+    role.gives.record = true;
+    let problems = not_for_this_sudo(place, &policy);
+    let said = complaint(&problems);
+    assert!(
+        said.contains("web-ops.toml: has to be recorded, which this host's sudo-rs cannot do"),
+        "{said}"
+    );
+    policy.seen.sudo_rs = false;
+    assert_eq!(not_for_this_sudo(place, &policy), []);
+}
+
+#[test]
 fn a_good_configuration_is_told_in_plain_words() {
     let expected = "\
 /etc/tpa: good, revision 0123456789ab
