@@ -104,6 +104,10 @@ pub fn hold(phase: &mut Phase<'_>, subject: &Subject, grant: &Id) -> Result<(), 
     still_lives(phase, subject, grant)
 }
 
+/// What to do where sudo was called outside every login, in no cgroup of this host's.
+const ELSEWHERE: &str =
+    "\n     Log in to this host, by ssh or at a terminal, and call sudo from there.";
+
 /// Refuses whoever would not end with the grant.
 pub fn refuse_unheld(
     phase: &mut Phase<'_>,
@@ -113,7 +117,10 @@ pub fn refuse_unheld(
 ) -> PamResultCode {
     let line = format!("cannot bind the session to grant {}: {why}", grant.as_str());
     phase.pam.log(Level::Error, &line);
-    let text = format!("tpa: the end of grant {grant} cannot be kept here; access denied.");
+    let mut text = format!("tpa: the end of grant {grant} cannot be kept here; access denied.");
+    if subject.class == Class::Sudo {
+        text.push_str(ELSEWHERE);
+    }
     refuse(phase, subject, &text)
 }
 
@@ -237,7 +244,10 @@ mod tests {
                 Level::Error,
                 "cannot bind the session to grant 7H2KM4QX: no cgroups",
             ),
-            Event::Error("tpa: the end of grant 7H2KM4QX cannot be kept here"),
+            Event::Error(
+                "tpa: the end of grant 7H2KM4QX cannot be kept here; access denied.\n     \
+                 Log in to this host",
+            ),
             Event::Log(Level::Notice, "refused: "),
         ];
         let pam = FakePam::new("sudo", "root", events).asked_by("alice");

@@ -28,9 +28,12 @@ Examples:
   tpactl run web-once --reason \"Certificate\" --no-wait --json -- /usr/bin/certbot renew
   tpactl run --resume 7H2KM4QX
 
-The command runs in this folder with nothing on its standard input, and ends tpactl with its own
-exit code. Ctrl-C while it waits leaves the request pending. With --json the request is printed
-where the command is not run; what stands on stdout otherwise is the command's.";
+The command runs in this folder and ends tpactl with its own exit code. It finds nothing on its
+standard input, as nobody has approved what is piped or typed: name a file for it to read that root
+alone can change, or give it all as arguments (psql -c '…'). In a shell that was put into this host
+from outside (nsenter) its end cannot be kept, and it is not run: log in, by ssh or at a terminal.
+Ctrl-C while it waits leaves the request pending. With --json the request is printed where the
+command is not run; what stands on stdout otherwise is the command's.";
 
 /// sudo, which is looked for in no folder of the caller's.
 const SUDO: &str = "/usr/bin/sudo";

@@ -84,12 +84,36 @@ pub(super) async fn run(
 /// starts. sudo's process has done so where the gate concerns the caller, and of nobody else's.
 async fn hold(id: Id, runner: Named) -> Result<(), Refusal> {
     let held = aside(move || enter_group(&Paths::default(), runner, id)).await;
-    held.and_then(|held| Ok(held?)).map_err(|error| {
-        let why = format!("the end of {id} cannot be kept here, so it is not run");
-        Error::Failed(error.context(why)).into()
-    })
+    held.and_then(|held| Ok(held?))
+        .map_err(|error| not_held(id, &error))
+}
+
+/// What is told where a process stands in no control group of this host's, as in a shell that was put
+/// into a container from outside: what to do is not in tpad's journal.
+fn not_held(id: Id, error: &anyhow::Error) -> Refusal {
+    tracing::error!("the end of {id} cannot be kept, so it is not run: {error:#}");
+    Refusal::Failed(format!(
+        "the end of {id} cannot be kept here, so it is not run: {error:#}\n\
+         next: log in to this host, by ssh or at a terminal, and go on there: tpactl run --resume {id}"
+    ))
 }
 
 fn not_looked_at(error: anyhow::Error) -> Refusal {
     Error::Failed(error.context("cannot look at the program")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_runs_a_command_where_its_end_cannot_be_kept_is_told_where_it_can() {
+        let id = Id::parse("7H2KM4QX").unwrap();
+        let refusal = not_held(id, &anyhow::anyhow!("it stands nowhere")).to_string();
+        let lines: Vec<_> = refusal.lines().collect();
+        assert_eq!(lines.len(), 2, "{refusal}");
+        assert!(lines[0].ends_with("so it is not run: it stands nowhere"));
+        assert!(lines[1].starts_with("next: log in to this host"));
+        assert!(lines[1].ends_with("tpactl run --resume 7H2KM4QX"));
+    }
 }
