@@ -5,6 +5,7 @@ use tpa_bus::offline::Class;
 use super::properties::{now, person, request};
 use super::*;
 use crate::clock::Now;
+use crate::policy::danger::SeenFile;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3_600;
@@ -449,4 +450,72 @@ fn small_corrections_are_followed_without_a_word() {
         assert_eq!(host.look().wall_s, host.clocks.wall_s);
     }
     assert_eq!(host.jumps, []);
+}
+
+impl Host {
+    /// A command of the grant's begins, if it may.
+    fn begins(&mut self, id: tpa_bus::id::Id) -> Result<(), Refused> {
+        let now = self.look();
+        let (runner, sudo) = (50, 49);
+        let named = |pid| Named { pid, started: 7 };
+        let by = Runner {
+            uid: 0,
+            called_by: person(0).uid,
+            runner: named(runner),
+            sudo: named(sudo),
+        };
+        let program = SeenProgram {
+            file: SeenFile::Roots {
+                real: "/usr/bin/id".to_owned(),
+            },
+            sha256: Ok("ab".repeat(32)),
+        };
+        let begun = start(&self.state, id, &by, &program, &now)?;
+        self.record(&now, begun);
+        Ok(())
+    }
+
+    /// A grant for one command.
+    fn command(&mut self, n: u8, seconds: u64) -> tpa_bus::id::Id {
+        let id = self.active(n, seconds);
+        let command = OneCommand {
+            argv: vec!["/usr/bin/id".to_owned()],
+            directory: "/".to_owned(),
+            run_as: Person::root(),
+            program: "/usr/bin/id".to_owned(),
+            sha256: "ab".repeat(32),
+            amounts: Vec::new(),
+            run: None,
+        };
+        self.state.requests.get_mut(&id).unwrap().command = Some(command);
+        id
+    }
+}
+
+/// The wall clock comes to the end, or `CLOCK_BOOTTIME` does: whichever is first ends a command that
+/// runs, and how long that took is told by the clock that nobody sets.
+#[test]
+fn a_command_that_runs_ends_by_the_clock_that_comes_to_its_end_first() {
+    for (set, after) in [(HOUR, 0), (-HOUR, 540), (-YEAR, 540), (0, 540)] {
+        let mut host = Host::new();
+        let (runs, waits) = (host.command(1, 600), host.command(2, 600));
+        host.begins(runs).unwrap();
+        host.pass(60);
+        host.set(set);
+        if after > 0 {
+            host.pass(after - 1);
+            assert_eq!(host.is(runs), "active", "{set}");
+            host.pass(1);
+        }
+        assert_eq!([runs, waits].map(|id| host.is(id)), ["expired"; 2], "{set}");
+        assert!(host.begins(waits).is_err(), "{set}");
+        // Its end kills it, and it is still waited for: sudo has not ended yet.
+        assert_eq!(running(&host.state).count(), 1, "{set}");
+        let now = host.look();
+        let told = over(&host.state, runs, &now);
+        let [Event::CommandRun { duration_ms, .. }] = told.as_slice() else {
+            panic!("{set}: {told:?}");
+        };
+        assert_eq!(*duration_ms, 60_000 + after.unsigned_abs() * 1_000, "{set}");
+    }
 }

@@ -318,3 +318,29 @@ fn a_decision_is_about_the_very_command_that_was_read() {
     let different: std::collections::BTreeSet<_> = digests.iter().collect();
     assert_eq!(different.len(), digests.len());
 }
+
+/// Words of what a rule of sudo's, a shell or a pattern reads more into, and what it joins alike.
+fn lists() -> impl proptest::strategy::Strategy<Value = Vec<String>> {
+    proptest::collection::vec(r#"[ab *?!,:=#^$'"\\\[\]-]{0,4}|ALL|sha256:|ü"#, 0..5)
+}
+
+proptest::proptest! {
+    /// Whatever the words are, all that sudo is told is which grant; and it is told of no other words
+    /// that they are the ones that somebody approved.
+    #[test]
+    fn no_word_reaches_sudo_and_no_other_list_is_what_was_approved(one in lists(), other in lists()) {
+        let of = |words: &[String]| {
+            let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+            words.insert(0, "/usr/bin/psql");
+            asked(&once(), Some(&typed(&words))).unwrap().unwrap()
+        };
+        let id = request(1, "alice").id;
+        let [first, second] = [of(&one), of(&other)];
+        proptest::prop_assert_eq!(&first.argv[1..], &one[..]);
+        proptest::prop_assert_eq!(
+            gives(&once().gives, id, &first),
+            gives(&once().gives, id, &command())
+        );
+        proptest::prop_assert_eq!(first.digest() == second.digest(), one == other);
+    }
+}
