@@ -255,6 +255,14 @@ impl Statement {
         named.any(|named| host.iter().any(|name| name.eq_ignore_ascii_case(named)))
     }
 
+    /// The hosts that it names beside the one that goes by these names.
+    #[must_use]
+    pub fn others(&self, host: &[&str]) -> BTreeSet<String> {
+        let is_own = |named: &String| host.iter().any(|name| name.eq_ignore_ascii_case(named));
+        let others = self.hosts.iter().filter(|named| !is_own(named));
+        others.cloned().collect()
+    }
+
     /// Whether its time is over at `now`, in seconds since 1970.
     #[must_use]
     pub const fn has_expired(&self, now: i64) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p tpad --example fill -- /tmp/tpa.db 1000000`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -251,6 +252,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
     Request {
         requested_login: None,
         digest: None,
+        others: BTreeSet::new(),
         id,
         requested_by: user.clone(),
         user,

@@ -1,6 +1,7 @@
 //! `Submit`: takes a signed statement from whoever brings it. What is believed is the signature; who
 //! carries it is told in the trail and decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tpa_bus::access as wire;
@@ -45,6 +46,14 @@ impl Default for Statements {
     }
 }
 
+/// A statement that is taken as what its signer said.
+struct Taken {
+    accepted: Accepted,
+    /// The hosts that it is for beside this one.
+    others: BTreeSet<String>,
+    paper: Paper,
+}
+
 /// A statement that is not taken: why in a word, and what is known of it.
 struct NotTaken {
     word: &'static str,
@@ -61,14 +70,15 @@ impl Access {
         text: &str,
     ) -> Result<wire::Submission, Refusal> {
         self.may_bring_one(carrier)?;
-        let (accepted, paper) = match self.accepted(text).await {
-            Ok(accepted) => accepted,
+        let taken = match self.accepted(text).await {
+            Ok(taken) => taken,
             Err(not_taken) => return Err(self.refuse(carrier, not_taken)),
         };
-        let signer = match self.signer(&accepted, paper).await {
+        let signer = match self.signer(&taken).await {
             Ok(signer) => signer,
             Err(not_taken) => return Err(self.refuse(carrier, not_taken)),
         };
+        let accepted = taken.accepted;
         let request = self
             .engine
             .with(|core| core.say(&signer, &accepted.statement))?;
@@ -95,7 +105,7 @@ impl Access {
     }
 
     /// Its shape, its signature, whose key it is, that it is for this host and now.
-    async fn accepted(&self, text: &str) -> Result<(Accepted, Paper), NotTaken> {
+    async fn accepted(&self, text: &str) -> Result<Taken, NotTaken> {
         let paper = one_paper(text)?;
         let policy = self.engine.policy();
         let host = self.engine.with(|core| core.host());
@@ -114,14 +124,19 @@ impl Access {
                         let hosts = std::fs::read_to_string(HOSTS).unwrap_or_default();
                         let names = known_as(&host, &hosts);
                         let names: Vec<_> = names.iter().map(String::as_str).collect();
-                        Some(accept(&paper, signers, &names, now.wall_s))
+                        let accepted = accept(&paper, signers, &names, now.wall_s);
+                        Some(accepted.map(|it| (it.statement.others(&names), it)))
                     }
                     None => None,
                 }
             })
         };
         match verifying.await {
-            Ok(Some(Ok(accepted))) => Ok((accepted, paper)),
+            Ok(Some(Ok((others, accepted)))) => Ok(Taken {
+                accepted,
+                others,
+                paper,
+            }),
             Ok(Some(Err(refused))) => Err(not_accepted(&paper, &refused)),
             Ok(None) => Err(no_signers(&paper)),
             Err(error) => Err(cannot_tell(&paper, &error)),
@@ -129,7 +144,8 @@ impl Access {
     }
 
     /// The person who signed, where it was not taken before and they have an account here.
-    async fn signer(&self, accepted: &Accepted, paper: Paper) -> Result<Caller, NotTaken> {
+    async fn signer(&self, taken: &Taken) -> Result<Caller, NotTaken> {
+        let accepted = &taken.accepted;
         let by = &accepted.statement.by;
         let not = |word, refused| NotTaken {
             word,
@@ -174,7 +190,7 @@ impl Access {
                 Refused::statement(why, "sign with your own key, as yourself"),
             ));
         }
-        let proof = Proof::Statement(Box::new(said(accepted, &paper)));
+        let proof = Proof::Statement(Box::new(said(taken)));
         Ok(by_key(&self.engine, account, proof))
     }
 
@@ -278,7 +294,8 @@ fn not_accepted(paper: &Paper, refused: &accept::Refused) -> NotTaken {
 }
 
 /// What the statement proves, and the text that proves it.
-fn said(accepted: &Accepted, paper: &Paper) -> Said {
+fn said(taken: &Taken) -> Said {
+    let accepted = &taken.accepted;
     let presence = accepted.proof.presence;
     Said {
         key: Key {
@@ -289,7 +306,8 @@ fn said(accepted: &Accepted, paper: &Paper) -> Said {
         digest: accepted.digest.as_str().to_owned(),
         at: accepted.statement.at,
         expires: accepted.statement.expires,
-        paper: paper.to_text(&[]).ok(),
+        others: taken.others.clone(),
+        paper: taken.paper.to_text(&[]).ok(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Filing requests: for access, and for more of it.
 
+use std::collections::BTreeSet;
+
 use tpa_bus::id::Id;
 use tpa_bus::offline::NOBODY;
 use tpa_bus::span::Span;
@@ -49,6 +51,7 @@ pub(super) fn ask(
         requested_login: caller.login_person(),
         requested_at: now.wall_s,
         digest: None,
+        others: BTreeSet::new(),
         role: role.name.clone(),
         reason: asked.reason.clone(),
         ticket: asked.ticket.clone(),
@@ -113,6 +116,7 @@ pub(super) fn extend(
         requested_login: caller.login_person(),
         requested_at: now.wall_s,
         digest: None,
+        others: BTreeSet::new(),
         reason: reason.to_owned(),
         duration_s: seconds,
         at: None,
@@ -153,6 +157,7 @@ fn filed(
     }
     let said = caller.proof.said();
     request.digest = Some(said.map_or_else(|| request.own_digest(), |said| said.digest.clone()));
+    request.others = said.map(|said| said.others.clone()).unwrap_or_default();
     let (request, since) = (&request, caller.said_at(now));
     let mut events = vec![Event::RequestCreated(Box::new(request.clone()))];
     // A grant that somebody approved is not extended without them because its role has changed.

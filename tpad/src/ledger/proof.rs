@@ -1,5 +1,7 @@
 //! How it was told who is calling. Each further way to say something gets its own word here.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::policy::ProofLevel;
@@ -47,6 +49,10 @@ pub struct Said {
     pub at: i64,
     /// From when on it says nothing any more, in seconds since 1970.
     pub expires: i64,
+    /// The other hosts that it names beside this one. What it asks for keeps them; beside that its
+    /// text has them.
+    #[serde(skip)]
+    pub others: BTreeSet<String>,
     /// The statement with its signature, as text: evidence, in the first event that it brought about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paper: Option<String>,
@@ -83,10 +89,11 @@ impl Proof {
         }
     }
 
-    /// The same without the text of the statement.
+    /// The same without the text of the statement, and what is told by it alone.
     pub fn without_paper(mut self) -> Self {
         if let Self::Statement(said) = &mut self {
             said.paper = None;
+            said.others.clear();
         }
         self
     }

@@ -109,6 +109,7 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
         requested_by: user.clone(),
         requested_login: None,
         digest: None,
+        others: BTreeSet::new(),
         user,
         entry: None,
         requested_at: 1_000_000,

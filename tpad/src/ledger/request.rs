@@ -1,5 +1,7 @@
 //! One request, and the grant it became.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tpa_bus::id::Id;
@@ -32,6 +34,9 @@ pub struct Request {
     /// What a decision says that it is about; see [`Request::digest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The other hosts that it was asked for by the same signed statement.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub others: BTreeSet<String>,
     /// The role's name.
     pub role: String,
     /// Why.

@@ -2,6 +2,7 @@
 //! was made for this host and now, was checked before.
 
 use tpa_bus::id::Id;
+use tpa_bus::text::one_line;
 use tpa_statement::statement::{self, Digest, Says, Statement};
 
 use super::sight::as_seen;
@@ -55,12 +56,12 @@ fn command(
             reason,
         },
         Says::Approve { of, for_s, comment } => Command::Approve {
-            id: decided(state, id, &of)?,
+            id: decided(state, caller, id, &of)?,
             duration_s: for_s,
             comment,
         },
         Says::Deny { of, reason } => Command::Deny {
-            id: decided(state, id, &of)?,
+            id: decided(state, caller, id, &of)?,
             reason,
         },
         Says::Withdraw => Command::Withdraw(id),
@@ -104,21 +105,40 @@ fn asked(caller: &Caller, request: statement::Request) -> Asked {
 }
 
 /// The request that a decision is about: of that id, or for more time on the grant of that id, and
-/// with the very bytes that whoever decided had before them.
-fn decided(state: &State, id: Id, of: &Digest) -> Result<Id, Refused> {
+/// with the very bytes that whoever decided had before them. It is for no other hosts than those bytes
+/// are.
+fn decided(state: &State, caller: &Caller, id: Id, of: &Digest) -> Result<Id, Refused> {
     let named =
         |request: &&Request| request.id == id || request.extends.is_some_and(|grant| grant == id);
     let mut found = state.requests.values().filter(named).peekable();
     if found.peek().is_none() {
         return Err(Refused::unknown_id(id.as_str()));
     }
-    found
+    let request = found
         .find(|request| request.digest() == of.as_str())
-        .map(|request| request.id)
         .ok_or_else(|| {
             Refused::invalid(format!(
                 "it decides on another request than the {id} of this host"
             ))
             .next("decide on what was asked for here")
-        })
+        })?;
+    match host_beyond(caller, request) {
+        None => Ok(request.id),
+        Some(host) => Err(Refused::invalid(format!(
+            "it is for {} too, which the request is not for",
+            one_line(host, 80)
+        ))
+        .next("sign again, for the hosts of the request or fewer")),
+    }
+}
+
+/// A host that a decision names and its request does not. What was asked on this host is of this one
+/// alone.
+fn host_beyond<'a>(caller: &'a Caller, request: &Request) -> Option<&'a str> {
+    let said = caller.proof.said()?;
+    let mut others = said.others.iter().map(String::as_str);
+    others.find(|host| {
+        let mut asked = request.others.iter();
+        !asked.any(|named| named.eq_ignore_ascii_case(host))
+    })
 }

@@ -64,6 +64,7 @@ fn signer(who: usize, bytes: &str, (touched, verified): (bool, bool)) -> (Caller
         digest: Digest::of(bytes.as_bytes()).as_str().to_owned(),
         at: statement.at,
         expires: statement.expires,
+        others: statement.others(&["web-01"]),
         paper: None,
     };
     let caller = Caller {
@@ -240,6 +241,37 @@ fn a_yes_is_to_the_very_bytes_that_were_asked_with() {
             "{verb}"
         );
     }
+}
+
+#[test]
+fn a_decision_is_for_the_hosts_of_its_request_or_fewer() {
+    let on = |hosts: &str, text: String| text.replace("[\"web-01\"]", hosts);
+    let mut desk = Desk::new();
+    let asked = on(
+        r#"["web-01","web-02"]"#,
+        bytes(ALICE, id(1), at(0), &asks("one")),
+    );
+    desk.brought(ALICE, &asked, PLAIN).unwrap();
+    let no = approves(&asked).replace("approve", "deny") + r#","reason":"no""#;
+    for says in [&approves(&asked), &no] {
+        let more = on(r#"["web-01","web-03"]"#, bytes(CAROL, id(1), at(0), says));
+        let why = desk.why(CAROL, &more);
+        assert!(
+            why.contains("is for web-03 too, which the request is not"),
+            "{why}"
+        );
+    }
+    // Whoever may not see it learns nothing of that either.
+    let more = on(
+        r#"["web-01","web-03"]"#,
+        bytes(1, id(1), at(0), &approves(&asked)),
+    );
+    assert!(desk.why(1, &more).contains("no request"));
+    let fewer = on(
+        r#"["WEB-01"]"#,
+        bytes(CAROL, id(1), at(0), &approves(&asked)),
+    );
+    assert_eq!(desk.brought(CAROL, &fewer, PLAIN), Ok(id(1)));
 }
 
 #[test]
