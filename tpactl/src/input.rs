@@ -22,13 +22,29 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 /// When reading fails, there is more, or it is not UTF-8.
 pub fn read_text(from: impl Read, most: usize) -> io::Result<String> {
+    let bytes = read_bytes(from, most.saturating_add(1))?;
+    text(&bytes, most).map(str::to_owned)
+}
+
+/// No more than so many bytes.
+///
+/// # Errors
+/// When reading fails.
+pub fn read_bytes(from: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take((most as u64).saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    from.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What was read, as text, which may have so many bytes.
+///
+/// # Errors
+/// When there is more, or it is not UTF-8.
+pub fn text(bytes: &[u8], most: usize) -> io::Result<&str> {
     if bytes.len() > most {
         return Err(io::Error::other(format!("it is more than {most} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::fail::{Exit, Fail};
-use crate::input::read_text;
+use crate::input::read_bytes;
 
 /// Columns of a terminal that does not know its size.
 const UNKNOWN_WIDTH: usize = 80;
@@ -90,9 +90,9 @@ impl Screen {
         ))
     }
 
-    /// All that comes on stdin, a text of at most so many bytes.
-    pub fn input(&self, most: usize) -> io::Result<String> {
-        read_text(&mut *self.answers.borrow_mut(), most)
+    /// What comes on stdin, no more than so many bytes.
+    pub fn input(&self, most: usize) -> io::Result<Vec<u8>> {
+        read_bytes(&mut *self.answers.borrow_mut(), most)
     }
 
     /// Asks a question that is answered with y or n; anything but a clear yes is a no.

@@ -1,7 +1,7 @@
 //! `tpactl verify --statement` against what `ssh-keygen -Y sign` signs. There is no tpad in any of it.
 
 #[path = "../../../tpa_statement/tests/desk/mod.rs"]
-mod desk;
+pub mod desk;
 
 use std::fs;
 
@@ -192,15 +192,35 @@ fn what_is_no_whole_statement_cannot_be_read() {
         Exit::Failure,
         "no signed statement",
     );
-    let twice = format!("{text}{text}");
-    is_refused(
-        &scene.verify_text(&twice),
-        Exit::Failure,
-        "there are 2 in it",
-    );
     let unknown = STATEMENT.replace("\"v\":1", "\"v\":1,\"sudo\":true");
     let came = scene.verify(&scene.signed(&unknown));
     is_refused(&came, Exit::Failure, "unknown field `sudo`");
+}
+
+#[test]
+fn of_several_statements_all_are_verified_or_none() {
+    let scene = Scene::new();
+    let other = STATEMENT.replace("7H2KM4QX", "7H2KM4QY");
+    let text = |paper: Paper| paper.to_text(&[]).unwrap();
+    let (first, second) = (text(scene.signed(STATEMENT)), text(scene.signed(&other)));
+    let came = scene.verify_text(&format!("{first}{second}"));
+    assert_eq!(came.exit, Exit::Done, "{came:?}");
+    for id in ["7H2KM4QX", "7H2KM4QY"] {
+        let says = format!("good signature: carol says revoke {id}\n");
+        assert!(came.out.contains(&says), "{}", came.out);
+    }
+    let both = format!("{first}{second}");
+    let came = scene.run("-", " --json", Some(both.leak()));
+    let json: serde_json::Value = serde_json::from_str(&came.out).unwrap();
+    assert_eq!(json["kind"], "StatementList");
+    assert_eq!(json["items"][1]["id"], "7H2KM4QY");
+    let mut changed = scene.signed(&other);
+    changed.statement = STATEMENT.into();
+    is_refused(
+        &scene.verify_text(&format!("{first}{}", text(changed))),
+        Exit::Unverified,
+        "the statement 2 of 2 is not verified",
+    );
 }
 
 #[test]

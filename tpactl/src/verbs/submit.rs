@@ -10,7 +10,7 @@ use crate::bus::Client;
 use crate::context::Context;
 use crate::fail::{Exit, Fail};
 use crate::form::WholeFormat;
-use crate::input::{open_regular, read_text};
+use crate::input::{open_regular, read_bytes, text};
 use crate::json::{self, Time};
 use crate::say;
 
@@ -19,6 +19,9 @@ Examples:
   tpactl submit approved.txt
   tpactl submit - < approved.txt
   tpactl submit approved.txt --json";
+
+/// How much of a text that is none is handed over, in bytes: more than the daemon looks at.
+const HANDED_OVER: usize = 100 * 1024;
 
 /// What stands for stdin, and for stdout.
 pub const STREAM: &str = "-";
@@ -55,7 +58,11 @@ struct View<'a> {
 /// Hands over each, and tells what came of it. One that was taken before stops nothing: a text often
 /// has the request beside the decision.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fail> {
-    let papers = papers(&args.file, context)?;
+    let bytes = bytes(&args.file, context)?;
+    let papers = match read(&args.file, &bytes) {
+        Ok(papers) => papers,
+        Err(fail) => return Err(refused(&bytes, fail, context).await),
+    };
     let client = context.client().await?;
     let mut exit = None;
     let mut taken = Vec::new();
@@ -99,6 +106,21 @@ fn worse(known: Option<Exit>, exit: Exit) -> Exit {
     }
 }
 
+/// What the host says to a text that is none, where there is one to say so: whoever brings something
+/// there that is cut off or far too long is a matter for its trail. `fail` is what was found here.
+async fn refused(bytes: &[u8], fail: Fail, context: &Context) -> Fail {
+    let Ok(client) = context.client().await else {
+        return fail;
+    };
+    let some = bytes.get(..HANDED_OVER).unwrap_or(bytes);
+    // A text on the bus has no zeros.
+    let text = String::from_utf8_lossy(some).replace('\0', "\u{fffd}");
+    match client.ask(client.access.submit(&text)).await {
+        Err(told) => told,
+        Ok(_) => fail,
+    }
+}
+
 /// Hands over one.
 pub async fn submit(paper: &Paper, client: &Client) -> Result<Submission, Fail> {
     let text = paper.to_text(&[]).map_err(|error| {
@@ -110,20 +132,31 @@ pub async fn submit(paper: &Paper, client: &Client) -> Result<Submission, Fail> 
 
 /// All statements in a text.
 pub fn papers(file: &Path, context: &Context) -> Result<Vec<Paper>, Fail> {
-    let fail = |why: String| {
-        Fail::new(
-            Exit::Failure,
-            format!("cannot read statements from {}: {why}", file.display()),
-            "give the text as it was handed over: the block of the statement, then that of its signature",
-        )
-    };
-    let text = if file == Path::new(STREAM) {
-        context.screen.input(paper::TEXT_MAX)
+    read(file, &bytes(file, context)?)
+}
+
+/// What stands in a file, or comes from stdin: no more of it than shows that it is too long.
+fn bytes(file: &Path, context: &Context) -> Result<Vec<u8>, Fail> {
+    let most = paper::TEXT_MAX.saturating_add(1);
+    let bytes = if file == Path::new(STREAM) {
+        context.screen.input(most)
     } else {
-        open_regular(file).and_then(|file| read_text(file, paper::TEXT_MAX))
+        open_regular(file).and_then(|file| read_bytes(file, most))
     };
-    let text = text.map_err(|error| fail(error.to_string()))?;
-    paper::read(&text).map_err(|error| fail(error.to_string()))
+    bytes.map_err(|error| unreadable(file, &error))
+}
+
+fn read(file: &Path, bytes: &[u8]) -> Result<Vec<Paper>, Fail> {
+    let text = text(bytes, paper::TEXT_MAX).map_err(|error| unreadable(file, &error))?;
+    paper::read(text).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &Path, why: &dyn std::fmt::Display) -> Fail {
+    Fail::new(
+        Exit::Failure,
+        format!("cannot read statements from {}: {why}", file.display()),
+        "give the text as it was handed over: the block of the statement, then that of its signature",
+    )
 }
 
 fn view(submission: &Submission) -> View<'_> {

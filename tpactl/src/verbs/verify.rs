@@ -57,7 +57,7 @@ pub struct Args {
     /// can write to the log can make them
     #[arg(long)]
     strict: bool,
-    /// Check instead whether this file (- for stdin) is a statement signed by whom it names; only
+    /// Check instead whether what is in this file (- for stdin) was signed by whom it names; only
     /// the signature counts: neither tpad nor this host is asked, and nothing is decided
     #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "resend", "strict"])]
     statement: Option<PathBuf>,

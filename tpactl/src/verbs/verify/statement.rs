@@ -9,7 +9,6 @@ use std::path::Path;
 
 use serde::Serialize;
 use tpa_statement::accept::{Accepted, Refused, authenticate};
-use tpa_statement::paper::{self, Paper};
 use tpa_statement::signers::Signers;
 use tpa_statement::sshsig::Presence;
 use tpa_statement::statement::{Digest, Says};
@@ -19,15 +18,13 @@ use crate::fail::{Exit, Fail};
 use crate::input::{open_regular, read_text};
 use crate::json::{self, Time};
 use crate::say;
+use crate::verbs::submit::papers;
 
 /// Who signs as whom on this host.
 pub const SIGNERS: &str = "/etc/tpa/signers";
 
 /// Longest file of signers, in bytes: 10,000 people with the longest RSA keys in use.
 pub const SIGNERS_MAX: usize = 8 * 1024 * 1024;
-
-/// What stands for stdin.
-const STDIN: &str = "-";
 
 /// `Statement`
 #[derive(Serialize)]
@@ -65,59 +62,52 @@ enum Trust {
     Caller,
 }
 
-/// Reads the paper and the signers, and tells what was signed by whom it names.
+/// `StatementList`
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<View<'a>>,
+}
+
+/// Reads the papers and the signers, and tells what was signed by whom it names: all that stand in the
+/// file, or none. The exit code is about every one of them.
 pub fn run(
     file: &Path,
     signers: Option<&Path>,
     as_json: bool,
     context: &Context,
 ) -> Result<Exit, Fail> {
-    let paper = read_paper(file, context)?;
+    let papers = papers(file, context)?;
     let (path, trust) = match signers {
         Some(path) => (path, Trust::Caller),
         None => (Path::new(SIGNERS), Trust::Host),
     };
     let signers = read_signers(path, trust)?;
-    let accepted = authenticate(&paper, &signers).map_err(|refused| not_good(&refused, path))?;
-    if as_json {
-        let view = view(&accepted, context);
-        return context
-            .screen
-            .data(&json::kind("Statement", view))
-            .map(|()| Exit::Done);
+    let mut all = Vec::new();
+    for (paper, number) in papers.iter().zip(1..) {
+        let accepted = authenticate(paper, &signers);
+        let which = (papers.len() > 1).then_some((number, papers.len()));
+        all.push(accepted.map_err(|refused| not_good(&refused, which, path))?);
     }
-    context.lines(say::statement::lines(
-        &accepted,
-        &context.host,
-        &context.clock,
-    ))?;
+    if as_json {
+        let views: Vec<_> = all.iter().map(|one| view(one, context)).collect();
+        let text = match <[View<'_>; 1]>::try_from(views) {
+            Ok([view]) => json::kind("Statement", view),
+            Err(items) => json::kind("StatementList", List { items }),
+        };
+        return context.screen.data(&text).map(|()| Exit::Done);
+    }
+    for (accepted, number) in all.iter().zip(1..) {
+        if number > 1 {
+            context.screen.data("")?;
+        }
+        context.lines(say::statement::lines(
+            accepted,
+            &context.host,
+            &context.clock,
+        ))?;
+    }
     context.screen.note(say::statement::ONLY_THE_SIGNATURE);
     Ok(Exit::Done)
-}
-
-/// The one statement in a file. Of several, nobody could tell which one the exit code is about.
-fn read_paper(file: &Path, context: &Context) -> Result<Paper, Fail> {
-    let fail = |why: String| {
-        Fail::new(
-            Exit::Failure,
-            format!("cannot read a statement from {}: {why}", file.display()),
-            "give the text as it was handed over: the block of the statement, then that of its signature",
-        )
-    };
-    let text = if file == Path::new(STDIN) {
-        context.screen.input(paper::TEXT_MAX)
-    } else {
-        open_regular(file).and_then(|file| read_text(file, paper::TEXT_MAX))
-    };
-    let text = text.map_err(|error| fail(error.to_string()))?;
-    let papers = paper::read(&text).map_err(|error| fail(error.to_string()))?;
-    let number = papers.len();
-    match <[Paper; 1]>::try_from(papers) {
-        Ok([paper]) => Ok(paper),
-        Err(_) => Err(fail(format!(
-            "there are {number} in it; give one at a time"
-        ))),
-    }
 }
 
 /// A file that the caller names may be their own. The host's own file has to be root's: what
@@ -171,17 +161,20 @@ fn only_root_writes(path: &Path, file: &File) -> io::Result<()> {
     ))
 }
 
-/// What is no statement cannot be read; whatever else is refused was read, and is not good.
-fn not_good(refused: &Refused, signers: &Path) -> Fail {
+/// What is no statement cannot be read; whatever else is refused was read, and is not good. `which` of
+/// how many, where there are several.
+fn not_good(refused: &Refused, which: Option<(usize, usize)>, signers: &Path) -> Fail {
+    let of = which.map(|(number, all)| format!(" {number} of {all}"));
+    let of = of.unwrap_or_default();
     match refused {
         Refused::Malformed(_) => Fail::new(
             Exit::Failure,
-            format!("cannot read what was signed: {refused}"),
+            format!("cannot read what was signed{of}: {refused}"),
             "have it signed again: nothing of it is believed",
         ),
         _ => Fail::new(
             Exit::Unverified,
-            format!("the statement is not verified: {refused}"),
+            format!("the statement{of} is not verified: {refused}"),
             format!(
                 "believe nothing of it; who signs as whom was read from {}",
                 signers.display()
