@@ -7,6 +7,8 @@ mod player;
 mod restart;
 mod statement;
 
+pub use statement::desk::Desk;
+
 use std::os::unix::net::UnixStream;
 
 use clap::Parser;

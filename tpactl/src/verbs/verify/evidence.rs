@@ -98,3 +98,71 @@ fn holds(one: &access::Evidence, signers: Option<&Signers>) -> Holds {
         Some(Err(refused)) => not(&refused),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tpa_statement::NAMESPACE;
+
+    use super::*;
+    use crate::tests::Desk;
+
+    const SAYS: &str = r#"{"v":1,"verb":"end","id":"7H2KM4QX","by":"carol","hosts":["web-01"],"at":"2026-11-24T13:01:00Z","expires":"2026-11-24T14:01:00Z"}"#;
+
+    fn kept(paper: &Paper) -> access::Evidence {
+        access::Evidence {
+            seq: 7,
+            statement: Digest::of(&paper.statement).as_str().to_owned(),
+            by: "carol".to_owned(),
+            text: paper.to_text(&[]).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_the_trail_keeps_holds_by_its_signature_whatever_became_of_the_key() {
+        let desk = Desk::new();
+        let key = desk.key("carol", &["ed25519"]);
+        let one = kept(&desk.sign("carol", NAMESPACE, SAYS));
+        let by = |signers: &str| holds(&one, Some(&Signers::parse(signers)));
+        assert_eq!(by(&format!("carol {key}")), Holds::Vouched);
+        let since = format!("carol valid-before=\"202611241302Z\" {key}");
+        assert_eq!(by(&since), Holds::Vouched, "it was good then");
+        assert_eq!(by(""), Holds::Unlisted);
+        assert_eq!(by(&format!("erin {key}")), Holds::Unlisted);
+        assert_eq!(holds(&one, None), Holds::Unlisted);
+    }
+
+    #[test]
+    fn what_somebody_wrote_into_the_trail_that_was_not_signed_does_not_hold() {
+        let desk = Desk::new();
+        let signers = Signers::parse(&format!("carol {}", desk.key("carol", &["ed25519"])));
+        let paper = desk.sign("carol", NAMESPACE, SAYS);
+        let good = kept(&paper);
+        let other = Paper {
+            statement: SAYS.replace("7H2KM4QX", "7H2KM4QY").into(),
+            ..paper.clone()
+        };
+        let another_namespace = desk.sign("carol", "git", SAYS);
+        let with = |change: &dyn Fn(&mut access::Evidence)| {
+            let mut one = good.clone();
+            change(&mut one);
+            one
+        };
+        for (one, why) in [
+            (kept(&other), "they were changed"),
+            (kept(&another_namespace), "made for \"git\""),
+            (with(&|one| one.by = "erin".to_owned()), "another person"),
+            (
+                with(&|one| one.statement = "0".repeat(64)),
+                "another statement",
+            ),
+            (with(&|one| one.text = one.text.repeat(2)), "more than one"),
+            (with(&|one| one.text.truncate(80)), "cut off or damaged"),
+            (with(&|one| one.text.clear()), "no signed statement"),
+        ] {
+            match holds(&one, Some(&signers)) {
+                Holds::Not(problem) => assert!(problem.contains(why), "{why}: {problem}"),
+                other => panic!("{why}: {other:?}"),
+            }
+        }
+    }
+}
