@@ -20,9 +20,10 @@ pub struct Shares {
     pub commands: usize,
     /// People who wait at the gate for a decision, all together.
     pub waiting: usize,
-    /// Processes that say which connection on the bus is theirs, and as many again of the front
-    /// door; each takes two.
+    /// Processes that say which connection on the bus is theirs; each takes two.
     pub claims: usize,
+    /// The same of those who come by the front door, all of them one account's; each takes two.
+    pub door: usize,
 }
 
 impl Shares {
@@ -41,9 +42,10 @@ impl Shares {
             sessions: part(8),
             sessions_each: part(32),
             gate: part(8),
-            commands: part(8),
+            commands: part(16),
             waiting: part(32),
             claims: part(64),
+            door: part(17),
         }
     }
 }
@@ -60,6 +62,8 @@ fn soft_limit(limits: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    const UNIT: &str = include_str!("../../packaging/systemd/tpad.service");
+
     #[test]
     fn what_others_choose_the_number_of_leaves_more_than_half() {
         for limit in [64, 96, 1_024, 4_096, 524_288] {
@@ -68,10 +72,13 @@ mod tests {
                 + shares.gate
                 + shares.commands
                 + shares.waiting
-                + 4 * shares.claims;
+                + 2 * (shares.claims + shares.door);
             assert!(all < limit / 2, "{limit}: {shares:?}");
             assert!(shares.sessions_each <= shares.sessions / 2, "{shares:?}");
         }
+        // What the unit gives has room for all whom the front door lets in at once.
+        assert!(UNIT.contains("\nLimitNOFILE=4096\n"));
+        assert!(Shares::of(4_096).door >= crate::bus::door::MOST);
     }
 
     #[test]

@@ -51,13 +51,13 @@ struct Claim<'a> {
 }
 
 impl Claims {
-    /// For so many at once.
+    /// For so many at once, and for so many who come by the front door.
     #[must_use]
-    pub fn new(most: usize) -> Self {
+    pub fn new(most: usize, door: usize) -> Self {
         Self {
             held: Arc::default(),
             room: Seats::new(most, (most / PEOPLE).max(1)),
-            door: Seats::new(most, most),
+            door: Seats::new(door, door),
         }
     }
 
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_process_has_the_connection_that_it_claims_until_it_hangs_up() {
         let runtime = SharedRuntime::new().unwrap();
-        let claims = Claims::new(512);
+        let claims = Claims::new(512, 512);
         let (here, there) = UnixStream::pair().unwrap();
         let claiming = {
             let claims = claims.clone();
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_name_that_does_not_end_is_no_name() {
         let runtime = SharedRuntime::new().unwrap();
-        let claims = Claims::new(512);
+        let claims = Claims::new(512, 512);
         let (here, there) = UnixStream::pair().unwrap();
         let claiming = std::thread::spawn(move || say(&there, &"x".repeat(10_000)).is_err());
         assert!(
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn nobody_takes_the_room_of_others() {
-        let claims = Claims::new(512);
+        let claims = Claims::new(512, 512);
         let rooms: Vec<_> = std::iter::from_fn(|| claims.room.take(1_002)).collect();
         assert_eq!(rooms.len(), 64);
         assert!(claims.room.take(1_003).is_some());
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn whoever_is_refused_for_want_of_room_is_not_listened_to() {
         let runtime = SharedRuntime::new().unwrap();
-        let claims = Claims::new(512);
+        let claims = Claims::new(512, 512);
         let _rooms: Vec<_> = std::iter::from_fn(|| claims.room.take(uid())).collect();
         let (here, mut there) = UnixStream::pair().unwrap();
         let refused = runtime.block_on(claims.hear(&runtime, here, |_| false));

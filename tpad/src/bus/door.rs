@@ -20,10 +20,11 @@ use crate::accounts::{Account, LocalFiles};
 use crate::host::process::started;
 use crate::ledger::{Namespace, Process};
 
-/// Most connections that are remembered. Each carries two programs at once (`MaxSessions` of the
-/// settings that the package ships), each with a connection to the bus, which takes 256 of one account
-/// (`dbus-daemon(1)`, `max_connections_per_user`): whoever is let in here has room there.
-const MOST: usize = 128;
+/// Most connections that are remembered. Each carries one program at a time (`MaxSessions` of the
+/// settings that the package ships), with one connection to the bus, which takes 256 of one account
+/// (`dbus-daemon(1)`, `max_connections_per_user`): whoever is let in here has room there, also while
+/// programs of those who have just left end.
+pub const MOST: usize = 240;
 
 /// Most of one person, whatever their keys: a CA may sign them as many as they like.
 const MOST_EACH: usize = 16;
@@ -72,8 +73,13 @@ impl Door {
             return Err("too many connections to it are open".to_owned());
         }
         if own >= MOST_EACH || (own > 0 && free <= KEPT) {
+            let connections = if own == 1 {
+                "connection"
+            } else {
+                "connections"
+            };
             return Err(format!(
-                "{} has {own} connections to it open, and there is no room for more of theirs",
+                "{} has {own} {connections} to it open, and there is no room for more of theirs",
                 one_line(&visit.person, 64)
             ));
         }

@@ -14,9 +14,9 @@ use crate::ledger::Caller;
 /// Most connections of one person that are told. `tpactl` has one.
 const MOST_EACH: usize = 8;
 
-/// Most connections of all but root. Each takes a rule of the bus, which gives 512 to a connection
+/// Most connections of all but root: everybody whom the front door lets in may wait. Each takes a rule of the bus, which gives 512 to a connection
 /// (`dbus-daemon(1)`, `max_match_rules_per_connection`).
-const MOST: usize = 200;
+const MOST: usize = 320;
 
 /// Most connections of root, beside those of all others.
 const MOST_ROOT: usize = 32;

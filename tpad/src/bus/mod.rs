@@ -105,7 +105,7 @@ mod tests {
         let access = access::Access {
             engine: Arc::clone(&engine),
             runtime: runtime.clone(),
-            line: access::Line::Bus(claims::Claims::new(8)),
+            line: access::Line::Bus(claims::Claims::new(8, 8)),
             listeners: Arc::default(),
             statements: Arc::default(),
         };

@@ -232,7 +232,7 @@ pub async fn people(
     loop {
         // Names on a bus that is gone mean nobody.
         let listeners = Arc::default();
-        let claims = Claims::new(shares.claims);
+        let claims = Claims::new(shares.claims, shares.door);
         let connected = connect(&engine, &runtime, &listeners, &claims).await;
         if let Some(tried) = tried.take() {
             tried();
@@ -243,7 +243,7 @@ pub async fn people(
                 tracing::info!("on the system bus as {}", names::BUS_NAME);
                 or(
                     announce(&engine, &runtime, &connection, &listeners),
-                    hear_claims(&engine, &runtime, listener, claims, shares.claims),
+                    hear_claims(&engine, &runtime, listener, claims, shares),
                 )
                 .await;
                 tracing::warn!("the system bus is gone");
@@ -286,8 +286,12 @@ async fn hear_claims(
     runtime: &SharedRuntime,
     listener: Option<UnixListener<Shared>>,
     claims: Claims,
-    most: usize,
+    shares: Shares,
 ) {
+    // Beside those that are held, some that are being heard.
+    let most = 2_usize
+        .saturating_mul(shares.claims)
+        .saturating_add(shares.door);
     if let Some(listener) = listener {
         let path = names::CLAIMS_SOCKET;
         let hear = |stream, place: SemaphoreGuardArc| {
@@ -304,7 +308,7 @@ async fn hear_claims(
                 Ok(())
             }
         };
-        accept(runtime.clone(), listener, path, 4 * most, hear).await;
+        accept(runtime.clone(), listener, path, most, hear).await;
     }
     pending::<()>().await;
 }
