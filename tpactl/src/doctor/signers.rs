@@ -15,6 +15,20 @@ const SIGNERS: &str = "/etc/tpa/signers";
 /// Where roles are.
 const ROLES: &str = "/etc/tpa/roles.d";
 
+/// How this host is called.
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
+/// How hosts are called that nobody gave a name.
+const USUAL: [&str; 7] = [
+    "(none)",
+    "localhost",
+    "localhost.localdomain",
+    "debian",
+    "ubuntu",
+    "fedora",
+    "raspberrypi",
+];
+
 /// Most people who are looked up.
 const LOOKED_UP: usize = 1_000;
 
@@ -38,7 +52,29 @@ pub fn examine(host: &Host) -> Result<Vec<Finding>, Finding> {
         ));
     }
     findings.extend(unknown(host, &signers));
+    findings.extend(nameless(host)?);
     Ok(findings)
+}
+
+/// What a statement knows a host by is its name. One that many are given when they are installed is no
+/// host's in particular.
+fn nameless(host: &Host) -> Result<Option<Finding>, Finding> {
+    let Some(name) = host.read(HOSTNAME)? else {
+        return Ok(None);
+    };
+    let name = name.trim();
+    let usual = USUAL.iter().any(|usual| name.eq_ignore_ascii_case(usual));
+    Ok(usual.then(|| {
+        Finding::warning(
+            "signers",
+            format!(
+                "this host is called {}, as others are: what somebody signs for one of them each takes that \
+                 has their key",
+                clean(name)
+            ),
+            "give it a name of its own: hostnamectl set-hostname NAME",
+        )
+    }))
 }
 
 /// Roles that ask for keys where nobody has one.
@@ -178,6 +214,25 @@ mod tests {
         host.write("etc/tpa/signers", &format!("alice {KEY}\nalice\n"));
         set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         assert!(found(&host)[0].contains("1 line of /etc/tpa/signers cannot be read"));
+    }
+
+    #[test]
+    fn a_host_that_has_no_name_of_its_own_is_found_where_statements_are_taken() {
+        let mut host = fake::protected();
+        saying!(
+            host,
+            "/usr/bin/getent",
+            true,
+            "alice:x:1001:1001::/:/bin/sh\n"
+        );
+        host.write("proc/sys/kernel/hostname", "Localhost\n");
+        assert_eq!(found(&host), [""; 0], "no statement is taken here");
+        host.write("etc/tpa/signers", &format!("alice {KEY}\n"));
+        let path = host.host.path("/etc/tpa/signers");
+        set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert!(found(&host)[0].contains("is called Localhost, as others are"));
+        host.write("proc/sys/kernel/hostname", "web-01\n");
+        assert_eq!(found(&host), [""; 0]);
     }
 
     #[test]
