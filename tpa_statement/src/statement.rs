@@ -431,6 +431,12 @@ mod tests {
 
     const OF: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+    /// All that a statement may have, as [`Document`] reads it.
+    const KEYS: [&str; 16] = [
+        "v", "verb", "id", "by", "hosts", "at", "expires", "of", "role", "duration", "until",
+        "start", "reason", "ticket", "for", "comment",
+    ];
+
     fn with(verb: &str, more: &str) -> String {
         format!(
             r#"{{"v":1,"verb":"{verb}","id":"7H2KM4QX","by":"alice","hosts":["web-01"],
@@ -494,7 +500,35 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_names_every_key_and_its_example_is_a_statement() {
+        const PAGE: &str = include_str!("../../packaging/man/tpa-statement.5");
+        let example = PAGE.split_once(".nf\n").unwrap().1;
+        let example = example.split_once(".fi").unwrap().0.replace("\\-", "-");
+        assert!(matches!(
+            Statement::parse(example.as_bytes()).unwrap().says,
+            Says::Request(_)
+        ));
+        for key in KEYS {
+            let named = |line: &str| {
+                let words = line.strip_prefix(".B ").or(line.strip_prefix(".BR "));
+                words.is_some_and(|words| words.split(' ').any(|word| word == key))
+            };
+            assert!(PAGE.lines().any(named), "{key}");
+        }
+        // serde names them all, where one is unknown.
+        let unknown = serde_json::from_str::<Document>(&with("end", r#","x":1"#));
+        let known = unknown.map(|_| ()).unwrap_err().to_string();
+        assert!(KEYS.iter().all(|key| known.contains(&format!("`{key}`"))));
+        assert_eq!(known.matches('`').count(), 2 * (KEYS.len() + 1), "{known}");
+    }
+
+    #[test]
     fn a_key_that_stands_twice_or_that_nobody_knows_is_refused() {
+        // However it is written.
+        for twice in [r#","by":"carol""#, r#","b\u0079":"carol""#] {
+            let twice = refused(&with("end", twice));
+            assert!(twice.contains("duplicate field `by`"), "{twice}");
+        }
         let twice = with("end", r#","by":"carol""#);
         assert!(
             refused(&twice).contains("duplicate field `by`"),
