@@ -109,6 +109,9 @@ on_both_debians! {
         host.ssh("alice", "true").fails()?;
         shown(host, &id)?.has("state", "ended")?;
 
+        what_waits_is_decided_on_from_the_greeting(host)?;
+        a_certificate_of_a_ca_comes_in_as_whom_it_names(host)?;
+        ten_thousand_people_cost_one_look_up(host)?;
         nothing_else_is_to_be_had(host)?;
         nobody_else_comes_in(host)?;
         a_slip_in_one_line_keeps_out_nobody_else(host)?;
@@ -131,6 +134,97 @@ on_both_debians! {
         host.write("/etc/ssh/sshd_config.d/00-first.conf", "Match User tpa\n    ForceCommand /bin/sh\n")?;
         doctor().says("sshd does not go by /etc/ssh/sshd_config.d/10-tpa-door.conf")?;
     }
+}
+
+/// By keys alone: what waits is shown, and nothing that somebody typed moves the cursor.
+fn what_waits_is_decided_on_from_the_greeting(host: &Host) -> Result<()> {
+    let door = "ssh -tt -i /root/keys/carol tpa@127.0.0.1";
+    let id = asked(host)?;
+    let mut picker = host.terminal(&format!("stty columns 80 rows 24; {door}"))?;
+    picker.sees("You are carol on web-01")?;
+    picker.sees("for you to decide")?;
+    picker.presses("a")?;
+    picker.sees("Approve? [y/N]")?;
+    picker.presses("y")?;
+    picker.sees(" left (until ")?;
+    picker.presses("q")?;
+    picker.ends()?;
+    knock(host, "alice", &format!("end {id} --yes")).ok()?;
+    let id = asked(host)?;
+    knock(
+        host,
+        "carol",
+        &format!("deny {id} --reason not today --yes"),
+    )
+    .ok()?;
+    knock(host, "alice", &format!("show {id}")).says("not today")?;
+    let id = asked(host)?;
+    knock(host, "alice", &format!("withdraw {id} --yes")).ok()?;
+    knock(host, "alice", "roles").says("web-ops")?;
+    knock(host, "alice", "ls --mine --state denied,withdrawn").says(&id)?;
+    // A reason of theirs that would clear the screen comes in no way, by its bytes or by its name.
+    let clears = r"\033[2J\033]0;owned\007";
+    let typed = format!("\"request web-ops --reason 'the shop $(printf '{clears}') is down'\"");
+    knock_with(host, "alice", "", &typed).code_is(2)?;
+    Ok(())
+}
+
+/// sshd knows the certificate by its CA's line, for whom both name and for as long as both say.
+fn a_certificate_of_a_ca_comes_in_as_whom_it_names(host: &Host) -> Result<()> {
+    let certify = |people: &str, when: &str| {
+        host.root(&format!(
+            "cd /root/keys && rm -f new-cert.pub && ssh-keygen -q -s ca -I id -n {people} -V {when} new.pub"
+        ))
+    };
+    let make = "cd /root/keys && for key in ca new; do ssh-keygen -q -t ed25519 -N '' -f $key; done && \
+                cp -p /etc/tpa/signers /root/signers && \
+                echo \"alice,dave cert-authority $(cut -d' ' -f1,2 ca.pub)\" >>/etc/tpa/signers && \
+                systemctl reload tpad";
+    host.root(make).ok()?;
+    let refused = || -> Result<()> {
+        knock(host, "new", "")
+            .fails()?
+            .says("Permission denied (publickey)")?;
+        Ok(())
+    };
+    // The key alone is nobody's.
+    refused()?;
+    certify("dave,prod", "+1h").ok()?;
+    knock(host, "new", "")
+        .says("You are dave on web-01")?
+        .ok()?;
+    for (people, when) in [
+        ("carol", "+1h"),
+        ("alice,dave", "+1h"),
+        ("tpa", "+1h"),
+        ("dave", "20200101:20200102"),
+    ] {
+        certify(people, when).ok()?;
+        refused()?;
+    }
+    certify("dave", "+1h").ok()?;
+    host.root("cp -p /root/signers /etc/tpa/signers && systemctl reload tpad")
+        .ok()?;
+    refused()
+}
+
+/// As many lines before and behind those of the story.
+fn ten_thousand_people_cost_one_look_up(host: &Host) -> Result<()> {
+    let many = r#"cp -p /etc/tpa/signers /root/signers && {
+        awk 'BEGIN { for (n = 0; n < 5000; n++) printf "p%d ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA%042d\n", n, n }'
+        cat /root/signers
+        awk 'BEGIN { for (n = 5000; n < 10000; n++) printf "p%d ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA%042d\n", n, n }'
+    } >/etc/tpa/signers && systemctl reload tpad"#;
+    host.root(many).ok()?;
+    knock(host, "carol", "")
+        .says("You are carol on web-01")?
+        .ok()?;
+    knock(host, "mallory", "ls")
+        .fails()?
+        .says("Permission denied (publickey)")?;
+    host.root("cp -p /root/signers /etc/tpa/signers && systemctl reload tpad")
+        .ok()?;
+    Ok(())
 }
 
 /// How many events there are but those that come when a look is over.
@@ -326,12 +420,13 @@ fn a_pin_counts_where_sshd_has_to_ask_for_it(host: &Host) -> Result<()> {
         .says("signs as carol, by PIN or finger at the front door")?;
     let typed = "request pin-ops --for 1h --reason the shop answers with errors --json";
     let id = knock(host, "alice", typed).json()?.text("id")?.to_owned();
-    let approve = |key: &str| {
+    let say_yes = |key: &str, id: &str| {
         host.root(&format!(
             "{WITH_KEY} ssh -n -o SecurityKeyProvider=/usr/local/lib/sk_software.so \
              -i /root/keys/{key} tpa@127.0.0.1 approve {id} --yes"
         ))
     };
+    let approve = |key: &str| say_yes(key, &id);
     for key in ["carol", "unlisted"] {
         approve(key)
             .code_is(4)?
@@ -354,17 +449,41 @@ fn a_pin_counts_where_sshd_has_to_ask_for_it(host: &Host) -> Result<()> {
         "{yes}"
     );
     knock(host, "alice", &format!("end {id} --yes")).ok()?;
-    host.root("rm /etc/tpa/roles.d/pin-ops.toml && systemctl reload tpad")
-        .ok()?;
+    // A touch is what sshd asks of every security key.
+    role(host, "touch-ops", &text.replace("\"pin\"", "\"touch\""))?;
+    let typed = typed.replace("pin-ops", "touch-ops");
+    let id = knock(host, "alice", &typed).json()?.text("id")?.to_owned();
+    say_yes("carol", &id)
+        .code_is(4)?
+        .says("come in with a security key that you touch")?;
+    say_yes("unlisted", &id).ok()?;
+    let yes = host.logged_event("approval-recorded", &id)?;
+    ensure!(
+        yes.contains(" proof=touch ") && yes.contains(" touched=true "),
+        "{yes}"
+    );
+    knock(host, "alice", &format!("end {id} --yes")).ok()?;
+    host.root(
+        "rm /etc/tpa/roles.d/pin-ops.toml /etc/tpa/roles.d/touch-ops.toml && systemctl reload tpad",
+    )
+    .ok()?;
     Ok(())
 }
 
 fn nothing_that_runs_as_the_account_is_anybody(host: &Host) -> Result<()> {
     let id = asked(host)?;
     let waiting = host.start(&format!(
-        "ssh -n -i /root/keys/carol tpa@127.0.0.1 wait {id} --for approved"
+        "ssh -n -o SetEnv=LC_EVIL=evil -i /root/keys/carol tpa@127.0.0.1 wait {id} --for approved"
     ))?;
     host.runs("^door -c", 1)?;
+    // No variable of hers came with her; the account has a shell of its own and no password.
+    let environment = host.root("tr '\\0' '\\n' </proc/$(pgrep -of '^door -c')/environ");
+    environment
+        .says("SSH_ORIGINAL_COMMAND=wait")?
+        .keeps_quiet_about("LC_EVIL")?;
+    host.root("passwd -S tpa && getent passwd tpa")
+        .says("tpa L ")?
+        .says(":/usr/libexec/tpa/door")?;
     // Whoever leaves, leaves nothing behind that goes on waiting.
     let another = host.start(&format!(
         "ssh -n -i /root/keys/dave tpa@127.0.0.1 wait {id} --for approved & echo $! >/tmp/left; wait"
@@ -427,23 +546,57 @@ fn nothing_that_runs_as_the_account_is_anybody(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// 200 people come at once and stay. Their accounts are written as they stand in the files: nothing of
+/// what makes accounts is asked here.
+const CROWD: &str = r#"mkdir /root/crowd /tmp/crowd && cd /root/crowd || exit
+for n in $(seq 200); do
+    ssh-keygen -q -t ed25519 -N '' -f w$n || exit
+    echo "w$n:x:$((3000 + n)):100::/nonexistent:/bin/sh" >>/etc/passwd
+    echo "w$n:*:19000:0:99999:7:::" >>/etc/shadow
+    echo "w$n $(cut -d' ' -f1,2 w$n.pub)" >>/etc/tpa/signers
+done
+systemctl reload tpad"#;
+
+const COME: &str = r#"for n in $(seq 200); do
+    ssh -n -o ConnectTimeout=80 -i /root/crowd/w$n tpa@127.0.0.1 ls --watch >/tmp/crowd/$n 2>&1 &
+    all="$all $!"
+done
+until [ "$(pgrep -cf '^door -c')" = 200 ]; do sleep 0.2; done
+echo all are in
+until [ -e /tmp/leave ]; do sleep 0.2; done
+kill $all
+wait"#;
+
 fn many_at_once_hold_up_nobody_at_the_gate(host: &Host) -> Result<()> {
     grant(host, "mallory", "web-ops", "1h")?;
     host.write(
         "/etc/ssh/sshd_config.d/many.conf",
         "MaxStartups 400:30:500\n",
     )?;
+    host.root(CROWD).ok()?;
     host.root("systemctl restart ssh").ok()?;
-    let many = "seq 200 | xargs -P 200 -I N ssh -n -o ConnectTimeout=60 -i /root/keys/dave \
-                tpa@127.0.0.1 status >/tmp/many 2>&1";
-    let many = host.start(many)?;
+    host.runs("^door -c", 0)?;
+    let mut crowd = host.start(COME)?;
+    // While they come, and while all of them are there.
     for _ in 0..5 {
+        host.ssh("mallory", "true").ok()?;
+    }
+    crowd.line_with("all are in")?;
+    for _ in 0..3 {
         host.ssh("mallory", "true").ok()?;
         knock(host, "carol", "ls").ok()?;
     }
-    many.finish()?;
+    host.root("ssh -n -i /root/crowd/w7 tpa@127.0.0.1")
+        .fails()?
+        .says("w7 has 1 connection to it open, and there is no room for more of theirs")?;
+    // Each was let in as whom they are, and told of nothing that went wrong.
+    host.root("cat /tmp/crowd/*").keeps_quiet_about("error")?;
+    host.root("touch /tmp/leave").ok()?;
+    crowd.finish()?;
     host.root("systemctl is-active tpad").ok()?;
-    // Who was turned away for want of room was told so; the door is there for the next.
-    knock(host, "carol", "ls").ok()?;
+    host.runs("^door -c", 0)?;
+    host.root("ssh -n -i /root/crowd/w7 tpa@127.0.0.1")
+        .says("You are w7 on web-01")?
+        .ok()?;
     Ok(())
 }

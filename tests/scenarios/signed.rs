@@ -90,8 +90,13 @@ on_both_debians! {
         // Anybody carries it, and it is what was signed or nothing.
         host.root(CHANGED).ok()?;
         not_taken(host, "/tmp/changed", 4, "not that of these bytes", "signature")?;
-        host.root("head -n -1 /tmp/asked > /tmp/cut").ok()?;
-        host.console("bob", "tpactl submit /tmp/cut").code_is(1)?.says("cut off")?;
+        host.root("head -n -1 /tmp/asked > /tmp/cut; yes | head -c 2000000 > /tmp/huge; cat /tmp/asked /tmp/cut > /tmp/second-cut").ok()?;
+        for file in ["/tmp/cut", "/tmp/second-cut"] {
+            not_taken(host, file, 2, "cut off or damaged", "malformed")?;
+        }
+        host.console("bob", "tpactl submit /tmp/huge").code_is(2)?.says("at most 98304 bytes")?.says("next: ")?;
+        host.logged_with(&[" statement-refused ", "at most 98304 bytes"])?;
+        host.console("bob", "tpactl submit - </dev/null").code_is(2)?.says("there is no signed statement in it")?;
         not_taken(host, "/tmp/elsewhere", 4, "for other hosts", "other-host")?;
         let approved = host.console("bob", "tpactl submit /tmp/approved");
         approved.ok()?;
@@ -101,6 +106,11 @@ on_both_debians! {
         ensure!(yes.contains(" actor=carol ") && yes.contains(" key=SHA256:"), "{yes}");
         let id = yes.split(" grant=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
         host.root(&format!("tpactl show {id}")).says("signed, SHA256:")?;
+        host.root(&format!("tpactl report {id}")).says("key=SHA256:")?;
+        // All of a text is verified, by anybody and without asking tpad.
+        let verified = host.console("bob", "tpactl verify --statement /tmp/approved");
+        verified.ok()?;
+        verified.says("alice says request")?.says("carol says approve")?;
 
         // Once, also when tpad was away meanwhile.
         not_taken(host, "/tmp/approved", 7, "was taken before", "replayed")?;
@@ -112,6 +122,8 @@ on_both_debians! {
         host.ssh("alice", "true").fails()?;
 
         what_is_not_as_it_should_be_is_refused_in_words_and_changes_nothing(host)?;
+        every_verb_is_said_by_a_text(host)?;
+        what_a_security_key_signs_openssh_takes_for_the_same(host)?;
 
         // A role that asks for a touch: neither a login nor a key in a file will do.
         role_with(host, "web-ops", "touch")?;
@@ -163,7 +175,124 @@ on_both_debians! {
         ensure!(yes.contains(" proof=pin "), "{yes}");
         // What takes away never asks for more.
         host.ssh("dave", &format!("tpactl revoke {id} --reason 'enough' --yes")).ok()?;
+
+        // The agent signs, too: there is no file of a private key here.
+        role_with(host, "web-ops", "key")?;
+        let id = request(host, "alice", "web-ops", "1h")?;
+        host.ssh("carol", &format!(
+            "eval $(ssh-agent -s) >/dev/null && ssh-add -q ~/.ssh/id_ecdsa && mkdir away && mv .ssh/id_* away/ && \
+             tpactl approve {id} --yes; code=$?; mv away/* .ssh/; ssh-agent -k >/dev/null; exit $code"
+        )).ok()?;
+        let yes = host.logged_event("approval-recorded", &id)?;
+        ensure!(yes.contains(" proof=key ") && yes.contains(" touched=false "), "{yes}");
+
+        // The trail has kept what they all signed.
+        host.root("tpactl verify").says(" in the trail: ")?.says("by a key that the signers file names")?;
+        let trail = host.root("tpactl verify --json").json()?.object("statements")?;
+        ensure!(trail.number("signed")? > 10 && trail.list("bad")?.is_empty(), "{trail:?}");
     }
+}
+
+/// Says something by a text, and hands that over.
+fn say(host: &Host, who: &str, line: &str) -> Result<Output> {
+    host.console(who, &format!("tpactl {line} --export - > /tmp/said"))
+        .ok()?;
+    Ok(host.console("bob", "tpactl submit /tmp/said"))
+}
+
+fn every_verb_is_said_by_a_text(host: &Host) -> Result<()> {
+    let ask = "request web-ops --for 1h --reason 'the shop answers with errors' --on web-01";
+    let asks = || -> Result<String> {
+        let came = say(host, "alice", ask)?;
+        host.root("cp /tmp/said /tmp/asks").ok()?;
+        let told = came.ok()?;
+        let id = told.split(' ').nth(3).unwrap_or_default();
+        came.says(&format!("alice said request: {id} is pending"))?;
+        Ok(id.to_owned())
+    };
+    asks()?;
+    say(host, "carol", "deny /tmp/asks --reason 'not today'")?.says(" is denied")?;
+    let id = asks()?;
+    say(host, "alice", &format!("withdraw {id} --on web-01"))?.says("is withdrawn")?;
+    let id = asks()?;
+    say(host, "carol", "approve /tmp/asks --yes --for 30m")?.says("is active")?;
+    let more = format!("extend {id} --for 10m --reason 'it takes longer' --on web-01");
+    say(host, "alice", &more)?
+        .says("alice said extend: ")?
+        .says(" is pending")?;
+    host.root("cp /tmp/said /tmp/asks").ok()?;
+    say(host, "carol", "approve /tmp/asks --yes")?.says("carol said approve: ")?;
+    host.logged_event("grant-extended", &id)?;
+    say(host, "alice", &format!("end {id} --on web-01"))?.says("is ended")?;
+    asks()?;
+    let granted = say(host, "carol", "approve /tmp/asks --yes")?;
+    let id = shown_last(&granted)?;
+    say(
+        host,
+        "carol",
+        &format!("revoke {id} --reason 'seen enough' --on web-01"),
+    )?
+    .says("is revoked")?;
+    Ok(())
+}
+
+/// The id in the last line of what was told of a text.
+fn shown_last(came: &Output) -> Result<String> {
+    let last = came.ok()?.lines().last().unwrap_or_default();
+    Ok(last.split(' ').nth(3).unwrap_or_default().to_owned())
+}
+
+/// Puts other flags into the signature of a security key, and leaves the rest.
+const OTHER_FLAGS: &str = r"{ echo '-----BEGIN SSH SIGNATURE-----'
+    { grep -v -e ----- statement.sig | base64 -d | head -c -5; printf '\005'
+      grep -v -e ----- statement.sig | base64 -d | tail -c 4; } | base64
+    echo '-----END SSH SIGNATURE-----'; } >other.sig && mv other.sig statement.sig
+    { sed '/BEGIN SSH/,$d' /tmp/paper; cat statement.sig; } >/tmp/other && mv /tmp/other /tmp/paper";
+
+/// Both take what a security key has signed, and neither takes it with other bytes or flags.
+fn what_a_security_key_signs_openssh_takes_for_the_same(host: &Host) -> Result<()> {
+    for (name, kind, touched, verified) in [
+        ("sk1", "ed25519-sk", true, false),
+        ("sk2", "ecdsa-sk", true, false),
+        ("sk3", "ed25519-sk -O verify-required", true, true),
+        ("sk4", "ecdsa-sk -O verify-required", true, true),
+        ("sk5", "ed25519-sk -O no-touch-required", false, false),
+        ("sk6", "ecdsa-sk -O no-touch-required", false, false),
+    ] {
+        let make = format!(
+            "cd /root/st && {WITH_KEY} ssh-keygen -q -N '' -f {name} -t {kind} </dev/null && \
+             echo \"carol $(cut -d' ' -f1,2 {name}.pub)\" >listed"
+        );
+        host.root(&make).ok()?;
+        let signs = format!(
+            "{WITH_KEY} /usr/local/bin/sign {name} carol AAAAAAF1 now 3600 web-01 '{REVOKES}'"
+        );
+        let openssh = || {
+            host.root(
+                "cd /root/st && ssh-keygen -Y verify -f listed -I carol -n statement@tpa.v1 \
+                 -s statement.sig <statement",
+            )
+        };
+        let ours =
+            || host.root("tpactl verify --statement /tmp/paper --signers /root/st/listed --json");
+        host.root(&signs).ok()?;
+        openssh().ok()?;
+        let told = ours().json()?;
+        for (field, is) in [("touched", touched), ("verified", verified)] {
+            ensure!(told.0.get(field) == Some(&is.into()), "{name}: {}", told.0);
+        }
+        if !verified {
+            host.root(&format!("cd /root/st && {OTHER_FLAGS}")).ok()?;
+            openssh().fails()?;
+            ours().code_is(9)?.says("not that of these bytes")?;
+        }
+        host.root(&format!(
+            "{signs} && cd /root/st && sed -i s/because/be-cause/ statement"
+        ))
+        .ok()?;
+        openssh().fails()?;
+    }
+    Ok(())
 }
 
 /// Signs any text as somebody, as no `tpactl` would; prints the digest of its bytes.
@@ -190,11 +319,11 @@ sha256sum statement | cut -d' ' -f1
 /// Keys that root has for this: people's, a second one of carol's, one whose time is over, one of root's
 /// own, and that of a CA with a certificate of hers.
 const KEYS: &str = r#"mkdir -p /root/st && cd /root/st &&
-for key in alice bob carol dave erin second old root new ca; do
+for key in alice bob carol dave erin second old root ghost new ca; do
     ssh-keygen -q -t ed25519 -N '' -f "$key"
 done &&
 line() { echo "$1 $(cut -d' ' -f1,2 "$2.pub")"; } &&
-for key in alice bob carol dave erin root; do line "$key" "$key"; done >>/etc/tpa/signers &&
+for key in alice bob carol dave erin root ghost; do line "$key" "$key"; done >>/etc/tpa/signers &&
 line carol second >>/etc/tpa/signers &&
 line 'carol valid-before="20260101Z"' old >>/etc/tpa/signers &&
 line 'carol cert-authority' ca >>/etc/tpa/signers &&
@@ -257,40 +386,117 @@ fn none_of_these_counts(host: &Host) -> Result<()> {
     let unknown = format!(r#"{asks_web},"x":1"#);
     let (web, other) = ("web-01", "web-01.elsewhere.org");
     // Signed when, for how many seconds, for which host, what; the exit code and the words.
-    for (at, life, on, rest, code, says) in [
-        ("2 hours ago", 3_600, web, &asks_web, 4, "it has expired"),
-        ("5 minutes", 3_600, web, &asks_web, 4, "in the future"),
-        ("now", 3_600, other, &asks_web, 4, "which is web-01"),
-        ("now", 259_200, web, &asks_web, 2, "by at most 24h"),
-        ("now", 3_600, web, &twice, 2, "duplicate field"),
-        ("now", 3_600, web, &unknown, 2, "unknown field"),
+    for (at, life, on, rest, code, says, why) in [
+        (
+            "2 hours ago",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "it has expired",
+            "expired",
+        ),
+        (
+            "5 minutes",
+            3_600,
+            web,
+            &asks_web,
+            4,
+            "in the future",
+            "future",
+        ),
+        (
+            "now",
+            3_600,
+            other,
+            &asks_web,
+            4,
+            "which is web-01",
+            "other-host",
+        ),
+        (
+            "now",
+            259_200,
+            web,
+            &asks_web,
+            2,
+            "by at most 24h",
+            "malformed",
+        ),
+        ("now", 3_600, web, &twice, 2, "duplicate field", "malformed"),
+        ("now", 3_600, web, &unknown, 2, "unknown field", "malformed"),
     ] {
         let paper = format!("alice alice AAAAAAA1 '{at}' {life} {on} '{rest}'");
-        is_refused(host, &paper, code, says)?;
+        is_refused(host, &paper, code, says, why)?;
     }
     // Which key, by whom, what, in which namespace; the words.
-    for (key, by, rest, namespace, says) in [
+    let asks_web = asks_web.as_str();
+    for (key, by, rest, namespace, says, why) in [
         (
             "root",
             "root",
-            asks_web.as_str(),
+            asks_web,
             "",
             "root signs no statements",
+            "root",
         ),
-        ("alice", "ghost", &asks_web, "", "does not sign as ghost"),
-        ("old", "carol", REVOKES, "", "it was not valid when"),
-        ("alice", "alice", &asks_web, "git", "made for \"git\""),
+        (
+            "ghost",
+            "ghost",
+            asks_web,
+            "",
+            "ghost has no account",
+            "no-account",
+        ),
+        (
+            "alice",
+            "ghost",
+            asks_web,
+            "",
+            "does not sign as ghost",
+            "not-theirs",
+        ),
+        (
+            "old",
+            "carol",
+            REVOKES,
+            "",
+            "it was not valid when",
+            "not-theirs",
+        ),
+        (
+            "alice",
+            "alice",
+            asks_web,
+            "git",
+            "made for \"git\"",
+            "signature",
+        ),
     ] {
         let paper = format!("{key} {by} AAAAAAA1 now 3600 {web} '{rest}' {namespace}");
-        is_refused(host, &paper, 4, says)?;
+        is_refused(host, &paper, 4, says, why)?;
     }
     Ok(())
 }
 
-/// What is signed with these words for `sign` is brought and refused.
-fn is_refused(host: &Host, paper: &str, code: i32, says: &str) -> Result<()> {
-    host.root(&format!("/usr/local/bin/sign {paper}")).ok()?;
+/// What is signed with these words for `sign` is brought and refused, which the log tells with the
+/// reason in a word.
+fn is_refused(host: &Host, paper: &str, code: i32, says: &str, why: &str) -> Result<()> {
+    let signed = host.root(&format!("/usr/local/bin/sign {paper}"));
+    let digest = signed.ok()?.trim().to_owned();
     brought(host).code_is(code)?.says(says)?.says("next: ")?;
+    is_told(
+        host,
+        &digest,
+        &["statement-refused", &format!(" why={why} ")],
+    )
+}
+
+/// The log tells of a statement that was not taken.
+fn is_told(host: &Host, digest: &str, texts: &[&str]) -> Result<()> {
+    let digest = format!(" statement={digest}");
+    let told = host.logged_with(&[&[digest.as_str(), " outcome=failure "], texts].concat())?;
+    ensure!(told.contains(" actor="), "{told}");
     Ok(())
 }
 
@@ -320,9 +526,13 @@ fn nobody_decides_who_could_not_on_the_host(host: &Host) -> Result<()> {
         ("carol", "AAAAAAC9", &yes, 6, "no request"),
         ("carol", "AAAAAAC1", &longer, 2, "longer than the 1h"),
     ] {
-        sign(host, who, who, id, rest)?;
+        let digest = sign(host, who, who, id, rest)?;
         brought(host).code_is(code)?.says(says)?;
+        is_told(host, &digest, &[])?;
     }
+    // For this host and another one, of a request that was for this one alone.
+    let more = format!("carol carol AAAAAAC1 now 3600 'web-01\",\"web-02' '{yes}'");
+    is_refused(host, &more, 2, "is for web-02 too", "ledger")?;
     // What was signed while they could, and comes when they cannot any more.
     let signers = "grep -v \"$(cut -d' ' -f2 /root/st/KEY.pub)\" /etc/tpa/signers >/root/st/less; \
                    cp /etc/tpa/signers /root/st/all; cat /root/st/less >/etc/tpa/signers; \
@@ -381,10 +591,11 @@ fn nobody_decides_who_could_not_on_the_host(host: &Host) -> Result<()> {
         ),
     ] {
         host.root(before).ok()?;
-        sign(host, key, who, "AAAAAAC1", &yes)?;
+        let digest = sign(host, key, who, "AAAAAAC1", &yes)?;
         host.root(after).ok()?;
         let code = if says.starts_with("no request") { 6 } else { 4 };
         brought(host).code_is(code)?.says(says)?.says("next: ")?;
+        is_told(host, &digest, &[])?;
     }
     for id in ["AAAAAAC1", "AAAAAAC2"] {
         shown(host, id)?.has("state", "pending")?;
