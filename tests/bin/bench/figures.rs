@@ -85,7 +85,13 @@ for part in alice alice.pub; do mv /home/alice/.ssh/$part /home/alice/.ssh/id_ed
 setpriv --reuid=alice --regid=alice --init-groups env HOME=/home/alice \\
     tpactl request web-ops --for 1h --reason 'to be measured' --on web-01 --export paper
 sed -n '/BEGIN TPA/,/END TPA/p' paper | grep -v -e ----- | base64 -d >said
-sed -n '/BEGIN SSH/,$p' paper >said.sig";
+sed -n '/BEGIN SSH/,$p' paper >said.sig
+for n in $(seq 100); do cat paper; done >hundred";
+
+/// Ten thousand people beside those of the story, a key each.
+const MANY: &str = r#"awk 'BEGIN { for (n = 0; n < 10000; n++)
+    printf "p%d ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA%042d\n", n, n }' >>/etc/tpa/signers
+systemctl reload tpad"#;
 
 /// Everything, on a host on which nobody has a grant yet.
 pub fn measure(host: &Host, effort: &Effort) -> Result<(Vec<Time>, Vec<Figure>)> {
@@ -100,7 +106,11 @@ pub fn measure(host: &Host, effort: &Effort) -> Result<(Vec<Time>, Vec<Figure>)>
     let mut times = gate(host, effort)?;
     times.extend(logins(host, effort)?);
     times.extend(door(host, effort)?);
-    times.extend(statements(host, effort)?);
+    let checked = statements(host, effort)?;
+    let rate = in_a_second(&checked);
+    times.extend(checked);
+    // Last of what reads who signs as whom.
+    times.extend(crowded_door(host, effort)?);
     times.extend(commands(host, effort)?);
     let one = refused(host)?;
     times.extend(pairs(host, effort)?);
@@ -115,6 +125,7 @@ pub fn measure(host: &Host, effort: &Effort) -> Result<(Vec<Time>, Vec<Figure>)>
             &many,
         ),
     ];
+    figures.extend(rate);
     figures.extend(idle(host, effort)?);
     // Last: what the kernel keeps of the files changes other times.
     figures.extend(left::left(host, effort.files)?);
@@ -168,6 +179,37 @@ fn door(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
     )
 }
 
+/// The same with many people's keys in the file: sshd asks for one of them.
+fn crowded_door(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
+    host.root(&format!("set -e\n{MANY}")).ok()?;
+    rounds(
+        host,
+        effort.logins,
+        &[
+            (
+                "the front door, 10,000 people's keys",
+                "ssh -n -i /root/keys/carol tpa@127.0.0.1 status",
+            ),
+            (
+                "— of that, sshd's one look-up of the key",
+                "tpad keys $(cut -d' ' -f1,2 /root/keys/carol.pub)",
+            ),
+        ],
+    )
+}
+
+/// From what one process takes for one statement and for a hundred.
+fn in_a_second(checked: &[Time]) -> Option<Figure> {
+    let of = |what: &str| checked.iter().find(|time| time.what.starts_with(what));
+    let (one, hundred) = (of("a signed")?, of("100 signed")?);
+    let more = hundred.summary.p50.saturating_sub(one.summary.p50);
+    let each = more.as_secs_f64() / 99.0;
+    Some(figure(
+        "signed statements that one process checks in a second (Ed25519)",
+        &format!("{:.0}", 1.0 / each),
+    ))
+}
+
 /// A signed statement is checked by a process of its own, as ssh-keygen is one.
 fn statements(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
     host.root(&format!("set -e\n{STATEMENT}")).ok()?;
@@ -178,6 +220,10 @@ fn statements(host: &Host, effort: &Effort) -> Result<Vec<Time>> {
             (
                 "a signed statement checked: tpactl verify --statement",
                 "tpactl verify --statement /run/bench/paper",
+            ),
+            (
+                "100 signed statements checked by one process",
+                "tpactl verify --statement /run/bench/hundred",
             ),
             (
                 "— ssh-keygen -Y verify",
