@@ -15,7 +15,7 @@ pub const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
 pub fn call(host: &Host, who: &str, interface: &str, method: &str, arguments: &str) -> Output {
     // Only the debug log of busctl names an error, rather than what it says.
     let line = format!(
-        "SYSTEMD_LOG_LEVEL=debug busctl --system --timeout=20 call org.tpa1 /org/tpa1 {interface} {method} {arguments}"
+        "SYSTEMD_LOG_LEVEL=debug busctl --system --timeout=60 call org.tpa1 /org/tpa1 {interface} {method} {arguments}"
     );
     if who == "root" {
         host.root(&line)

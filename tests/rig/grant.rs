@@ -21,7 +21,7 @@ pub fn grant(host: &Host, user: &str, role: &str, length: &str) -> Result<String
     let id = request(host, user, role, length)?;
     host.ssh("carol", &format!("tpactl approve {id} --yes"))
         .ok()?;
-    let wait = format!("tpactl wait {id} --for active --timeout 10s");
+    let wait = format!("tpactl wait {id} --for active --timeout 60s");
     host.console(user, &wait).ok()?;
     Ok(id)
 }

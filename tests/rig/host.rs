@@ -101,16 +101,17 @@ impl Host {
     }
 
     /// So many processes have a command line like this. Nothing tells when a process that was put
-    /// into the background has become the program, so it is looked for until it has, for 10 s.
+    /// into the background has become the program, so it is looked for until it has, for a minute.
     pub fn runs(&self, pattern: &str, count: usize) -> Result<()> {
         self.eventually(&format!("[ \"$(pgrep -cf '{pattern}')\" = {count} ]"))
     }
 
-    /// A line of shell succeeds within 10 s. For what nothing tells of.
+    /// A line of shell succeeds within a minute: how soon is up to what else this machine does. For
+    /// what nothing tells of.
     pub fn eventually(&self, line: &str) -> Result<()> {
         let look = format!("until {line}; do sleep 0.1; done");
         let found = self.run(
-            &["/usr/bin/timeout", "10", "/bin/sh", "-c", &look],
+            &["/usr/bin/timeout", "60", "/bin/sh", "-c", &look],
             format!("# {look}"),
         );
         found.ok().map(|_| ())

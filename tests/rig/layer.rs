@@ -16,7 +16,7 @@ use crate::store;
 const PREFIX: &str = "tpa-rig";
 
 /// Killed processes are gone within this.
-const EMPTY_LIMIT_MS: u16 = 10_000;
+const EMPTY_LIMIT_MS: u16 = 60_000;
 
 /// Names differ within one process too.
 static COUNT: AtomicU32 = AtomicU32::new(1);

@@ -5,15 +5,16 @@ use std::process::Command;
 use anyhow::Result;
 
 /// What a command runs under: it ends with the one that watches it, and after so many seconds
-/// (timeout(1)), so that a host that hangs fails its test. That is longer than the minute that may
-/// pass before cron(8) looks what there is to do.
+/// (timeout(1)), so that a host that hangs fails its test. That is far longer than anything that a
+/// story waits for, on a machine that does five other things too: a login that a story keeps open
+/// is such a command.
 pub const WATCHED: [&str; 6] = [
     "/usr/bin/setpriv",
     "--pdeathsig",
     "TERM",
     "/usr/bin/timeout",
     "--kill-after=2",
-    "90",
+    "300",
 ];
 
 /// What a command finds in its environment, and nothing else.

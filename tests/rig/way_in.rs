@@ -13,7 +13,7 @@ use crate::machine::{ENVIRONMENT, WATCHED};
 use crate::running::Running;
 
 /// Seconds after which a command is given up when the machine itself does not stop it.
-const LIMIT: &str = "300";
+const LIMIT: &str = "900";
 
 /// The connection's socket, in the folder of the machine.
 const SOCKET: &str = "ssh";

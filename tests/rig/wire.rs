@@ -49,10 +49,10 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Connects as the calling user. Reading gives up after 30 s.
+    /// Connects as the calling user. Reading gives up after a minute.
     pub fn open(socket: &Path) -> Result<Self> {
         let mut stream = UnixStream::connect(socket).context("connect")?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let uid = Uid::effective().to_string();
         // The uid in decimal, and that in hexadecimal: a digit d is the byte 3d.
         let hex: String = uid.chars().flat_map(|digit| ['3', digit]).collect();
