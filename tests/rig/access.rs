@@ -24,6 +24,12 @@ pub struct Access {
 }
 
 impl Access {
+    /// Has alice granted as much as [`seconds_for`] so many logins and start it all, which is five
+    /// of them: its end is waited for.
+    pub fn begin_for(host: &Host, logins: u32) -> Result<Self> {
+        Self::begin(host, &format!("{}s", seconds_for(host, logins)?))
+    }
+
     /// Has alice granted so much and start it all.
     pub fn begin(host: &Host, length: &str) -> Result<Self> {
         let id = grant(host, "alice", "web-ops", length)?;
@@ -49,6 +55,15 @@ impl Access {
     pub fn is_cut(self) -> Result<()> {
         self.login.finish()?.code_is(255).map(|_| ())
     }
+}
+
+/// How long a grant is whose end a story waits for, in seconds: three times what the story does on
+/// it takes here now, with all that this machine is at. `logins` says that in logins over ssh. A
+/// number of seconds in its place is too short on a busy machine, and too long on all others.
+pub fn seconds_for(host: &Host, logins: u32) -> Result<u64> {
+    let one = host.ssh("root", "true");
+    one.ok()?;
+    Ok((one.took * logins * 3).as_secs().saturating_add(5))
 }
 
 /// Logs in on a terminal over ssh, and stays: in once this returns.

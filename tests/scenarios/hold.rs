@@ -2,7 +2,7 @@
 //! what was there before, and names what nobody can tell.
 
 use anyhow::{Result, ensure};
-use tpa_tests::access::{none_runs, stay};
+use tpa_tests::access::{none_runs, seconds_for, stay};
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -25,8 +25,7 @@ fn says(line: &str, texts: &[&str]) -> Result<()> {
 
 fn runs(host: &Host, seconds: &[u32]) -> Result<()> {
     for each in seconds {
-        host.root(&format!("pgrep -f '^(/usr/bin/)?sleep {each}'"))
-            .ok()?;
+        host.runs(&format!("^(/usr/bin/)?sleep {each}"), 1)?;
     }
     Ok(())
 }
@@ -93,7 +92,7 @@ on_both_debians! {
         host.root("gpasswd -a alice engineers").ok()?;
         role(host, "web-ops", WEB_OPS)?;
         engineers_have(host, true)?;
-        let id = grant(host, "alice", "web-ops", "20s")?;
+        let id = grant(host, "alice", "web-ops", &format!("{}s", seconds_for(host, 6)?))?;
         let login = stay(host, "alice")?;
         host.root("groupmod -n eng engineers && rm /etc/tpa/roles.d/web-ops.toml").ok()?;
         host.root("systemctl mask --runtime --now tpad").ok()?;

@@ -2,7 +2,7 @@
 //! decides on whom PAM names at that moment, and nobody else's grant or standing counts.
 
 use anyhow::{Context, Result, ensure};
-use tpa_tests::access::{end_of, ends, none_runs, stay};
+use tpa_tests::access::{end_of, ends, none_runs, seconds_for, stay};
 use tpa_tests::debian::Debian;
 use tpa_tests::grant::grant;
 use tpa_tests::host::Host;
@@ -112,7 +112,7 @@ on_both_debians! {
     fn who_is_made_somebody_not_gated_for_the_session_still_ends_with_their_grant(host) {
         module::bring(host)?;
         module::changes(host, "session", "alice=bob")?;
-        let id = grant(host, "alice", "web-ops", "20s")?;
+        let id = grant(host, "alice", "web-ops", &format!("{}s", seconds_for(host, 5)?))?;
         let end = end_of(host, &id)?;
         let mut login = host.start_ssh("alice", &["-tt", "id -un; exec sleep 4710"])?;
         login.line_with("alice")?;

@@ -1,7 +1,7 @@
 //! Several grants of one person: ending one takes what the others do not give, and no more.
 
 use anyhow::ensure;
-use tpa_tests::access::none_runs;
+use tpa_tests::access::{none_runs, seconds_for};
 use tpa_tests::grant::{grant, role};
 use tpa_tests::host::Host;
 use tpa_tests::on_both_debians;
@@ -84,10 +84,11 @@ on_both_debians! {
     }
 
     fn a_login_lives_until_the_last_grant_ends(host) {
-        let first = grant(host, "alice", "web-ops", "25s")?;
+        let seconds = seconds_for(host, 6)?;
+        let first = grant(host, "alice", "web-ops", &format!("{seconds}s"))?;
         let mut login = host.start_ssh("alice", &["-tt", "echo in; exec cat"])?;
         login.line("in")?;
-        let last = grant(host, "alice", "web-ops", "40s")?;
+        let last = grant(host, "alice", "web-ops", &format!("{}s", seconds * 2))?;
         host.logged_event("removal-confirmed", &first)?;
         let moved = host.logged_event("session-moved", &last)?;
         ensure!(moved.contains(&format!(" from={first} ")), "{moved}");

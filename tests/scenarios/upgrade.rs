@@ -66,7 +66,7 @@ on_both_debians! {
 
     fn a_downgrade_keeps_the_grant_and_a_database_it_does_not_know(host) {
         installed::bring(host, "older", &version("0.0.9"))?;
-        let access = Access::begin(host, "60s")?;
+        let access = Access::begin_for(host, 28)?;
         installs(host, "older")?.ok()?;
         is(host, "installed", "0.0.9")?;
         host.root("systemctl is-active tpad").ok()?;
@@ -103,7 +103,7 @@ on_both_debians! {
         host.root("cd /root && head --bytes=$(($(stat -c %s tpa.deb) / 2)) tpa.deb >torn.deb").ok()?;
         let good = host.root("dpkg-query --show --showformat '${Version}' tpa");
         let good = good.ok()?;
-        let access = Access::begin(host, "50s")?;
+        let access = Access::begin_for(host, 28)?;
 
         installs(host, "torn")?.fails()?.says("/root/torn.deb")?;
         is(host, "installed", good)?;
