@@ -9,6 +9,7 @@
 //! boots the same host under Debian's own kernel on an emulated machine ([`vm`], [`disk`]).
 
 pub mod access;
+pub mod alone;
 pub mod base;
 pub mod bus;
 pub mod calls;

@@ -2,6 +2,7 @@
 //! person there.
 
 use anyhow::{Result, ensure};
+use tpa_tests::alone;
 use tpa_tests::grant::{grant, role, shown};
 use tpa_tests::host::Host;
 use tpa_tests::module;
@@ -99,7 +100,7 @@ on_both_debians! {
         knock(host, "alice", &format!("approve {id} --yes")).code_is(4)?;
         knock(host, "alice", &format!("show {id}")).says("the shop answers with errors")?;
         knock(host, "carol", &format!("approve {id} --comment it's fine --yes")).ok()?;
-        knock(host, "alice", &format!("wait {id} --for active --timeout 10s")).ok()?;
+        knock(host, "alice", &format!("wait {id} --for active --timeout 60s")).ok()?;
         host.ssh("alice", "sudo -n systemctl restart cron").ok()?;
         knock(host, "alice", "status").says(&id)?;
         let approved = host.logged_event("approval-recorded", &id)?;
@@ -108,6 +109,8 @@ on_both_debians! {
         knock(host, "alice", &format!("end {id} --yes")).ok()?;
         host.ssh("alice", "true").fails()?;
         shown(host, &id)?.has("state", "ended")?;
+        // No event of it is still to come.
+        host.logged_event("removal-confirmed", &id)?;
 
         what_waits_is_decided_on_from_the_greeting(host)?;
         a_certificate_of_a_ca_comes_in_as_whom_it_names(host)?;
@@ -303,7 +306,7 @@ fn nobody_else_comes_in(host: &Host) -> Result<()> {
         .says("tpad is not answering; the front door is closed")?;
     host.root("systemctl start tpad").ok()?;
     // A key that is taken out speaks no more, also through a connection that is open.
-    let master = "-o ControlMaster=auto -o ControlPersist=20 -o ControlPath=/root/door";
+    let master = "-o ControlMaster=auto -o ControlPersist=600 -o ControlPath=/root/door";
     knock_with(host, "erin", master, "ls >/dev/null 2>&1").ok()?;
     host.root("sed -i /^erin/d /etc/tpa/signers && systemctl reload tpad")
         .ok()?;
@@ -518,7 +521,7 @@ fn nothing_that_runs_as_the_account_is_anybody(host: &Host) -> Result<()> {
         "ls /proc/PID/fd",
     ] {
         let look = look.replace("PID", door);
-        host.root(&format!("timeout 5 {as_tpa} {look}")).fails()?;
+        host.root(&format!("timeout 60 {as_tpa} {look}")).fails()?;
     }
     // The ways to run something as the account end at the gate, or in its own program.
     host.root("su tpa -s /bin/sh -c 'touch /tmp/ran'").fails()?;
@@ -568,6 +571,7 @@ kill $all
 wait"#;
 
 fn many_at_once_hold_up_nobody_at_the_gate(host: &Host) -> Result<()> {
+    let _alone = alone::flood();
     grant(host, "mallory", "web-ops", "1h")?;
     host.write(
         "/etc/ssh/sshd_config.d/many.conf",
