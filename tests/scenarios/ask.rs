@@ -132,9 +132,10 @@ on_both_debians! {
         // The helper of sshd that waits holds the gate's socket open.
         host.eventually(HELD)?;
         host.root("pkill -x ssh").ok()?;
-        host.root("timeout 10 pidwait --full '[s]shd.*alice'; ! pgrep -a -f '[s]shd.*alice'").ok()?;
+        host.root("timeout 60 pidwait --full '[s]shd.*alice'; ! pgrep -a -f '[s]shd.*alice'").ok()?;
         shown(host, &id)?.has("state", "pending")?;
-        host.eventually(&format!("[ \"$({open})\" = {before} ]"))?;
+        // Fewer it may be: tpad let go of a tpactl of before meanwhile.
+        host.eventually(&format!("[ \"$({open})\" -le {before} ]"))?;
     }
 
     fn a_request_of_earlier_is_waited_for(host) {
@@ -152,7 +153,7 @@ on_both_debians! {
         login.ends()?;
     }
 
-    fn a_client_without_a_terminal_files_nothing_and_is_refused(host) {
+    fn whoever_has_no_terminal_or_finds_tpad_gone_is_asked_nothing_and_refused(host) {
         asking(host)?;
         // The first answers only what asks for a password, the second types it at everything.
         for otherwise in ["echo", "echo alice-pw"] {
@@ -166,10 +167,7 @@ on_both_debians! {
         }
         let filed = host.root("tpactl ls --json").json()?;
         ensure!(filed.list("items")?.is_empty(), "{filed:?}");
-    }
 
-    fn with_tpad_gone_nobody_is_asked_and_the_refusal_says_so(host) {
-        asking(host)?;
         host.root("systemctl mask --runtime --now tpad").ok()?;
         let mut login = host.terminal(SSH)?;
         login.sees("assword")?;

@@ -25,8 +25,8 @@ on_both_debians! {
         picker.sees("Approve? [y/N]")?;
         picker.presses("y")?;
         let left = picker.ends()?;
-        // By then a second of it may have begun.
-        ensure!(["30m left", "29m59s left", "29m58s left"].iter().any(|time| left.contains(&format!("is active: {time}"))), "{left}");
+        // By then some seconds of it may have passed.
+        ensure!(left.contains("is active: 30m left") || left.contains("is active: 29m"), "{left}");
         shown(host, &approved)?.has("state", "active")?.has("decided_by", "carol")?;
 
         let denied = request(host, "mallory", "web-ops", "30m")?;
@@ -82,26 +82,20 @@ on_both_debians! {
         ensure!(filed.list("items")?.len() == 1, "{filed:?}");
     }
 
-    fn without_a_terminal_nothing_is_chosen_and_nothing_hangs(host) {
-        request(host, "alice", "web-ops", "30m")?;
+    fn what_is_typed_in_part_or_wrong_is_completed_guessed_or_refused_with_the_next_step(host) {
+        let id = request(host, "alice", "web-ops", "30m")?;
+        // Without a terminal nothing is chosen, and nothing hangs.
         for verb in ["approve", "review"] {
             host.ssh("carol", &format!("tpactl {verb}"))
                 .code_is(2)?
                 .says("this is not a terminal")?
                 .says("next: list what waits with tpactl ls --reviewable")?;
         }
-    }
-
-    fn a_misspelt_role_or_verb_is_guessed(host) {
         host.console("alice", "tpactl request web-opz --for 1h --reason 'the shop answers'")
             .code_is(2)?
             .says("there is no role web-opz")?
             .says("next: did you mean web-ops?")?;
         host.console("alice", "tpactl aprove").code_is(2)?.says("approve")?;
-    }
-
-    fn every_refusal_names_the_next_step(host) {
-        let id = request(host, "alice", "web-ops", "30m")?;
         let asked = "--reason 'the shop answers with errors' --no-wait";
         let table = [
             ("alice", format!("tpactl approve {id} --yes"), 4),
@@ -123,23 +117,10 @@ on_both_debians! {
                 "an error and its next step were expected of {said}"
             );
         }
-    }
-
-    fn a_tpad_that_is_gone_is_said_in_plain_words(host) {
-        host.root("systemctl mask --runtime --now tpad").ok()?;
-        host.console("alice", "tpactl ls")
-            .code_is(8)?
-            .says("error: tpad cannot be reached over the system bus: it is not running")?
-            .says("  next: systemctl status tpad")?;
-        host.console("alice", "tpactl prompt").ok()?;
-    }
-
-    fn a_closed_pipe_ends_quietly(host) {
-        grant(host, "alice", "web-ops", "1h")?;
-        for line in ["tpactl log", "tpactl ls", "tpactl check"] {
-            let said = host.root(&format!("bash -o pipefail -c '{line} | true; echo ${{PIPESTATUS[0]}}'"));
-            ensure!(said.ok()? == "0" && said.err.is_empty(), "{said}");
-        }
+        let line = "TPACTL_COMPLETE=fish tpactl -- tpactl approve ''";
+        host.console("carol", line)
+            .says(&format!("{id}\tpending alice, web-ops"))?
+            .ok()?;
     }
 
     fn check_explains_a_person_and_warns_of_rules_that_amount_to_root(host) {
@@ -190,28 +171,40 @@ on_both_debians! {
         ensure!(kinds.clone().any(|kind| kind == "editor"), "{}", shown.0);
     }
 
-    fn the_prompt_says_how_long_access_lasts(host) {
+    fn the_prompt_says_how_long_access_lasts_and_nothing_breaks_without_a_reader_or_a_tpad(host) {
         let prompt = "bash --norc -ic '. /usr/share/doc/tpa/examples/prompt/tpa-prompt.bash; echo \"${PS1@P}\"'";
         host.console("alice", prompt).keeps_quiet_about("tpa:")?.ok()?;
         grant(host, "alice", "web-ops", "90m")?;
         host.console("alice", prompt).says("tpa:1h")?.ok()?;
         host.console("bob", "tpactl prompt").keeps_quiet_about("tpa")?.ok()?;
+
+        for line in ["tpactl log", "tpactl ls", "tpactl check"] {
+            let said = host.root(&format!("bash -o pipefail -c '{line} | true; echo ${{PIPESTATUS[0]}}'"));
+            ensure!(said.ok()? == "0" && said.err.is_empty(), "{said}");
+        }
+
+        host.root("systemctl mask --runtime --now tpad").ok()?;
+        host.console("alice", "tpactl ls")
+            .code_is(8)?
+            .says("error: tpad cannot be reached over the system bus: it is not running")?
+            .says("  next: systemctl status tpad")?;
+        host.console("alice", "tpactl prompt").ok()?;
     }
 
     fn nobody_else_is_told_that_a_person_holds_access(host) {
-        let mut heard = host.start(
-            "setpriv --reuid=bob --regid=bob --init-groups dbus-monitor --system \"type='signal'\" | sed -u '/member=Over/q'",
+        // Into a file: of a host with much to tell a pipe that nobody reads from would be full.
+        let _hears = host.start(
+            "exec setpriv --reuid=bob --regid=bob --init-groups dbus-monitor --system \"type='signal'\" >/tmp/heard",
         )?;
-        heard.line_with("member=NameAcquired")?;
+        host.eventually("grep -q member=NameAcquired /tmp/heard")?;
         let mut waits = host.start("setpriv --reuid=carol --regid=carol --init-groups tpactl ls --watch --json")?;
         let id = grant(host, "alice", "web-ops", "90m")?;
         waits.line_with(&id)?;
         host.ssh("alice", "true").ok()?;
         host.logged_event("session-closed", &id)?;
-        for _ in 0..2 {
-            host.root("dbus-send --system --type=signal / org.example.Story.Over").ok()?;
-        }
-        let heard = heard.finish()?;
+        host.root("dbus-send --system --type=signal / org.example.Story.Over").ok()?;
+        host.eventually("grep -q member=Over /tmp/heard")?;
+        let heard = host.root("cat /tmp/heard");
         // systemd tells of its timers, which carry the id.
         for word in ["interface=org.tpa1", "web-ops"] {
             heard.says("member=Over")?.keeps_quiet_about(word)?;
@@ -226,13 +219,5 @@ on_both_debians! {
         host.console("alice", "ls /run/tpa-prompt").fails()?;
         host.console("alice", "chmod 666 /run/tpa-prompt/$(id -u)").fails()?;
         host.console("alice", "tpactl prompt").says("tpa:1h")?;
-    }
-
-    fn completion_knows_live_ids_and_what_they_are(host) {
-        let id = request(host, "alice", "web-ops", "30m")?;
-        let line = "TPACTL_COMPLETE=fish tpactl -- tpactl approve ''";
-        host.console("carol", line)
-            .says(&format!("{id}\tpending alice, web-ops"))?
-            .ok()?;
     }
 }

@@ -85,7 +85,8 @@ on_both_debians! {
         }
     }
 
-    fn asking_at_the_prompt_without_enough_time_is_found(host) {
+    fn what_leaves_a_host_open_or_its_people_locked_out_is_found(host) {
+        // People who ask at the prompt have too little time for it.
         let conf = "/etc/ssh/sshd_config.d/ask.conf";
         host.root("sed -i '1i auth required pam_tpa.so ask wait=10m' /etc/pam.d/sshd").ok()?;
         host.write(conf, "KbdInteractiveAuthentication yes\nLoginGraceTime 630\n")?;
@@ -109,9 +110,8 @@ on_both_debians! {
             "sshd never prompts (KbdInteractiveAuthentication no)",
             &format!("sed -i 's/no$/yes/' {conf}"),
         )?;
-    }
+        host.root(&format!("rm {conf}; sed -i '/pam_tpa.so ask/d' /etc/pam.d/sshd")).ok()?;
 
-    fn linger_that_somebody_has_or_may_take_is_found(host) {
         // What loginctl enable-linger leaves; logind itself cannot start anybody's systemd in every
         // container.
         found_and_mended(
@@ -127,9 +127,8 @@ on_both_debians! {
             "00-tpa.rules is missing",
             &format!("mv /root/00-tpa.rules {rule}"),
         )?;
-    }
 
-    fn rules_that_give_gated_people_sudo_for_ever_are_found(host) {
+        // sudo gives something for ever, or nothing.
         let local = "/etc/sudoers.d/local";
         grant(host, "alice", "web-ops", "1h")?;
         found_and_mended(
@@ -147,9 +146,7 @@ on_both_debians! {
         // Neither who is not gated nor who may get in without a grant is meant.
         host.write(local, "bob,frank ALL=(ALL:ALL) ALL\n")?;
         clean(host)?;
-    }
-
-    fn sudo_that_does_not_read_the_rules_of_grants_is_found(host) {
+        host.root(&format!("rm {local}")).ok()?;
         found_and_mended(
             host,
             "mv /etc/sudoers.d/tpa /root/tpa",
@@ -162,27 +159,20 @@ on_both_debians! {
             "/etc/sudoers does not include /etc/sudoers.d",
             "cp -a /root/sudoers /etc/sudoers",
         )?;
-    }
 
-    fn an_emergency_group_without_anybody_is_found(host) {
+        // Nobody is gated, nobody may get in whatever happens, or tpad is off.
         found_and_mended(
             host,
             "gpasswd --delete frank tpa-emergency",
             "gate.exempt has nobody in it",
             "gpasswd --add frank tpa-emergency",
         )?;
-    }
-
-    fn a_gate_that_stops_nobody_is_found(host) {
         found_and_mended(
             host,
             "cp /etc/tpa/tpad.toml /root/; : >/etc/tpa/tpad.toml; systemctl reload tpad",
             "nobody needs a grant on this host",
             "cp /root/tpad.toml /etc/tpa/; systemctl reload tpad",
         )?;
-    }
-
-    fn a_tpad_that_is_off_is_found(host) {
         found_and_mended(
             host,
             "systemctl disable tpad tpa-boot",

@@ -103,7 +103,7 @@ on_both_debians! {
         shown(host, &short)?.has("state", "expired")?;
     }
 
-    fn what_was_approved_stays_when_the_role_gives_less(host) {
+    fn what_was_approved_stays_when_the_role_gives_less_or_a_file_is_broken(host) {
         let id = grant(host, "alice", "web-ops", "1h")?;
         role(host, "web-ops", &WEB_OPS.replace("\"/usr/bin/id -un\"", "\"/usr/bin/id -gn\""))?;
         host.ssh("alice", "sudo -n -u postgres /usr/bin/id -un").ok()?;
@@ -111,10 +111,8 @@ on_both_debians! {
         host.ssh("carol", &format!("tpactl show {waiting}")).says("id -gn")?;
         host.root("tpactl check").ok()?;
         shown(host, &id)?.has("state", "active")?;
-    }
 
-    fn a_broken_role_file_leaves_everything_as_it_is(host) {
-        let id = grant(host, "alice", "web-ops", "1h")?;
+        // A broken file leaves everything as it is.
         host.write("/etc/tpa/roles.d/db-admin.toml", &DB_ADMIN.replace("needed = 2", "needed = two"))?;
         host.root("systemctl reload tpad").fails()?;
         let journal = host.root("journalctl --unit tpad --no-pager");
