@@ -24,10 +24,13 @@ fn numbers(host: &Host, log: &str) -> Result<Vec<u64>> {
 const AUTH_LOG: &str = "grep -h ' tpad\\[' /var/log/auth.log";
 const JOURNAL: &str = "journalctl --quiet --output=cat SYSLOG_IDENTIFIER=tpad SYSLOG_FACILITY=10";
 
-/// Every event from the first to the newest, each after the one before.
+/// Every event from the first to this one, each after the one before. Later ones may have come since.
 fn complete(numbers: &[u64], last: u64) -> Result<()> {
     let expected: Vec<u64> = (1..=last).collect();
-    ensure!(numbers == expected, "{numbers:?} are not 1 to {last}");
+    ensure!(
+        numbers.starts_with(&expected),
+        "{numbers:?} are not 1 to {last}"
+    );
     Ok(())
 }
 
@@ -37,6 +40,13 @@ fn newest(host: &Host) -> Result<u64> {
     let newest = newest.ok()?;
     host.logged(&format!(" seq={newest} hash="))?;
     Ok(newest.parse()?)
+}
+
+/// A grant of alice's, of which tpad has nothing more to tell before somebody does something.
+fn granted(host: &Host) -> Result<String> {
+    let id = grant(host, "alice", "web-ops", "1h")?;
+    host.logged_event("beginning-noted", &id)?;
+    Ok(id)
 }
 
 /// Files requests, one after the other, while something else happens.
@@ -114,14 +124,14 @@ on_both_debians! {
         let _commands = host.start_ssh("alice", &["-T", commands])?;
         host.logged(" sudo-opened ")?;
         host.root(
-            "until [ \"$(grep -c ' sudo-opened ' /var/log/auth.log)\" -ge 100 ]; do
+            "until [ \"$(grep -c ' sudo-opened ' /var/log/auth.log)\" -ge 60 ]; do
                 tpactl verify >/tmp/verified 2>&1 || { cat /tmp/verified; exit 1; }
             done",
         ).ok()?;
     }
 
     fn a_rotated_log_is_no_break(host) {
-        let id = grant(host, "alice", "web-ops", "1h")?;
+        let id = granted(host)?;
         newest(host)?;
         let rotate = "cd /var/log && [ -e auth.log.1 ] && gzip -c auth.log.1 >auth.log.2.gz; \
                       mv auth.log auth.log.1 && systemctl kill --signal=HUP rsyslog.service && \
@@ -142,7 +152,7 @@ on_both_debians! {
 
     fn lines_that_others_made_changed_or_removed_are_found(host) {
         host.root("cp /usr/share/doc/tpa/examples/rsyslog-tpa.conf /etc/rsyslog.d/40-tpa.conf && systemctl restart rsyslog").ok()?;
-        grant(host, "alice", "web-ops", "1h")?;
+        granted(host)?;
         newest(host)?;
         let forged = "grant-activated grant=00000000 user=mallory role=root seq=3 hash=00";
         for tag in ["tpad[1]", "tpad ", "tpad/x", "tpad[1]x", "tpad-reap", "TPAD"] {
@@ -185,7 +195,7 @@ on_both_debians! {
     fn a_database_that_lost_its_tail_is_found_against_the_log(host) {
         newest(host)?;
         host.root("systemctl stop tpad && cp -a /var/lib/tpa /root/old && systemctl start tpad").ok()?;
-        grant(host, "alice", "web-ops", "1h")?;
+        granted(host)?;
         // More than tpad will have to say of the files it finds and knows nothing of.
         for user in ["alice", "alice", "mallory", "mallory", "mallory"] {
             request(host, user, "web-ops", "1h")?;

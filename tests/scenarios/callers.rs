@@ -76,14 +76,29 @@ fn is_known(host: &Host, who: &str, method: &str) -> bool {
     host.debian() != Debian::Bookworm || !decides
 }
 
-/// A host, and how much has happened on it.
+/// A host, and how much had happened on it before the refusals that were seen since.
 struct Watched<'a> {
     host: &'a Host,
     events: String,
+    refused: Vec<String>,
 }
 
 impl Watched<'_> {
-    /// Whoever may is served; whoever may not is told so, and nothing has happened.
+    /// None of the refusals since the last look made anything happen.
+    fn nothing_has_happened(&mut self) -> Result<()> {
+        let now = events(self.host)?;
+        ensure!(
+            now == self.events,
+            "{} events, then {now}: {:#?}",
+            self.events,
+            self.refused
+        );
+        self.refused.clear();
+        Ok(())
+    }
+
+    /// Whoever may is served; whoever may not is told so, and nothing has happened: that is looked at
+    /// before something may, and by [`Self::nothing_has_happened`].
     fn answers(
         &mut self,
         who: &str,
@@ -91,6 +106,9 @@ impl Watched<'_> {
         arguments: &str,
         may: bool,
     ) -> Result<()> {
+        if may && !self.refused.is_empty() {
+            self.nothing_has_happened()?;
+        }
         let said = call(self.host, who, interface, method, arguments);
         let error = bus::error(&said)?;
         match error.map(|name| name.strip_prefix(bus::OURS).unwrap_or(name)) {
@@ -102,12 +120,11 @@ impl Watched<'_> {
             _ if may => bail!("an answer was expected of {said}"),
             _ => bail!("a refusal was expected of {said}"),
         }
-        let before = std::mem::replace(&mut self.events, events(self.host)?);
-        ensure!(
-            may || before == self.events,
-            "{before} events, then {}: {said}",
-            self.events
-        );
+        if may {
+            self.events = events(self.host)?;
+        } else {
+            self.refused.push(said.command);
+        }
         Ok(())
     }
 
@@ -154,7 +171,7 @@ on_both_debians! {
         // Longer than a command may take here.
         let login = "ssh -f -T alice@127.0.0.1 'exec sleep 4710' </dev/null >/dev/null 2>&1";
         host.root(login).ok()?;
-        let mut watched = Watched { host, events: events(host)? };
+        let mut watched = Watched { host, events: events(host)?, refused: Vec::new() };
 
         for (method, arguments, about, own, others) in ACCESS {
             let name = ("org.tpa1.Access", method);
@@ -169,7 +186,12 @@ on_both_debians! {
                     let may = is_known && who_may.contains(&who);
                     let Some(id) = standing.get(&(owner, about)) else { continue };
                     // What is used up is made for the purpose.
-                    let id = if may && !READS.contains(&method) { made(host, owner, about)? } else { id.clone() };
+                    let id = if may && !READS.contains(&method) {
+                        watched.nothing_has_happened()?;
+                        made(host, owner, about)?
+                    } else {
+                        id.clone()
+                    };
                     watched.answers(who, name, &arguments.replace("ID", &id), may)?;
                     if may && ["End", "Revoke"].contains(&method) {
                         watched.is_over(&id)?;
@@ -180,6 +202,7 @@ on_both_debians! {
                     is_as_if_none(host, who, name, arguments, hidden)?;
                 }
             }
+            watched.nothing_has_happened()?;
         }
 
         let uid = host.root("id -u bob");
@@ -190,6 +213,7 @@ on_both_debians! {
             for who in CALLERS {
                 watched.answers(who, ("org.tpa1.Gate", method), &arguments, who == "root")?;
             }
+            watched.nothing_has_happened()?;
         }
 
         // What is listed is what they may see, and taking back all is taking back one's own.

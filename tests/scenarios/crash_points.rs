@@ -99,6 +99,10 @@ fn kill_before(host: &Host, call: &str, number: usize) -> Result<ControlFlow<()>
 
 /// What was promised is recorded, once, and the host is as the records say.
 fn is_whole(host: &Host, id: &str, promised: &Promised) -> Result<()> {
+    // An end that was told has its proof, which may take a moment.
+    let tells = |event: &str| format!("tpactl log {id} | grep -q ' {event} '");
+    let (end, proof) = (tells("grant-revoked"), tells("removal-confirmed"));
+    host.eventually(&format!("! {{ {end}; }} || {proof}"))?;
     chain::is_whole(host)?;
     let active = ids(host, "active")?;
     let rules = names(host, "/run/tpa/sudoers.d")?;

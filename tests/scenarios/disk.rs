@@ -1,7 +1,7 @@
 //! A disk that is full or fails: nothing is granted that cannot be recorded, and what ends, ends.
 
 use anyhow::{Context as _, Result, ensure};
-use tpa_tests::access::{Access, end_of, get_in, is_by_now_on_time, others, stay};
+use tpa_tests::access::{Access, end_of, get_in, is_by_now_on_time, others, seconds_for, stay};
 use tpa_tests::chain;
 use tpa_tests::grant::{grant, request, shown};
 use tpa_tests::host::Host;
@@ -49,15 +49,26 @@ fn fill(host: &Host, folder: &str) -> Result<()> {
     Ok(())
 }
 
-/// Everything of alice's is gone within 5 s. While nothing can be recorded no line tells when, and
-/// a killed process is there until its parent has waited for it: so it is looked for.
+/// Everything of alice's is gone. While nothing can be recorded no line tells when, and a killed
+/// process is there until its parent has waited for it: so it is looked for. logind ends nothing of
+/// hers by itself meanwhile, see [`logind_waits`].
 fn gone(host: &Host) -> Result<()> {
-    host.root("timeout 5 sh -c 'while pgrep -u alice; do :; done' >/dev/null; pgrep -a -u alice")
-        .code_is(1)?;
+    host.eventually("! pgrep -u alice >/dev/null")
+}
+
+/// Has logind leave people's service managers alone after their last logout: what ends them is tpad.
+fn logind_waits(host: &Host) -> Result<()> {
+    host.root(
+        "mkdir -p /etc/systemd/logind.conf.d && \
+         printf '[Login]\nUserStopDelaySec=infinity\n' >/etc/systemd/logind.conf.d/waits.conf && \
+         systemctl restart systemd-logind",
+    )
+    .ok()?;
     Ok(())
 }
 
 fn grants_nothing_and_ends_everything(host: &Host, call: &str, error: &str) -> Result<()> {
+    logind_waits(host)?;
     let living = grant(host, "alice", "web-ops", "1h")?;
     let login = stay(host, "alice")?;
     let asked = request(host, "mallory", "web-ops", "1h")?;
@@ -106,8 +117,9 @@ on_both_debians! {
     }
 
     fn full_when_tpad_starts_it_says_so_and_access_ends_on_time(host) {
+        logind_waits(host)?;
         put_apart(host, "/var/lib/tpa", "3m")?;
-        let id = grant(host, "alice", "web-ops", "30s")?;
+        let id = grant(host, "alice", "web-ops", &format!("{}s", seconds_for(host, 8)?))?;
         let end = end_of(host, &id)?;
         let login = stay(host, "alice")?;
         host.root("systemctl stop tpad").ok()?;
@@ -160,6 +172,7 @@ on_both_debians! {
     }
 
     fn with_run_full_it_grants_nothing_and_ends_everything(host) {
+        logind_waits(host)?;
         put_apart(host, "/run/tpa", "256k")?;
         let first = grant(host, "alice", "web-ops", "1h")?;
         let second = grant(host, "alice", "web-ops", "1h")?;
@@ -200,9 +213,13 @@ on_both_debians! {
     }
 
     fn with_all_of_run_full_access_ends_on_time_and_nobody_else_is_kept_out(host) {
-        let access = Access::begin(host, "30s")?;
+        logind_waits(host)?;
+        let access = Access::begin_for(host, 15)?;
         let asked = request(host, "mallory", "web-ops", "1h")?;
         host.root("mount -o remount,size=64m /run").ok()?;
+        // Nothing gives room back once it is full: neither a login that is over nor tpad's look.
+        host.logged_event("beginning-noted", &access.id)?;
+        host.eventually("! loginctl list-sessions --no-legend | grep -v -e alice -e manager")?;
         fill(host, "/run")?;
         let approve = format!("tpactl approve {asked} --yes");
         host.console("carol", &approve)
@@ -220,10 +237,13 @@ on_both_debians! {
     }
 
     fn full_at_the_end_of_a_grant_it_ends_on_time(host) {
-        let id = grant(host, "alice", "web-ops", "20s")?;
+        logind_waits(host)?;
+        let id = grant(host, "alice", "web-ops", &format!("{}s", seconds_for(host, 5)?))?;
+        let end = end_of(host, &id)?;
         let login = stay(host, "alice")?;
         let fault = Fault::begin(host, "pwrite64", "ENOSPC")?;
         login.finish()?.code_is(255)?;
+        is_by_now_on_time(end)?;
         gone(host)?;
         host.root(&format!("ls /run/tpa/sudoers.d/{id}")).fails()?;
         fault.mend(host)?;

@@ -46,7 +46,7 @@ on_both_debians! {
 
     fn it_waits_for_its_review_after_its_end_and_across_a_restart(host) {
         role(host, "glass", &glass())?;
-        let id = breaks(host, "8s")?;
+        let id = breaks(host, "3s")?;
         host.logged_event("removal-confirmed", &id)?;
         host.root("systemctl restart tpad").ok()?;
         ensure!(shown(host, &id)?.text("reviewed_by").is_err(), "nobody has reviewed it");

@@ -33,10 +33,11 @@ fn two(host: &Host) -> Result<String> {
 
 /// carol's own process gets the number of whoever connected, and the thief calls.
 fn hand_over_to_carol(host: &Host, thief: Running, id: &str, pid: u32, holder: &str) -> Result<()> {
-    // By her login uid and by her uids it is hers.
+    // By her login uid and by her uids it is hers. Whatever else of the host begins at that moment may
+    // get the number first, and goes.
     let hers = format!(
-        "echo {} >/run/proc/sys/kernel/ns_last_pid; \
-         sh -c 'echo $(id -u carol) >/proc/self/loginuid; exec setpriv --reuid=carol --regid=carol --init-groups sleep 98' >/dev/null 2>&1 </dev/null & echo $!",
+        "until echo {} >/run/proc/sys/kernel/ns_last_pid; \
+         sh -c 'echo $(id -u carol) >/proc/self/loginuid; exec setpriv --reuid=carol --regid=carol --init-groups sleep 980' >/dev/null 2>&1 </dev/null & [ $! = {pid} ]; do kill $!; done; echo $!",
         pid - 1
     );
     let begun = host.root(&hers);
@@ -111,7 +112,7 @@ on_both_debians! {
         for thief in ["bob", "carol"] {
             let steal = format!("echo $(id -u bob) >/proc/self/loginuid; exec setpriv --reuid={thief} --regid={thief} --init-groups abuse hand-over </run/go");
             let mut thief = host.start(&steal)?;
-            let opened = host.root("sleep 99 >/run/go 2>&1 </dev/null & echo $!");
+            let opened = host.root("sleep 990 >/run/go 2>&1 </dev/null & echo $!");
             let holder = opened.ok()?.trim().to_owned();
             let pid: u32 = thief.line_with("")?.trim().parse()?;
             hand_over_to_carol(host, thief, &id, pid, &holder)?;
@@ -202,7 +203,7 @@ on_both_debians! {
         let approve = format!("tpactl approve {id} --yes");
         // What newuidmap(1) does for alice: she is diana by the kernel's uid.
         host.write("/etc/subuid", "alice:100000:65536\n")?;
-        let made = host.root("unshare -U sleep 97 >/dev/null 2>&1 </dev/null & echo $!");
+        let made = host.root("unshare -U sleep 970 >/dev/null 2>&1 </dev/null & echo $!");
         let pid = made.ok()?.trim().to_owned();
         host.eventually(&format!("[ \"$(readlink /proc/{pid}/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]"))?;
         host.root(&format!("echo '100005 100005 1' >/proc/{pid}/uid_map && echo '100005 100005 1' >/proc/{pid}/gid_map")).ok()?;
@@ -224,7 +225,7 @@ on_both_debians! {
         role(host, "as-carol", &text)?;
         let held = request(host, "alice", "as-carol", "1h")?;
         host.ssh("dave", &format!("tpactl approve {held} --yes")).ok()?;
-        host.console("alice", &format!("tpactl wait {held} --for active --timeout 10s")).ok()?;
+        host.console("alice", &format!("tpactl wait {held} --for active --timeout 60s")).ok()?;
         let id = request(host, "alice", "web-ops", "1h")?;
         host.ssh("alice", &format!("sudo -n -u carol /usr/bin/tpactl approve {id} --yes")).code_is(6)?;
         let line = host.logged_event("decision-refused", &id)?;
