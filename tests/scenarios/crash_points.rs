@@ -1,8 +1,8 @@
 //! tpad killed at every point of a grant's life: before each system call that writes, renames,
 //! unlinks, syncs or sends, while a grant is approved, extended and revoked.
 //!
-//! An ordinary run takes every third point, beginning with the first of each kind;
-//! `TPA_CRASH_STRIDE=1` takes all.
+//! An ordinary run takes every third point, by turns on the one release and on the other, and the first
+//! of each kind on both; `TPA_CRASH_STRIDE=1` takes all on both.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, ensure};
 use tpa_tests::chain;
+use tpa_tests::debian::Debian;
 use tpa_tests::grant::{REASON, request, shown};
 use tpa_tests::host::Host;
 use tpa_tests::object::Object;
@@ -188,6 +189,17 @@ fn stride() -> Result<usize> {
     })
 }
 
+/// The points that are taken on this host. It is the same tpad on both releases.
+fn points(host: &Host) -> Result<impl Iterator<Item = usize>> {
+    let stride = stride()?;
+    let (first, apart) = match (stride, host.debian()) {
+        (1, _) => (0, 1),
+        (_, Debian::Bookworm) => (1, 2 * stride),
+        _ => (1 + stride, 2 * stride),
+    };
+    Ok((1..).filter(move |number| *number == 1 || number % apart == first))
+}
+
 on_both_debians! {
     with play;
 
@@ -196,9 +208,8 @@ on_both_debians! {
         let roomy = format!("{TPAD_TOML}[limits]\npending_per_user = 100\n");
         host.write("/etc/tpa/tpad.toml", &roomy)?;
         host.root("systemctl reload tpad").ok()?;
-        let stride = stride()?;
         for call in CALLS {
-            for number in (1..).step_by(stride) {
+            for number in points(host)? {
                 let point = kill_before(host, call, number)
                     .with_context(|| format!("killed before {call} number {number}"))?;
                 if point.is_break() {
