@@ -8,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use tpa_tests::access::none_runs;
 use tpa_tests::grant::{REASON, grant, role, shown};
 use tpa_tests::host::Host;
-use tpa_tests::object::Object;
 use tpa_tests::on_both_debians;
 use tpa_tests::running::Running;
 use tpa_tests::scenario::play;
