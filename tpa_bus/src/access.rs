@@ -108,6 +108,8 @@ pub struct Request {
     pub warnings: Option<Vec<Warning>>,
     /// What its commands may start that goes on after the end, when there is any.
     pub goes_on: Option<String>,
+    /// What appeared of its run-as accounts and is removed after the end, when its role has that.
+    pub tidies: Option<String>,
     /// Why this host's sudo did not take the grant's rules, when it did not: then it gives none of
     /// its commands.
     pub rules_rejected: Option<String>,
@@ -335,6 +337,8 @@ pub struct Role {
     pub warnings: Option<Vec<Warning>>,
     /// What its commands may start that goes on after the end, when there is any.
     pub goes_on: Option<String>,
+    /// What appeared of its run-as accounts and is removed after the end, when it has that.
+    pub tidies: Option<String>,
     /// Whether it is asked for with one command, to be run once.
     pub exact: Option<bool>,
 }

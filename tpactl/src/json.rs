@@ -133,6 +133,7 @@ pub struct Request<'a> {
     gives: &'a [String],
     warnings: Vec<Warning<'a>>,
     goes_on: Option<&'a str>,
+    tidies: Option<&'a str>,
     rules_rejected: Option<&'a str>,
     role_gone: bool,
     reviewable: Option<bool>,
@@ -260,6 +261,7 @@ impl View for access::Request {
             gives: &self.gives,
             warnings: warnings(self.warnings.as_ref()),
             goes_on: self.goes_on.as_deref(),
+            tidies: self.tidies.as_deref(),
             rules_rejected: self.rules_rejected.as_deref(),
             role_gone: self.role_gone.unwrap_or(false),
             reviewable: self.reviewable,
@@ -409,6 +411,7 @@ pub struct Role<'a> {
     gives: &'a [String],
     warnings: Vec<Warning<'a>>,
     goes_on: Option<&'a str>,
+    tidies: Option<&'a str>,
 }
 
 impl View for access::Role {
@@ -435,6 +438,7 @@ impl View for access::Role {
             gives: &self.gives,
             warnings: warnings(self.warnings.as_ref()),
             goes_on: self.goes_on.as_deref(),
+            tidies: self.tidies.as_deref(),
         }
     }
 }

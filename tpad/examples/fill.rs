@@ -248,6 +248,7 @@ fn request(id: Id, user: Person, at: i64) -> Request {
         run: vec!["/usr/bin/systemctl restart nginx".to_owned()],
         edit: Vec::new(),
         password: true,
+        tidy: false,
     };
     Request {
         requested_login: None,

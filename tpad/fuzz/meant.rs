@@ -56,6 +56,7 @@ fn part(run_as: &str) -> SudoRule {
         run: vec![],
         edit: vec![],
         password: true,
+        tidy: false,
     }
 }
 

@@ -129,6 +129,7 @@ fn asked(request: &Request, clock: &Clock) -> Html {
         ("gives", list(&request.gives).filter(|_| command.is_none())),
         ("amounts to", list(&warnings)),
         ("may go on", text(&request.goes_on)),
+        ("removed after", text(&request.tidies)),
     ])
 }
 

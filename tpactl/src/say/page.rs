@@ -113,6 +113,7 @@ fn fields(request: &Request, at: impl Fn(i64) -> String) -> Vec<String> {
         },
         field("warning", warnings(request.warnings.as_ref())),
         field("goes on", said(&request.goes_on)),
+        field("removed", said(&request.tidies)),
         field("sessions", sessions),
         field("left", left),
     ]

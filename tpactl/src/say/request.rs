@@ -350,6 +350,8 @@ pub fn to_approve(request: &Request, shorter: Option<u64>, clock: &Clock) -> Vec
     lines.extend(warnings(request.warnings.as_ref()).map(|one| format!("  warning {one}")));
     let goes_on = request.goes_on.iter();
     lines.extend(goes_on.map(|what| format!("  goes on after the end: {}", clean(what))));
+    let tidies = request.tidies.iter();
+    lines.extend(tidies.map(|what| format!("  removed after the end: {}", clean(what))));
     lines
 }
 

@@ -53,6 +53,7 @@ pub fn role(role: &Role) -> Vec<String> {
         field("ticket", ticket),
         field("gives", role.gives.iter().map(|rule| clean(rule))),
         field("goes on", role.goes_on.as_deref().map(clean)),
+        field("removed", role.tidies.as_deref().map(clean)),
         field("recorded", recorded),
     ]
     .concat()

@@ -75,6 +75,7 @@ fn row(core: &Core, caller: &Caller, request: &Request, now: &Now) -> wire::Requ
             None => gives.describe(),
         },
         goes_on: gives.goes_on(),
+        tidies: gives.tidies(),
         command: request.command.as_ref().map(one_command),
         rules_rejected: core.rules_rejected(request.id),
         review_due: Some(request.awaits_review()),
@@ -322,6 +323,7 @@ pub(super) fn role(policy: &Policy, caller: &Caller, role: &Role) -> wire::Role 
         gives: role.describe(),
         exact: role.exact.is_some().then_some(true),
         goes_on: role.gives.goes_on(),
+        tidies: role.gives.tidies(),
         warnings: Some(warnings(policy, &role.name, &role.gives)),
     }
 }

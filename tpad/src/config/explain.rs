@@ -297,6 +297,9 @@ fn explain_role(out: &mut String, role: &Role) {
     if let Some(goes_on) = role.gives.goes_on() {
         line(out, "", &format!("but not {goes_on}"));
     }
+    if let Some(tidies) = role.gives.tidies() {
+        line(out, "", &format!("then removes {tidies}"));
+    }
 }
 
 /// A moment, in UTC.

@@ -104,6 +104,7 @@ fn role(role: &Role) -> Value {
             "programs": exact.programs,
         })),
         "goes_on": role.gives.goes_on(),
+        "tidies": role.gives.tidies(),
     })
 }
 
@@ -114,6 +115,7 @@ fn rule(rule: &SudoRule) -> Value {
         "run": rule.run,
         "edit": rule.edit,
         "password": rule.password,
+        "tidy": rule.tidy,
     })
 }
 

@@ -78,7 +78,7 @@ pub fn load(source: &Source, people: &dyn People) -> Result<Policy, Vec<Problem>
         login_defs::UID_MIN
     });
     let settings = read_settings(&files, source, uid_min, people, &mut problems);
-    let roles = read_roles(&files, source, people, &mut problems);
+    let roles = read_roles(&files, source, uid_min, people, &mut problems);
     let signers = files.signers.as_deref().map(Signers::parse);
     let targets = read_targets(&files, source, people, &mut problems);
     match settings {
@@ -155,7 +155,7 @@ pub fn load_file(path: &Path, people: &dyn People) -> Result<Policy, Vec<Problem
     } else if is_settings {
         (text.as_str(), BTreeMap::new(), Vec::new())
     } else {
-        let role = role::read(&role_name, path, &text, people)?;
+        let role = role::read(&role_name, path, &text, uid_min, people)?;
         ("", BTreeMap::from([(role_name, role)]), Vec::new())
     };
     let settings = settings::read(path, settings, uid_min, people)?;
@@ -220,6 +220,7 @@ fn read_settings(
 fn read_roles(
     files: &Files,
     source: &Source,
+    uid_min: u32,
     people: &dyn People,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Role> {
@@ -227,7 +228,7 @@ fn read_roles(
     let mut roles = BTreeMap::new();
     for (name, text) in &files.roles {
         let path = folder.join(format!("{name}.toml"));
-        match role::read(name, &path, text, people) {
+        match role::read(name, &path, text, uid_min, people) {
             Ok(role) => drop(roles.insert(name.clone(), role)),
             Err(found) => problems.extend(found),
         }

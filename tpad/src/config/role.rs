@@ -32,21 +32,22 @@ pub(super) fn read(
     name: &str,
     path: &Path,
     contents: &str,
+    uid_min: u32,
     people: &dyn People,
 ) -> Result<Role, Vec<Problem>> {
     let document = Document::new(path, contents);
-    let role = document.top().map(|top| role(name, top, people));
+    let role = document.top().map(|top| role(name, top, uid_min, people));
     match (role, document.into_problems()) {
         (Some(role), problems) if problems.is_empty() => Ok(role),
         (_, problems) => Err(problems),
     }
 }
 
-fn role(name: &str, mut top: Section<'_, '_>, people: &dyn People) -> Role {
+fn role(name: &str, mut top: Section<'_, '_>, uid_min: u32, people: &dyn People) -> Role {
     let description = description(&mut top);
     let gives_section = top.section("gives");
     let gives_place = gives_section.place().clone();
-    let (gives, exact) = gives(gives_section, people);
+    let (gives, exact) = gives(gives_section, uid_min, people);
     if !gives.login && gives.sudo.is_empty() && exact.is_none() {
         let document = top.document();
         let next = "set login = true, or add a [[gives.sudo]]";
@@ -264,7 +265,11 @@ impl Approve {
 }
 
 /// `[gives]`
-fn gives(mut section: Section<'_, '_>, people: &dyn People) -> (Gives, Option<Exact>) {
+fn gives(
+    mut section: Section<'_, '_>,
+    uid_min: u32,
+    people: &dyn People,
+) -> (Gives, Option<Exact>) {
     let exact = exact::read(&mut section, people);
     let mut flag = |key, otherwise| section.boolean(key).map_or(otherwise, Spanned::into_inner);
     let (login, record) = (flag("login", exact.is_none()), flag("record", false));
@@ -275,7 +280,7 @@ fn gives(mut section: Section<'_, '_>, people: &dyn People) -> (Gives, Option<Ex
     let rules: Vec<_> = section
         .sections("sudo")
         .into_iter()
-        .map(|rule| sudo::rule(rule, people))
+        .map(|rule| sudo::rule(rule, uid_min, people))
         .collect();
     if exact.is_some() && (login || break_glass || !rules.is_empty()) {
         let message = "exact = true gives single commands and nothing else";

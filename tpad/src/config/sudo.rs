@@ -3,28 +3,54 @@
 use toml::Spanned;
 
 use super::document::{Document, Section};
-use super::people::{People, is_sudoers_name};
+use super::people::{Lookup, People, is_sudoers_name};
 use super::who;
-use crate::policy::{OnEnd, SudoRule};
+use crate::policy::{OnEnd, SudoRule, untidy};
 use crate::policy::{unfit_command, unfit_file};
 
 /// One `[[gives.sudo]]`.
-pub(super) fn rule(mut section: Section<'_, '_>, people: &dyn People) -> SudoRule {
+pub(super) fn rule(mut section: Section<'_, '_>, uid_min: u32, people: &dyn People) -> SudoRule {
     let document = section.document();
     let before = document.problem_count();
     let (run_as, run_as_group) = run_as(&mut section, people);
+    let tidy = tidy(&mut section, &run_as, uid_min, people);
     let rule = SudoRule {
         run_as,
         run_as_group,
         run: fit(&mut section, "run", unfit_command),
         edit: fit(&mut section, "edit", unfit_file),
         password: section.boolean("password").is_none_or(Spanned::into_inner),
+        tidy,
     };
     if rule.run.is_empty() && rule.edit.is_empty() && document.problem_count() == before {
         let next = "name commands under run, or files under edit";
         document.report_next(section.place(), "a rule that gives nothing", next);
     }
     rule
+}
+
+/// `tidy`; no unless it says otherwise, and never of an account whose jobs and keys are somebody's.
+fn tidy(section: &mut Section<'_, '_>, run_as: &str, uid_min: u32, people: &dyn People) -> bool {
+    let Some(given) = section.boolean("tidy") else {
+        return false;
+    };
+    let tidy = *given.get_ref();
+    // An account that is not named, or that there is not, is reported as such.
+    let exists = people.user_exists(run_as) == Lookup::Found;
+    if !tidy || !exists {
+        return tidy;
+    }
+    let why = match people.person(run_as) {
+        Ok(Some(account)) => untidy(account.uid, uid_min).map(str::to_owned),
+        Ok(None) => Some("there is no such account".to_owned()),
+        Err(why) => Some(format!("whose account it is cannot be told: {why}")),
+    };
+    if let Some(why) = why {
+        let message = format!("nothing of {run_as} can be removed after the end: {why}");
+        let next = "leave tidy out, or name the account of a service (useradd --system) under as";
+        section.document().report_next(&given.span(), message, next);
+    }
+    tidy
 }
 
 /// `on_end`; `kill` unless it says otherwise.

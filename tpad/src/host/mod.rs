@@ -353,6 +353,7 @@ mod tests {
                 run: vec!["/usr/bin/id".into()],
                 edit: vec![],
                 password: true,
+                tidy: false,
             }],
             record: false,
         };

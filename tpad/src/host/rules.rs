@@ -283,6 +283,7 @@ mod tests {
                 run: vec![command.into()],
                 edit: vec![],
                 password: true,
+                tidy: false,
             }],
             record: false,
         };

@@ -131,6 +131,7 @@ mod tests {
             run: vec!["/usr/bin/sleep 5".into()],
             edit: vec!["/etc/motd".into()],
             password: false,
+            tidy: false,
         }])
     }
 

@@ -196,6 +196,7 @@ mod tests {
             run: run.iter().map(|s| (*s).into()).collect(),
             edit: edit.iter().map(|s| (*s).into()).collect(),
             password: true,
+            tidy: false,
         }
     }
 

@@ -160,6 +160,7 @@ pub fn gives(role: &Gives, id: Id, command: &OneCommand) -> Gives {
             edit: Vec::new(),
             // Whoever asked is known, and somebody has read what it is.
             password: false,
+            tidy: false,
         }],
     }
 }

@@ -68,6 +68,7 @@ pub(crate) fn role(name: &str) -> Role {
                 run: vec!["/usr/bin/id".into()],
                 edit: Vec::new(),
                 password: false,
+                tidy: false,
             }],
         },
     }

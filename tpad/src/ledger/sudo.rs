@@ -216,6 +216,7 @@ mod tests {
             run: run.iter().map(|text| (*text).to_owned()).collect(),
             edit: edit.iter().map(|text| (*text).to_owned()).collect(),
             password: false,
+            tidy: false,
         }];
         gives
     }

@@ -368,6 +368,7 @@ fn what_a_grant_lets_its_holder_run_as_somebody_decides_nothing() {
         run: vec!["/usr/bin/id".to_owned()],
         edit: Vec::new(),
         password: false,
+        tidy: false,
     }];
     let try_at = |state: &State, uid, seconds| {
         let state = state.clone();

@@ -10,10 +10,12 @@ pub mod exact;
 pub mod notify;
 mod proof;
 mod sudo_rs;
+mod tidy;
 
 pub(crate) use command::{unfit_command, unfit_file, unfit_path, unfit_program};
 pub use proof::ProofLevel;
 pub(crate) use sudo_rs::{lacking, lacking_gives, lacking_rules};
+pub use tidy::untidy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,6 +169,9 @@ pub struct SudoRule {
     pub edit: Vec<String>,
     /// sudo asks for the person's password.
     pub password: bool,
+    /// What appeared of the run-as account's crontab, at jobs and authorized keys is removed after the end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tidy: bool,
 }
 
 impl Gives {

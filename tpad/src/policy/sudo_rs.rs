@@ -63,6 +63,7 @@ mod tests {
                 run: vec![run.into()],
                 edit: edit.iter().map(ToString::to_string).collect(),
                 password: true,
+                tidy: false,
             }],
         };
         let lacks =

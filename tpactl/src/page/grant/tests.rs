@@ -186,6 +186,7 @@ fn hostile() -> Request {
     request.extends = Some(text());
     request.gives = vec![text()];
     request.goes_on = Some(text());
+    request.tidies = Some(text());
     request.rules_rejected = Some(text());
     request.warnings = Some(vec![Warning {
         rule: text(),

@@ -37,7 +37,7 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
     ("[gives]", "login", "true", "false"),
     ("[gives]", "record", "false", "true"),
     ("[gives]", "on_end", "\"kill\"", "\"keep\""),
-    ("[[gives.sudo]]", "as", "\"root\"", "\"postgres\""),
+    ("[[gives.sudo]]", "as", "\"www-data\"", "\"postgres\""),
     (
         "[[gives.sudo]]",
         "run",
@@ -51,6 +51,7 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
         "[\"/etc/issue\"]",
     ),
     ("[[gives.sudo]]", "password", "true", "false"),
+    ("[[gives.sudo]]", "tidy", "false", "true"),
 ];
 
 /// Keys that change what else may stand in the file, or that need another file beside it. That they

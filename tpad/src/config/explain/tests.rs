@@ -36,6 +36,7 @@ fn policy() -> Policy {
                 run: vec!["/bin/bash".into()],
                 edit: Vec::new(),
                 password: true,
+                tidy: false,
             }],
         },
     };
@@ -107,6 +108,27 @@ warning: role web-ops: a shell: this amounts to being root: \"/bin/bash\"
   next: give the commands that are run in it
 ";
     assert_eq!(summary(Path::new("/etc/tpa"), &policy(), None), expected);
+}
+
+#[test]
+fn what_is_removed_after_the_end_is_told_in_words() {
+    let mut policy = policy();
+    let role = policy.roles.get_mut("web-ops").unwrap();
+    for run_as in ["shopdb", "postgres", "shopdb"] {
+        let mut given = role.gives.sudo[0].clone();
+        given.run_as = run_as.into();
+        given.tidy = run_as == "shopdb";
+        role.gives.sudo.push(given);
+    }
+    let text = summary(Path::new("/etc/tpa"), &policy, None);
+    let line = "\n           then removes the crontab, at jobs and authorized keys of shopdb that appeared \
+                meanwhile\n";
+    assert!(text.contains(line), "{text}");
+    let json: Value = serde_json::from_str(&explain_json::good(&policy, None)).unwrap();
+    let role = &json["roles"][0];
+    assert!(role["tidies"].as_str().unwrap().contains("keys of shopdb"));
+    assert_eq!(role["sudo"][1]["tidy"], true);
+    assert_eq!(role["sudo"][2]["tidy"], false);
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn the_documented_files_load_to_what_they_say() {
                     ],
                     edit: vec!["/etc/nginx/nginx.conf".into()],
                     password: true,
+                    tidy: false,
                 },
                 SudoRule {
                     run_as: "postgres".into(),
@@ -166,6 +167,7 @@ fn the_documented_files_load_to_what_they_say() {
                     run: vec!["/usr/bin/psql -d shop".into()],
                     edit: Vec::new(),
                     password: false,
+                    tidy: false,
                 },
             ],
         },
@@ -569,7 +571,7 @@ proptest::proptest! {
     fn no_text_makes_reading_panic(text in r##"([a-z.\[\]{}=,'"#@*\n 0-9]|who|gives|sudo|run|\PC){0,60}"##) {
         let path = Path::new("x");
         let _ = settings::read(path, &text, 1000, &Host);
-        let _ = role::read("x", path, &text, &Host);
+        let _ = role::read("x", path, &text, 1000, &Host);
     }
 
     #[test]
@@ -577,8 +579,49 @@ proptest::proptest! {
         let mut bytes = WEB_OPS.as_bytes().to_vec();
         bytes[at] = byte;
         let text = String::from_utf8(bytes).unwrap();
-        if let Err(problems) = role::read("x", Path::new("x"), &text, &Host) {
+        if let Err(problems) = role::read("x", Path::new("x"), &text, 1000, &Host) {
             proptest::prop_assert!(!problems.is_empty());
         }
     }
+}
+
+#[test]
+fn tidy_is_for_accounts_of_services_alone_and_says_so() {
+    let role = |run_as: &str, tidy: &str| {
+        let rule =
+            format!("[[gives.sudo]]\nas = '{run_as}'\nrun = ['/usr/bin/psql']\ntidy = {tidy}\n");
+        let text = format!("request.who = ['alice']\napprove.who = ['carol']\n{rule}");
+        Config::new("", &[("x.toml", &text)])
+    };
+    for (run_as, tidy) in [
+        ("postgres", "true"),
+        ("postgres", "false"),
+        ("root", "false"),
+    ] {
+        let policy = role(run_as, tidy).load().unwrap();
+        assert_eq!(policy.roles["x"].gives.sudo[0].tidy, tidy == "true");
+    }
+    for (run_as, why) in [
+        (
+            "root",
+            "nothing of root can be removed after the end: what is root's is never removed",
+        ),
+        (
+            "bob",
+            "nothing of bob can be removed after the end: it is a person's account by its uid",
+        ),
+    ] {
+        let found = role(run_as, "true").complaints();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].contains("x.toml:6: ") && found[0].contains(why),
+            "{found:?}"
+        );
+    }
+    // One problem for one mistake.
+    let found = role("no-such", "true").complaints();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let config = role("www-data", "true");
+    config.write("login.defs", "UID_MIN 30\n");
+    assert!(config.complaints()[0].contains("a person's account"));
 }

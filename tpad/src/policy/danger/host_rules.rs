@@ -109,6 +109,7 @@ fn rules(part: &Value, whom: &Whom<'_>) -> Vec<SudoRule> {
             run: run.clone(),
             edit: edit.clone(),
             password,
+            tidy: false,
         })
         .collect()
 }

@@ -12,6 +12,7 @@ fn rule(run: &[&str], edit: &[&str]) -> SudoRule {
         run: run.iter().map(ToString::to_string).collect(),
         edit: edit.iter().map(ToString::to_string).collect(),
         password: true,
+        tidy: false,
     }
 }
 

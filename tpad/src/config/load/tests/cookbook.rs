@@ -22,7 +22,11 @@ impl People for Anybody {
 
     fn person(&self, name: &str) -> Result<Option<Person>, String> {
         Ok(Some(Person {
-            uid: if name == "root" { 0 } else { 1_500 },
+            uid: match name {
+                "root" => 0,
+                "postgres" => 115,
+                _ => 1_500,
+            },
             groups: Vec::new(),
             gids: Vec::new(),
         }))
@@ -47,7 +51,7 @@ fn files() -> Vec<(String, String)> {
 #[test]
 fn every_recipe_of_the_cookbook_loads_and_amounts_to_what_the_page_says() {
     let files = files();
-    assert_eq!(files.len(), 8, "{files:#?}");
+    assert_eq!(files.len(), 9, "{files:#?}");
     let roles: Vec<_> = files
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
@@ -64,6 +68,10 @@ fn every_recipe_of_the_cookbook_loads_and_amounts_to_what_the_page_says() {
         more,
         [
             said("break-glass", "a shell: this amounts to being root"),
+            said(
+                "shop-admin",
+                "has a command that starts a shell: this amounts to being postgres"
+            ),
             said(
                 "shop-read",
                 "has a command that starts a shell: this amounts to being shopread"
