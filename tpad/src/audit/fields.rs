@@ -7,8 +7,8 @@ use tpa_bus::offline::Who;
 
 use super::unusual::{self, Seen};
 use crate::ledger::{
-    BeginningNote, Envelope, Event, Finding, LookedFor, OneCommand, Place, Proof, Repeated,
-    Request, Residue, Session, Stage, Sure,
+    BeginningNote, CameTo, Envelope, Event, Finding, LookedFor, OneCommand, Place, Proof, Repeated,
+    Request, Residue, Session, Stage, Sure, Tidied,
 };
 use crate::policy::ProofLevel;
 
@@ -236,6 +236,7 @@ fn of_event(fields: &mut Fields, event: &Event) {
         } => of_removal(fields, *killed, None, looked_for),
         Event::BeginningNoted { note, .. } => of_note(fields, note),
         Event::Residue { residue, .. } => of_residue(fields, residue),
+        Event::ResidueTidied { tidied, .. } => of_tidied(fields, tidied),
         Event::LoginAllowed { place, .. } => of_place(fields, place),
         Event::LoginDenied { user, place, why } => {
             fields.add("user", &user.name);
@@ -349,6 +350,28 @@ fn of_residue(fields: &mut Fields, residue: &Residue) {
         fields.add("not_looked_for", residue.not_looked.join("; "));
     }
     fields.maybe("noted_at", residue.noted_at.map(time));
+}
+
+/// What was removed, what was gone already, and what stays with why.
+fn of_tidied(fields: &mut Fields, tidied: &[Tidied]) {
+    let of = |came_to: &str| {
+        let all = tidied.iter().filter(|one| one.came_to.word() == came_to);
+        all.map(|one| {
+            let why = match &one.came_to {
+                CameTo::Stays(why) => format!(": {why}"),
+                CameTo::Removed | CameTo::Gone => String::new(),
+            };
+            format!("{} {} of {}{why}", one.kind, one.what, one.account.name)
+        })
+        .collect::<Vec<_>>()
+    };
+    for came_to in ["removed", "gone", "stays"] {
+        let all = of(came_to);
+        fields.add(came_to, all.len());
+        if !all.is_empty() {
+            fields.add(&format!("{came_to}_what"), all.join("; "));
+        }
+    }
 }
 
 /// `cron /var/spool/cron/crontabs/postgres new (postgres)`

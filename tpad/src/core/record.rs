@@ -11,9 +11,10 @@ use crate::audit::fields;
 use crate::audit::unusual::Seen;
 use crate::clock::Now;
 use crate::ledger::{
-    self, Caller, Envelope, Event, Noted, Proof, Repeated, Repeats, Request, State, Tally, Telling,
-    Waits,
+    self, Caller, Envelope, Event, Looks, Noted, Proof, Repeated, Repeats, Request, State, Tally,
+    Telling, Waits,
 };
+use crate::policy::untidy;
 use crate::store::{self, Body, Change, Entry};
 
 impl Core {
@@ -118,6 +119,7 @@ impl Core {
             boottime_ms: self.world.boottime_ms().unwrap_or(now.boottime_ms),
             gated: &|person| self.world.is_gated(&policy.gate, person),
             account: &|name| self.world.local_account(name),
+            tidies: &|account| untidy(account.uid, policy.gate.uid_min).is_none(),
         };
         for envelope in counted.envelopes {
             let event = envelope.event.with_what_it_gives(&next, &host, now);
@@ -361,6 +363,13 @@ fn change(bodies: &[Body], state: &State) -> Change {
             Event::LoginAllowed { id, place } => {
                 let person = state.requests.get(id).map(|request| request.user.clone());
                 change.came.extend(person.zip(place.rhost.clone()));
+            }
+            // Where access begins, others are marked with it.
+            event if event.gives_access() => {
+                let marked = |looks: &Looks| !looks.shared.is_empty();
+                let marked = |one: &&Request| one.looks.as_ref().is_some_and(marked);
+                let marked = state.requests.values().filter(marked);
+                touched.extend(marked.map(|one| one.id));
             }
             Event::LogPruned { through, at, .. } => change.pruned = Some((*through, *at)),
             _ => {}

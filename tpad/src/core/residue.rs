@@ -7,8 +7,9 @@ use tpa_bus::id::Id;
 
 use super::{Core, Result};
 use crate::ledger::{
-    BeginningNote, Caller, Depth, Event, Refused, Request, Residue, Subject, look_due,
-    may_read_residue, no_residue, notes_due, notes_needed,
+    BeginningNote, Caller, Depth, Event, Refused, Request, Residue, Subject, Tidied, TidyDue,
+    look_due, may_read_residue, no_residue, notes_due, notes_needed, tidy_due, unless_shared,
+    untended,
 };
 use crate::policy::danger::amounts_to_root;
 
@@ -55,11 +56,33 @@ impl Core {
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn record_residue(&mut self, id: Id, residue: Residue) -> anyhow::Result<()> {
+    pub fn record_residue(&mut self, id: Id, mut residue: Residue) -> anyhow::Result<()> {
         let now = self.tick()?;
         self.ensure_loaded(id)?;
+        if let Some(request) = self.state.requests.get(&id) {
+            let untended = untended(request);
+            residue.complete &= untended.is_empty();
+            residue.not_looked.extend(untended);
+            if let Some(looks) = &request.looks {
+                residue.appeared = unless_shared(residue.appeared, &looks.shared);
+            }
+        }
         let residue = Box::new(residue);
         self.record(None, vec![Event::Residue { id, residue }], &now)
+    }
+
+    /// What is to be removed after an end, or told of as what stays, next.
+    pub fn tidy_due(&self) -> Option<TidyDue> {
+        tidy_due(&self.state)
+    }
+
+    /// Records what became of what was to be removed.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn record_tidied(&mut self, id: Id, tidied: Vec<Tidied>) -> anyhow::Result<()> {
+        let now = self.tick()?;
+        self.record(None, vec![Event::ResidueTidied { id, tidied }], &now)
     }
 
     /// That the caller may read what a grant left behind, and that there is something to read.

@@ -8,8 +8,9 @@ use super::pretended::Pretended;
 use super::*;
 use crate::ledger::properties::{groups, person, policy};
 use crate::ledger::{
-    Answer, Arrival, Asked, Caller, Closed, Command, CommandLine, Identity, LookedFor, Named,
-    Person, Place, Proof, Request, Runner, SeenProgram, Stage, Typed,
+    Answer, Appeared, Arrival, Asked, Caller, CameTo, Closed, Command, CommandLine, Depth,
+    Identity, LookedFor, Named, Person, Place, Proof, Request, Residue, Runner, SeenProgram, Stage,
+    Typed,
 };
 use crate::plan::Report;
 use crate::policy::danger::SeenFile;
@@ -410,4 +411,59 @@ fn recordings_go_when_their_grant_ended_longer_ago_than_they_are_kept_and_not_be
     story.core().recordings_go(id).unwrap();
     let live = story.grants(3_600);
     assert!(!story.core().may_recordings_go(live).unwrap());
+}
+
+#[test]
+fn what_is_to_be_removed_and_what_keeps_it_outlive_a_tpad_that_is_killed() {
+    let shopdb = Person {
+        uid: 115,
+        name: "shopdb".to_owned(),
+    };
+    let mut story = Story::new();
+    story.host.facts().accounts.insert(shopdb.clone());
+    let mut tidy = policy();
+    for role in tidy.roles.values_mut() {
+        role.gives.sudo[0].run_as.clone_from(&shopdb.name);
+        role.gives.sudo[0].tidy = true;
+    }
+    let [first, second] = ["one", "auto"].map(|role| {
+        story.core().put_in_force(tidy.clone()).unwrap();
+        let id = story.asks(ALICE, role, 600).unwrap();
+        story.approves(CAROL, id).unwrap();
+        // The first is marked by the second: that is written, too.
+        story.restart();
+        id
+    });
+    // The configuration that is in force since knows of no tidy: what was given counts.
+    story.host.pass(600);
+    let (_, planned, _) = story.core().plan().unwrap();
+    let reports = [first, second].map(proven).to_vec();
+    story.core().record_reports(&planned, reports);
+    for (id, other) in [(first, second), (second, first)] {
+        let due = story.core().look_due(Depth::Short).unwrap();
+        assert_eq!((due.id, due.tidy), (id, vec![shopdb.clone()]));
+        let appeared = Appeared {
+            account: shopdb.clone(),
+            kind: "cron".to_owned(),
+            what: "/var/spool/cron/crontabs/shopdb".to_owned(),
+            file: None,
+            is_line: false,
+            stays: None,
+        };
+        let residue = Residue {
+            appeared: vec![appeared],
+            ..Residue::not_looked(Depth::Short, "a story", 7)
+        };
+        story.core().record_residue(id, residue).unwrap();
+        story.restart();
+        let due = story.core().tidy_due().unwrap();
+        assert_eq!(due.id, id);
+        let why = due.appeared[0].stays.clone().unwrap();
+        assert!(why.contains(other.as_str()), "{why}");
+        let tidied = vec![due.appeared[0].came_to(CameTo::Stays(why))];
+        story.core().record_tidied(id, tidied).unwrap();
+        story.restart();
+        assert_eq!(story.core().tidy_due(), None);
+    }
+    assert_eq!(story.count("residue-tidied"), 2);
 }

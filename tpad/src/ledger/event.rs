@@ -5,7 +5,7 @@ use tpa_bus::id::Id;
 
 use super::{
     Approval, BeginningNote, ClockSet, Closed, Deadline, Gave, Person, Proof, Repeated, Request,
-    Residue, Run, Said, Session, Stage,
+    Residue, Run, Said, Session, Stage, Tidied,
 };
 use crate::clock::Now;
 use crate::policy::Gives;
@@ -156,6 +156,13 @@ pub enum Event {
         id: Id,
         /// What was looked for, and found.
         residue: Box<Residue>,
+    },
+    /// TPA2009: what of that appeared of run-as accounts whose role has it removed, and what became of it.
+    ResidueTidied {
+        /// The grant.
+        id: Id,
+        /// Each thing.
+        tidied: Vec<Tidied>,
     },
     /// TPA3000: let in.
     LoginAllowed {
@@ -376,6 +383,8 @@ pub enum Priority {
 impl Event {
     /// The code of [`Event::Residue`], to read those from the trail.
     pub const RESIDUE: &str = "TPA2008";
+    /// The code of [`Event::ResidueTidied`].
+    pub const RESIDUE_TIDIED: &str = "TPA2009";
     /// The code of [`Event::RecordingClosed`].
     pub const RECORDING_CLOSED: &str = "TPA3012";
     /// The code of [`Event::RecordingsRemoved`].
@@ -407,6 +416,7 @@ impl Event {
             Self::RemovalConfirmed { .. } => ("TPA2006", "removal-confirmed"),
             Self::BeginningNoted { .. } => ("TPA2007", "beginning-noted"),
             Self::Residue { .. } => (Self::RESIDUE, "residue"),
+            Self::ResidueTidied { .. } => (Self::RESIDUE_TIDIED, "residue-tidied"),
             Self::LoginAllowed { .. } => ("TPA3000", "login-allowed"),
             Self::LoginDenied { .. } => ("TPA3001", "login-denied"),
             Self::SessionOpened(session) if session.is_sudo() => ("TPA3005", "sudo-opened"),
@@ -450,6 +460,7 @@ impl Event {
             | Self::RemovalConfirmed { id, .. }
             | Self::BeginningNoted { id, .. }
             | Self::Residue { id, .. }
+            | Self::ResidueTidied { id, .. }
             | Self::LoginAllowed { id, .. }
             | Self::RecordingOpened { id, .. }
             | Self::RecordingClosed { id, .. }
@@ -497,6 +508,9 @@ impl Event {
             | Self::ClockJump { .. }
             | Self::HostDrift { .. } => Priority::Warning,
             Self::Residue { residue, .. } if !residue.findings.is_empty() => Priority::Warning,
+            Self::ResidueTidied { tidied, .. } if tidied.iter().any(Tidied::stays) => {
+                Priority::Warning
+            }
             Self::SessionOpened(_)
             | Self::SessionClosed(_)
             | Self::LoginAllowed { .. }

@@ -15,6 +15,9 @@ pub struct Gave {
     /// The accounts that its rules run commands as, other than root and the person, as far as they
     /// stand in the files of the host.
     pub accounts: Vec<Person>,
+    /// Those of them of which what appeared meanwhile is removed after the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tidy: Vec<Person>,
     /// `CLOCK_BOOTTIME` at which it began, in milliseconds.
     pub boottime_ms: u64,
     /// The boot in which that counts.
@@ -41,6 +44,8 @@ pub struct Host<'a> {
     pub boottime_ms: u64,
     /// The account of this name, when it stands in the files of the host.
     pub account: &'a dyn Fn(&str) -> Option<Person>,
+    /// Whether it is an account of which anything may be removed.
+    pub tidies: &'a dyn Fn(&Person) -> bool,
 }
 
 impl Gave {
@@ -86,6 +91,14 @@ fn gives(request: &Request, host: &Host<'_>, now: &Now) -> Gave {
         .filter(|account| account.uid != 0 && account.uid != request.user.uid)
         .collect();
     accounts.dedup();
+    let tidied = request.gives.tidied();
+    let tidy = accounts
+        .iter()
+        .filter(|account| tidied.contains(account.name.as_str()));
+    let tidy = tidy
+        .filter(|account| (host.tidies)(account))
+        .cloned()
+        .collect();
     Gave {
         logins: if request.gives.login && (host.gated)(&request.user) {
             Logins::Given
@@ -93,6 +106,7 @@ fn gives(request: &Request, host: &Host<'_>, now: &Now) -> Gave {
             Logins::Own
         },
         accounts,
+        tidy,
         boottime_ms: host.boottime_ms,
         boot_id: now.boot_id.clone(),
     }
@@ -158,6 +172,7 @@ mod tests {
                     let name = name.to_owned();
                     (name == "postgres").then_some(Person { uid: 115, name })
                 },
+                tidies: &|_| true,
             };
             let event = event.with_what_it_gives(&self.state, &host, &now(7));
             self.state.apply(&Envelope {

@@ -41,6 +41,7 @@ mod state;
 mod stories;
 mod sudo;
 mod sudo_call;
+mod tidy;
 mod time;
 mod typed;
 #[cfg(test)]
@@ -84,6 +85,10 @@ pub use sight::{
 pub use start::AtStart;
 pub use state::{Session, State};
 pub use sudo::{Fit, SudoCall};
+pub use tidy::{
+    Appeared, AtBeginning, CameTo, Facts, SeenFile, Tidied, TidyDue, may_go, tidy_due,
+    unless_shared, untended,
+};
 pub use time::{due, next_moment};
 pub use typed::{CommandLine, Digest, LINE_MAX, Shown, WORDS_MAX, name as bounded_name};
 pub(crate) use wall_clock::LAG_MAX;

@@ -339,11 +339,17 @@ impl Request {
     }
 
     /// Whether anything can still happen to it: undecided, waiting, active, not proven gone, or
-    /// not yet reviewed.
+    /// not yet reviewed, or not yet tidied up after.
     #[must_use]
     pub fn is_open(&self) -> bool {
         let decided = matches!(self.stage, Stage::Closed { .. } | Stage::Approved);
-        !decided || self.is_ending() || self.awaits_review()
+        !decided || self.is_ending() || self.awaits_review() || self.is_to_be_tidied()
+    }
+
+    /// Whether something that appeared under it is to be removed, or told of as what stays.
+    fn is_to_be_tidied(&self) -> bool {
+        let looks = self.looks.as_ref();
+        looks.is_some_and(|looks| !looks.appeared.is_empty())
     }
 
     /// Whether access on it is over, and not proven to be gone.

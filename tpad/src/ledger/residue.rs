@@ -3,13 +3,13 @@
 //! A look decides nothing and changes nothing. Nobody is ever told that nothing is left: what was
 //! looked for is told, and what was found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tpa_bus::id::Id;
 
 use super::watching::decides_or_audits;
-use super::{Caller, Person, Refused, Removal, Request, Stage, State};
+use super::{Appeared, Caller, Person, Refused, Removal, Request, Stage, State};
 use crate::policy::Policy;
 
 /// How thoroughly the host is looked at.
@@ -54,6 +54,12 @@ pub struct Looks {
     /// What was found at its end, in numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
+    /// By uid, which other grant gave commands as that account at the same time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared: BTreeMap<u32, Id>,
+    /// What appeared of its run-as accounts, until it is recorded what became of that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub appeared: Vec<Appeared>,
 }
 
 /// What was found, in numbers.
@@ -150,6 +156,9 @@ pub struct Residue {
     pub findings: Vec<Finding>,
     /// How many findings more there are than are listed.
     pub more: u64,
+    /// What of that is to be removed, or stays where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub appeared: Vec<Appeared>,
 }
 
 /// Most findings that are kept of one look.
@@ -168,6 +177,7 @@ impl Residue {
             looked_at: now_s,
             findings: Vec::new(),
             more: 0,
+            appeared: Vec::new(),
         }
     }
 
@@ -194,6 +204,8 @@ pub struct Subject {
     pub user: Person,
     /// The accounts that its rules ran commands as, other than root and the person.
     pub accounts: Vec<Person>,
+    /// Those of them of which what appeared meanwhile is to be removed.
+    pub tidy: Vec<Person>,
     /// When it began, in seconds since 1970.
     pub since: i64,
     /// The same in milliseconds of `CLOCK_BOOTTIME`, in the boot that `boot_id` names.
@@ -247,6 +259,7 @@ pub fn look_due(
         depth,
         user: request.user.clone(),
         accounts: gave.map_or_else(Vec::new, |gave| gave.accounts.clone()),
+        tidy: gave.map_or_else(Vec::new, |gave| gave.tidy.clone()),
         since,
         boottime_ms: gave.map_or(0, |gave| gave.boottime_ms),
         boot_id: gave.map_or_else(String::new, |gave| gave.boot_id.clone()),

@@ -7,6 +7,7 @@ use tpa_bus::id::Id;
 use tpa_bus::offline::Class;
 
 use super::gave::{let_in, pass_on};
+use super::tidy::share;
 use super::{
     Closed, Digest, Envelope, Event, Looks, Named, Person, Removal, Request, SharedMap, Stage,
     WallClock, exact,
@@ -137,6 +138,9 @@ impl State {
                         request.closed_nth = self.closings;
                     }
                     pass_on(&mut self.requests, id);
+                    if let Event::GrantActivated { .. } = event {
+                        share(&mut self.requests, id);
+                    }
                 }
             }
         }
@@ -227,7 +231,12 @@ fn advance(request: &mut Request, envelope: &Envelope) {
             request.looks.get_or_insert_default().note = Some(note.clone());
         }
         Event::Residue { residue, .. } => {
-            request.looks.get_or_insert_default().found = Some(residue.found());
+            let looks = request.looks.get_or_insert_default();
+            looks.found = Some(residue.found());
+            looks.appeared.clone_from(&residue.appeared);
+        }
+        Event::ResidueTidied { .. } => {
+            request.looks.get_or_insert_default().appeared.clear();
         }
         Event::RemovalFailed { .. } => request.removal = Removal::Failed,
         Event::RemovalConfirmed { .. } => request.removal = Removal::Confirmed,

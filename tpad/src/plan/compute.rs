@@ -466,6 +466,7 @@ mod tests {
             grant.gave = Some(Gave {
                 logins,
                 accounts: vec![account.clone()],
+                tidy: Vec::new(),
                 boottime_ms: 57_000,
                 boot_id: now(0).boot_id,
             });

@@ -89,7 +89,7 @@ const USUAL: [&str; 17] = [
 ];
 
 /// All events there are, as tpa-events(7) has them.
-pub const EVENTS: [&str; 37] = [
+pub const EVENTS: [&str; 38] = [
     "request-created",
     "approval-recorded",
     "request-denied",
@@ -106,6 +106,7 @@ pub const EVENTS: [&str; 37] = [
     "removal-confirmed",
     "beginning-noted",
     "residue",
+    "residue-tidied",
     "login-allowed",
     "login-denied",
     "session-opened",

@@ -146,6 +146,7 @@ mod tests {
             depth: Depth::Short,
             user: person(1_001, "alice"),
             accounts: vec![person(115, "postgres")],
+            tidy: Vec::new(),
             since: SINCE,
             boottime_ms: 0,
             boot_id: "b".into(),

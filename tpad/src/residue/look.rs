@@ -116,6 +116,7 @@ impl Answer {
             looked_at: now_s,
             findings,
             more: self.more.saturating_add(over),
+            appeared: Vec::new(),
         }
     }
 }
@@ -523,6 +524,7 @@ mod tests {
             depth: Depth::Short,
             user: Person::root(),
             accounts: Vec::new(),
+            tidy: Vec::new(),
             since: 0,
             boottime_ms: 0,
             boot_id: String::new(),
