@@ -62,6 +62,8 @@ enum Command {
     /// Look at what is there, for what a window left behind (PID 1 starts it for tpad): what to look for
     /// comes on standard input
     Look,
+    /// Remove what appeared of one run-as account (PID 1 starts it for tpad): what comes on standard input
+    Tidy,
     /// Check the configuration and explain it
     Check {
         /// Folder with tpad.toml and roles.d, or one such file
@@ -124,6 +126,7 @@ fn main() -> ExitCode {
         Command::Reload => reload(),
         Command::Reap { id, boot, all } => reap(id.as_deref(), boot, all),
         Command::Look => look(),
+        Command::Tidy => tidy(),
         Command::Keys { kind, key } => keys(&kind, &key),
         Command::Gated { user, groups } => {
             println!("{}", gated(&user, &groups));
@@ -170,6 +173,8 @@ fn run() -> anyhow::Result<()> {
             let looked = daemon::residue::looks(Arc::clone(&engine), runtime.clone(), paths, depth);
             runtime.spawn("looks", looked).detach();
         }
+        let tidied = daemon::tidy::tidies(Arc::clone(&engine), runtime.clone(), Paths::default());
+        runtime.spawn("tidies", tidied).detach();
         let watched = daemon::watchdog::watchdog(runtime.clone());
         runtime.spawn("watchdog", watched).detach();
         let host = Host::new(runtime.clone(), Paths::default());
@@ -254,6 +259,13 @@ fn look() -> anyhow::Result<()> {
         .context("standard input does not say what to look for: tpad starts this by itself")?;
     let now = Clock::new()?.now()?;
     tpad::residue::run(&order, &now, &mut std::io::stdout().lock())
+}
+
+/// Removes what appeared of one account; what became of it goes to standard output.
+fn tidy() -> anyhow::Result<()> {
+    let order = serde_json::from_reader(std::io::stdin().lock())
+        .context("standard input does not say what to remove: tpad starts this by itself")?;
+    tpad::residue::tidy(&order, &mut std::io::stdout().lock())
 }
 
 /// Answers sshd (`AuthorizedKeysCommand`). For a key that is nobody's there is no line, and sshd

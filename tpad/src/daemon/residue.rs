@@ -31,11 +31,11 @@ const DEEP_LIMIT: Duration = Duration::from_mins(30);
 const SLACK: Duration = Duration::from_secs(10);
 
 /// How long to wait before what could not be recorded is tried again.
-const AGAIN: Duration = Duration::from_secs(30);
+pub(super) const AGAIN: Duration = Duration::from_secs(30);
 
 /// Memory and tasks that it may use (systemd.resource-control(5)).
-const MEMORY: u64 = 256 * 1_024 * 1_024;
-const TASKS: u64 = 8;
+pub(super) const MEMORY: u64 = 256 * 1_024 * 1_024;
+pub(super) const TASKS: u64 = 8;
 
 /// Most bytes of what it tells.
 const ANSWER: u64 = 512 * 1_024;
@@ -48,7 +48,7 @@ const CAPABILITIES: u64 = (1 << 2) | (1 << 19);
 /// `RestrictSUIDSGID=`: with that, systemd has openat2(2) answer that there is no such call. Not
 /// `NoNewPrivileges=`: with that, it shows every file system as one whose setuid files give nothing. It
 /// starts no program, and no program would get more than its two rights.
-const SANDBOX: [&str; 10] = [
+pub(super) const SANDBOX: [&str; 10] = [
     "LockPersonality",
     "MemoryDenyWriteExecute",
     "PrivateDevices",
@@ -165,10 +165,22 @@ async fn look(
     limit: Duration,
 ) -> anyhow::Result<(Answer, String)> {
     Folder::create(Path::new(FOLDER), 0o700)?;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let unit = format!("tpa-look-{}-{count}.service", std::process::id());
-    let mut said = one_shot::answer()?;
+    let said = one_shot::answer()?;
     let properties = service(paths, order, &said, limit)?;
+    let (text, result) = run(runtime, paths, ("look", properties, limit), said).await?;
+    Ok((Answer::read(&text), result))
+}
+
+/// Has a unit run, of this kind, with these properties and this limit; what it said into the file, and what
+/// systemd says came of it.
+pub(super) async fn run(
+    runtime: &SharedRuntime,
+    paths: &Paths,
+    (kind, properties, limit): (&str, Vec<Property>, Duration),
+    mut said: File,
+) -> anyhow::Result<(String, String)> {
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let unit = format!("tpa-{kind}-{}-{count}.service", std::process::id());
     let run = one_shot::run(paths, unit, properties);
     let result = match runtime.timeout(limit.saturating_add(SLACK), run).await {
         Ok(result) => result?,
@@ -177,7 +189,7 @@ async fn look(
     let mut text = Vec::new();
     said.rewind()?;
     said.take(ANSWER).read_to_end(&mut text)?;
-    Ok((Answer::read(&String::from_utf8_lossy(&text)), result))
+    Ok((String::from_utf8_lossy(&text).into_owned(), result))
 }
 
 fn service(
@@ -198,13 +210,9 @@ fn service(
     service.extend(one_shot::confined(CAPABILITIES, &["AF_UNIX"], &SANDBOX)?);
     service.extend([
         one_shot::says_into(said)?,
-        property("OOMScoreAdjust", 500_i32)?,
-        property("IOSchedulingClass", IO_IDLE)?,
-        property("Nice", 19_i32)?,
-        property("ProtectHome", "read-only")?,
         property("ReadWritePaths", vec![FOLDER])?,
-        property("InaccessiblePaths", vec!["-/etc/tpa/secrets"])?,
     ]);
+    service.extend(idle()?);
     // A note is to be there before much has happened: it waits for its share, and not for idleness.
     if let Order::End(_) = order {
         service.push(property("CPUSchedulingPolicy", CPU_IDLE)?);
@@ -212,9 +220,24 @@ fn service(
     Ok(service)
 }
 
+/// What everything that looks or tidies up has: it waits for whoever has more to do, and finds homes, but no
+/// secrets.
+///
+/// # Errors
+/// Never, for values like these.
+pub(super) fn idle() -> anyhow::Result<[Property; 5]> {
+    Ok([
+        property("OOMScoreAdjust", 500_i32)?,
+        property("IOSchedulingClass", IO_IDLE)?,
+        property("Nice", 19_i32)?,
+        property("ProtectHome", "read-only")?,
+        property("InaccessiblePaths", vec!["-/etc/tpa/secrets"])?,
+    ])
+}
+
 /// `IOPRIO_CLASS_IDLE` (`ioprio_set(2)`) and `SCHED_IDLE` (sched(7)).
 const IO_IDLE: i32 = 3;
-const CPU_IDLE: i32 = 5;
+pub(super) const CPU_IDLE: i32 = 5;
 
 #[cfg(test)]
 mod tests {

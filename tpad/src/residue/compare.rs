@@ -166,6 +166,8 @@ mod tests {
             boot_id: "b".into(),
             salt: Salt(String::new()),
             things: BTreeMap::new(),
+            key_files: None,
+            blind: None,
         };
         note.add(Kind::Cron, items);
         note

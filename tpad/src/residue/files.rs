@@ -12,9 +12,12 @@ use rustix::fs::{
     CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, readlinkat,
 };
 use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
 
 use super::item::{Item, Kind, Salt};
 use super::mounts::Mounts;
+use crate::hex::hex;
+use crate::ledger::SeenFile;
 
 /// Longest file that is read whole, in bytes. Of a longer one its size and its times count.
 const READ_MAX: u64 = 1 << 20;
@@ -26,7 +29,7 @@ const ENTRIES_MAX: usize = 20_000;
 const PLACE_MAX: u64 = 64 << 20;
 
 /// Opens what is there and nothing else.
-const CAREFUL: OFlags = OFlags::CLOEXEC
+pub(super) const CAREFUL: OFlags = OFlags::CLOEXEC
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NOCTTY);
@@ -117,6 +120,12 @@ impl<'a> Files<'a> {
     /// The text of a file of this path, and what is known of it; `None` where there is none, or it
     /// cannot be read, which is kept in mind.
     pub fn text(&mut self, path: &Path) -> Option<(String, Stat)> {
+        let (bytes, stat) = self.bytes(path)?;
+        Some((String::from_utf8_lossy(&bytes).into_owned(), stat))
+    }
+
+    /// The same as it stands there.
+    pub fn bytes(&mut self, path: &Path) -> Option<(Vec<u8>, Stat)> {
         match self.at(path) {
             At::Nothing => None,
             At::Open(file, stat) if is_file(&stat) => match read(file) {
@@ -126,7 +135,7 @@ impl<'a> Files<'a> {
                         let why = format!("what is behind its first {READ_MAX} bytes is not read");
                         self.blind.push((path.to_owned(), why));
                     }
-                    Some((String::from_utf8_lossy(&bytes).into_owned(), *stat))
+                    Some((bytes, *stat))
                 }
                 Err(error) => {
                     self.blind.push((path.to_owned(), error.to_string()));
@@ -233,15 +242,20 @@ impl<'a> Files<'a> {
         );
         let times = format!("{} {} {}", stat.st_mtime, stat.st_ctime, stat.st_ino);
         let length = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-        let inside = if is_file(stat) && length < READ_MAX.min(self.bytes) {
-            self.bytes = self.bytes.saturating_sub(length);
-            read(file).unwrap_or_else(|_| times.into_bytes())
-        } else {
-            times.into_bytes()
-        };
+        let inside = (is_file(stat) && length < READ_MAX.min(self.bytes))
+            .then(|| {
+                self.bytes = self.bytes.saturating_sub(length);
+                read(file).ok()
+            })
+            .flatten();
+        let seen = inside
+            .as_deref()
+            .and_then(|inside| seen(path, stat, inside));
+        let inside = inside.unwrap_or_else(|| times.into_bytes());
         Item {
             owner: Some(stat.st_uid),
             changed_at: Some(stat.st_ctime),
+            file: seen.map(Box::new),
             ..Item::new(
                 kind,
                 &path.to_string_lossy(),
@@ -251,7 +265,22 @@ impl<'a> Files<'a> {
     }
 }
 
-fn read(file: OwnedFd) -> std::io::Result<Vec<u8>> {
+/// Which file it is that was read, whole. One whose path is no text can be named by nobody.
+pub(super) fn seen(path: &Path, stat: &Stat, inside: &[u8]) -> Option<SeenFile> {
+    let size = u64::try_from(stat.st_size).ok()?;
+    (size == inside.len() as u64).then_some(())?;
+    Some(SeenFile {
+        path: path.to_str()?.to_owned(),
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        owner: stat.st_uid,
+        size,
+        changed: (stat.st_ctime, stat.st_ctime_nsec),
+        sha256: hex(&Sha256::digest(inside)),
+    })
+}
+
+pub(super) fn read(file: OwnedFd) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::from(file).take(READ_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use tpa_statement::login::Credential;
 
 use super::accounts::Account;
-use super::files::Files;
-use super::item::{Item, Kind};
+use super::files::{At, Files, seen};
+use super::item::{self, Item, Kind};
 use crate::hex::hex;
 
 /// Where sshd looks unless it is told otherwise, below a home.
@@ -44,7 +44,7 @@ pub fn keys(files: &mut Files<'_>, accounts: &[Account], items: &mut Vec<Item>) 
 
 fn of_file(files: &mut Files<'_>, path: &Path, items: &mut Vec<Item>) {
     let before = files.blind.len();
-    let Some((text, stat)) = files.text(path) else {
+    let Some((bytes, stat)) = files.bytes(path) else {
         // What cannot be read is a thing as well: whoever put a link there has done something.
         if let Some((_, why)) = files.blind.get(before) {
             let what = format!("{}: {why}", path.display());
@@ -52,22 +52,54 @@ fn of_file(files: &mut Files<'_>, path: &Path, items: &mut Vec<Item>) {
         }
         return;
     };
+    let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut lines = lines.collect::<Vec<_>>();
+    let mut lines = lines.filter(|line| is_key(line)).collect::<Vec<_>>();
+    let file = seen(path, &stat, &bytes);
     if lines.len() > KEYS_MAX {
         let why = format!("it has more than {KEYS_MAX} keys");
         files.blind.push((path.to_owned(), why));
         lines.truncate(KEYS_MAX);
     }
     for line in lines {
-        let what = format!("{}: {}", path.display(), named(line));
+        let what = what_of(path, line);
         items.push(Item {
             owner: Some(stat.st_uid),
             changed_at: Some(stat.st_ctime),
+            file: file.clone().map(Box::new),
             ..Item::new(Kind::Key, &what, files.salt().print(&[line.as_bytes()]))
         });
     }
+}
+
+/// Whether a line of authorized keys, without the blanks around it, may let somebody in.
+pub fn is_key(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with('#')
+}
+
+/// What names a line of authorized keys.
+pub fn what_of(path: &Path, line: &str) -> String {
+    item::named(&format!("{}: {}", path.display(), named(line)))
+}
+
+/// The files with authorized keys of an account with this home.
+pub fn key_files(files: &Files<'_>, home: &str) -> Vec<PathBuf> {
+    let home = Some(Path::new(home)).filter(|home| home.is_absolute());
+    let home = home.and_then(|home| files.place(home));
+    let home = home.into_iter();
+    home.flat_map(|home| KEYS.map(|name| home.join(name)))
+        .collect()
+}
+
+/// Those of all accounts where something is.
+pub fn all_key_files(files: &Files<'_>, accounts: &[Account]) -> BTreeSet<String> {
+    let all = homes(files, accounts);
+    let all = all
+        .into_iter()
+        .flat_map(|home| KEYS.map(|name| home.join(name)));
+    let all = all.filter(|path| !matches!(files.at(path), At::Nothing));
+    all.map(|path| path.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// A line of authorized keys by its key's fingerprint, as `ssh-keygen -l` shows it; what is no key by

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use tpa_bus::text::one_line;
 
 use crate::hex::hex;
+use crate::ledger::SeenFile;
 
 /// A kind of thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,6 +130,8 @@ pub struct Item {
     /// When its file was last changed in any way, in seconds since 1970 (`st_ctime`: nobody sets it,
     /// but by setting the clock).
     pub changed_at: Option<i64>,
+    /// Which file it is, or stands in, where that was read whole.
+    pub file: Option<Box<SeenFile>>,
     /// Who made it as it is, by somebody's record, and whose record that is.
     pub by: Option<By>,
 }
@@ -152,6 +155,7 @@ impl Item {
             detail: None,
             owner: None,
             changed_at: None,
+            file: None,
             by: None,
         }
     }
@@ -159,7 +163,7 @@ impl Item {
 
 /// A name that people gave, as one clean line. Of a long one the beginning, and what tells it from
 /// others that begin alike.
-fn named(what: &str) -> String {
+pub fn named(what: &str) -> String {
     let whole = one_line(what, WHAT_MAX);
     if !whole.ends_with('…') {
         return whole;

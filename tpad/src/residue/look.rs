@@ -13,6 +13,7 @@ use chrono::TimeZone as _;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::{self, Account};
+use super::appeared::{self, APPEARED_MAX, Tended};
 use super::compare::{Known, compare, finding};
 use super::files::Files;
 use super::item::{Item, Kind, Salt};
@@ -25,7 +26,7 @@ use crate::hex::hex;
 use crate::host::folder::Folder;
 use crate::host::paths::Paths;
 use crate::ledger::{
-    BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Person, Residue, Subject,
+    Appeared, BeginningNote, Change, Depth, FINDINGS_MAX, Finding, Person, Residue, Subject,
 };
 
 /// Most of one kind of "not looked at" that are told one by one.
@@ -55,6 +56,8 @@ pub enum Part {
     NotLooked(String),
     /// This was found.
     Found(Finding),
+    /// This is of an account of which what appeared is to be removed.
+    Appeared(Appeared),
     /// So much more was found.
     More(u64),
     /// That was all.
@@ -70,6 +73,7 @@ pub struct Answer {
     looked: Vec<String>,
     not_looked: Vec<String>,
     findings: Vec<Finding>,
+    appeared: Vec<Appeared>,
     more: u64,
     done: bool,
 }
@@ -89,6 +93,7 @@ impl Answer {
                 Part::Looked(what) => answer.looked.push(what),
                 Part::NotLooked(what) => answer.not_looked.push(what),
                 Part::Found(finding) => answer.findings.push(finding),
+                Part::Appeared(one) => answer.appeared.push(one),
                 Part::More(more) => answer.more = answer.more.saturating_add(more),
                 Part::Done => answer.done = true,
             }
@@ -116,7 +121,7 @@ impl Answer {
             looked_at: now_s,
             findings,
             more: self.more.saturating_add(over),
-            appeared: Vec::new(),
+            appeared: self.appeared,
         }
     }
 }
@@ -183,6 +188,8 @@ impl Look {
             boot_id: self.now.boot_id.clone(),
             salt: Salt(hex(&salt)),
             things: BTreeMap::new(),
+            key_files: None,
+            blind: None,
         };
         let salt = note.salt.clone();
         let mut files = Files::new(&self.mounts, &salt);
@@ -196,6 +203,10 @@ impl Look {
         }
         let sockets = running::sockets(&self.paths.proc).into_iter();
         note.add(Kind::Socket, sockets.map(|(item, _)| item).collect());
+        note.key_files = Some(homes::all_key_files(&files, &accounts));
+        let blind = files.blind.iter();
+        let blind = blind.map(|(path, _)| path.to_string_lossy().into_owned());
+        note.blind = Some(blind.collect());
         not_noted.extend(told(&files.blind));
         let sha256 = Some(note.write(&self.folder)?);
         tell(Part::Noted(BeginningNote {
@@ -237,6 +248,8 @@ impl Look {
             .map(|account| (account.uid, account.name.clone()))
             .collect();
         let packages = changed_packages(note.as_ref(), subject.since);
+        let tended = self.tended(subject, note.as_ref(), &mut files, &accounts);
+        let mut appeared = Vec::new();
         let mut left = FINDINGS_MAX;
         let mut told_blind = 0;
         let known = Known {
@@ -273,6 +286,7 @@ impl Look {
                             item.by = packages.asked_for(&item.what, item.detail.as_deref());
                         }
                     }
+                    appeared.extend(of_tended(kind, &tended, note, &items, &known));
                     let found = compare(kind, note, items, &known);
                     tell_all(found, &mut left, tell)?;
                     tell(Part::Looked(kind.plural().to_owned()))?;
@@ -284,10 +298,42 @@ impl Look {
             }
             told_blind = files.blind.len();
         }
+        tell_appeared(appeared, tell)?;
         if subject.depth == Depth::Deep {
             self.walk(subject.since, &known, &mut left, tell)?;
         }
         tell(Part::Done)
+    }
+
+    /// The accounts of which what appeared is to be removed, with where their keys are.
+    fn tended(
+        &self,
+        subject: &Subject,
+        note: Option<&Note>,
+        files: &mut Files<'_>,
+        accounts: &[Account],
+    ) -> Vec<Tended> {
+        let lines = self.things(Kind::Account, files, accounts);
+        let lines = lines.unwrap_or_default();
+        let before = note.and_then(|note| note.things.get(&Kind::Account));
+        let is_as_noted = |name: &str| {
+            let mut lines = lines.iter();
+            let now = lines.find(|item| item.what == name);
+            let before = before.and_then(|before| before.get(name));
+            now.zip(before)
+                .is_some_and(|(now, (print, _))| now.print == *print)
+        };
+        let tended = subject.tidy.iter().map(|account| {
+            let of_name = |one: &&Account| one.name == account.name;
+            let found = accounts.iter().find(of_name);
+            let is_same = found.is_some_and(|found| found.uid == account.uid);
+            Tended {
+                account: account.clone(),
+                is_as_noted: is_same && is_as_noted(&account.name),
+                keys: found.map_or_else(Vec::new, |found| homes::key_files(files, &found.home)),
+            }
+        });
+        tended.collect()
     }
 
     /// Files that give rights, on every file system that the kernel answers for.
@@ -408,6 +454,51 @@ impl Look {
         }
         Ok(items)
     }
+}
+
+/// What appeared of those accounts, of all that is there of a kind.
+fn of_tended(
+    kind: Kind,
+    tended: &[Tended],
+    note: Option<&Note>,
+    items: &[Item],
+    known: &Known<'_>,
+) -> Vec<Appeared> {
+    if tended.is_empty() || !matches!(kind, Kind::Cron | Kind::At | Kind::Key) {
+        return Vec::new();
+    }
+    let dpkg = log(packages::LOG);
+    let by_packages = |path: &str, at: Option<i64>| {
+        let by = known.packages.of_file(path, Change::New);
+        let at = at.map(|at| local(at, "%Y-%m-%d %H:%M:%S"));
+        let busy = at.filter(|at| packages::was_at_work(&dpkg, at));
+        by.map(|by| by.record)
+            .or_else(|| busy.map(|at| format!("dpkg was at work at {at}")))
+    };
+    let known = appeared::Known {
+        note,
+        since: known.subject.since,
+        blind: known.blind,
+        by_packages: &by_packages,
+    };
+    let each = tended.iter();
+    each.flat_map(|of| appeared::appeared(kind, items, of, &known))
+        .collect()
+}
+
+/// Tells what appeared, as much as is ever removed at one end.
+fn tell_appeared(mut all: Vec<Appeared>, tell: &mut Tell<'_>) -> anyhow::Result<()> {
+    let more = all.len().saturating_sub(APPEARED_MAX);
+    all.truncate(APPEARED_MAX);
+    for one in all {
+        tell(Part::Appeared(one))?;
+    }
+    if more > 0 {
+        let why =
+            format!("what is to be removed: {more} things more than {APPEARED_MAX}, which stay");
+        tell(Part::NotLooked(why))?;
+    }
+    Ok(())
 }
 
 /// The packages that came or changed since, who asked for them, and which files are theirs.

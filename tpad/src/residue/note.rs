@@ -1,7 +1,7 @@
 //! The note of a beginning: what was there, kept where root alone reads it. Its file is named by its
 //! own SHA-256, which the chain has: a note that was changed is not the one that was taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,13 @@ pub struct Note {
     pub salt: Salt,
     /// By kind, what was there. A kind that is missing was not looked at.
     pub things: BTreeMap<Kind, BTreeMap<String, Noted>>,
+    /// The files with authorized keys that were there, empty ones too; nothing in a note of a version that
+    /// did not keep them.
+    #[serde(default)]
+    pub key_files: Option<BTreeSet<String>>,
+    /// The places that could not be looked at; nothing as above.
+    #[serde(default)]
+    pub blind: Option<BTreeSet<String>>,
 }
 
 impl Note {
@@ -85,6 +92,8 @@ mod tests {
             boot_id: "b".into(),
             salt: Salt("s".into()),
             things: BTreeMap::new(),
+            key_files: None,
+            blind: None,
         };
         note.add(Kind::Module, vec![Item::new(Kind::Module, "ext4", "")]);
         let name = note.write(&opened).unwrap();

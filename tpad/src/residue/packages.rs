@@ -132,6 +132,31 @@ pub fn by_dpkg(log: &str, since: &str) -> BTreeMap<String, Came> {
     came
 }
 
+/// Whether dpkg was at work at that second, by the text of [`LOG`]; `at` as it writes times. A run of it goes
+/// from where it says `startup` to what it says last before the next.
+pub fn was_at_work(log: &str, at: &str) -> bool {
+    let mut began: Option<&str> = None;
+    let mut last: Option<&str> = None;
+    for line in log.lines() {
+        let Some(time) = line.get(..19) else { continue };
+        if line
+            .get(19..)
+            .is_some_and(|rest| rest.starts_with(" startup "))
+        {
+            if is_within(began, last, at) {
+                return true;
+            }
+            began = Some(time);
+        }
+        last = Some(time);
+    }
+    is_within(began, last, at)
+}
+
+fn is_within(began: Option<&str>, last: Option<&str>, at: &str) -> bool {
+    began.is_some_and(|began| began <= at) && last.is_some_and(|last| at <= last)
+}
+
 /// What is known of the packages that are other than they were.
 #[derive(Debug, Default)]
 pub struct Packages {
@@ -226,6 +251,32 @@ mod tests {
     use super::*;
 
     const HISTORY: &str = "\nStart-Date: 2026-11-26  10:00:00\nCommandline: apt install old\nRequested-By: alice (1001)\nInstall: old:amd64 (1)\n\nStart-Date: 2026-11-26  12:00:00\nCommandline: apt install hello\nRequested-By: alice (1001)\nInstall: hello:amd64 (2.10-3), libx:amd64 (1, automatic), liby:amd64 (2)\nRemove: nginx:amd64 (1.2)\nEnd-Date: x\n\nStart-Date: 2026-11-26  13:00:00\nCommandline: /usr/bin/unattended-upgrade\nUpgrade: tzdata:amd64 (1, 2), liby:amd64 (2, 3)\n";
+
+    #[test]
+    fn dpkg_is_at_work_from_where_it_starts_to_what_it_says_last() {
+        let log = "2026-11-26 19:00:00 startup archives unpack\n2026-11-26 19:00:09 status installed a:all 1\n\
+                   2026-11-26 19:01:00 startup packages configure\n2026-11-26 19:01:02 status installed b:all 1\n";
+        for (at, expected) in [
+            ("18:59:59", false),
+            ("19:00:00", true),
+            ("19:00:05", true),
+            ("19:00:10", false),
+            ("19:01:01", true),
+            ("19:01:03", false),
+        ] {
+            assert_eq!(
+                was_at_work(log, &format!("2026-11-26 {at}")),
+                expected,
+                "{at}"
+            );
+        }
+        assert!(!was_at_work("", "2026-11-26 19:00:00"));
+        // A log that was turned over in a run does not tell where that began.
+        assert!(!was_at_work(
+            "2026-11-26 19:00:09 status installed a:all 1\n",
+            "2026-11-26 19:00:09"
+        ));
+    }
 
     fn apt() -> BTreeMap<String, Came> {
         by_apt(HISTORY, "2026-11-26  11:00:00")

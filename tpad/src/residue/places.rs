@@ -87,7 +87,7 @@ fn is_own(files: &mut Files<'_>, what: &str) -> bool {
 }
 
 /// Names of tpad's own units, behind `tpa-`.
-const OWN: [&str; 3] = ["look-", "reap-", "notify-"];
+const OWN: [&str; 4] = ["look-", "tidy-", "reap-", "notify-"];
 
 /// Programs that they start.
 const PROGRAMS: [&str; 2] = ["/usr/sbin/tpad", "/usr/libexec/tpa/tpa-notify"];
