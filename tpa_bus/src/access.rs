@@ -159,6 +159,26 @@ pub struct Residue {
     pub findings: Vec<ResidueFinding>,
     /// How many more there are.
     pub more: u64,
+    /// What of that the role has removed, as far as it is about such: what became of each.
+    pub tidied: Option<Vec<ResidueTidied>>,
+    /// When that was done; nothing while it is due.
+    pub tidied_at: Option<i64>,
+}
+
+/// Something that appeared of a run-as account whose role has it removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}")]
+pub struct ResidueTidied {
+    /// The account.
+    pub account: String,
+    /// `cron`, `at` or `key`.
+    pub kind: String,
+    /// Which.
+    pub what: String,
+    /// `removed`, `gone`, `stays`, or `due` while it is to be removed yet.
+    pub came_to: String,
+    /// Why it stays.
+    pub why: Option<String>,
 }
 
 /// One thing that is other than it was when a grant began.

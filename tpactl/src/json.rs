@@ -352,6 +352,18 @@ pub struct Residue<'a> {
     not_looked: &'a [String],
     findings: Vec<ResidueFinding<'a>>,
     more: u64,
+    tidied: Option<Vec<ResidueTidied<'a>>>,
+    tidied_at: Option<Time>,
+}
+
+/// Something that appeared of a run-as account whose role has it removed.
+#[derive(Serialize)]
+struct ResidueTidied<'a> {
+    account: &'a str,
+    kind: &'a str,
+    what: &'a str,
+    came_to: &'a str,
+    why: Option<&'a str>,
 }
 
 /// One thing that is other than it was.
@@ -362,6 +374,16 @@ struct ResidueFinding<'a> {
     change: &'a str,
     by: Option<&'a str>,
     sure: &'a str,
+}
+
+fn residue_tidied(one: &access::ResidueTidied) -> ResidueTidied<'_> {
+    ResidueTidied {
+        account: &one.account,
+        kind: &one.kind,
+        what: &one.what,
+        came_to: &one.came_to,
+        why: one.why.as_deref(),
+    }
 }
 
 impl View for access::Residue {
@@ -376,6 +398,10 @@ impl View for access::Residue {
             by: one.by.as_deref(),
             sure: &one.sure,
         });
+        let tidied = self
+            .tidied
+            .as_ref()
+            .map(|all| all.iter().map(residue_tidied));
         Residue {
             id: &self.id,
             depth: &self.depth,
@@ -386,6 +412,8 @@ impl View for access::Residue {
             not_looked: &self.not_looked,
             findings: findings.collect(),
             more: self.more,
+            tidied: tidied.map(Iterator::collect),
+            tidied_at: self.tidied_at.map(Time),
         }
     }
 }

@@ -44,7 +44,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "removal-confirmed",
         ],
     ),
-    (LEFT, &["residue"]),
+    (LEFT, &["residue", "residue-tidied"]),
 ];
 
 /// The whole story of a grant, on one page.

@@ -62,7 +62,35 @@ pub fn page(residue: &Residue, clock: &Clock) -> Vec<String> {
     if residue.more > 0 {
         lines.push(format!("  and {} more", residue.more));
     }
+    lines.extend(tidied(residue, clock));
     lines
+}
+
+/// What the role has removed of it, and what became of that.
+fn tidied(residue: &Residue, clock: &Clock) -> Vec<String> {
+    let Some(all) = &residue.tidied else {
+        return Vec::new();
+    };
+    let when = match residue.tidied_at {
+        Some(at) => relative(at, clock),
+        None => "not done yet".to_owned(),
+    };
+    let heading = format!("What its role has removed of that ({when})");
+    let each = all.iter().map(|one| {
+        let why = one.why.as_ref().map(|why| format!(": {}", clean(why)));
+        format!(
+            "  {:8}{:9}{} (of {}){}",
+            clean(&one.came_to),
+            clean(&one.kind),
+            clean(&one.what),
+            clean(&one.account),
+            why.unwrap_or_default()
+        )
+    });
+    [String::new(), style::bold(&heading)]
+        .into_iter()
+        .chain(each)
+        .collect()
 }
 
 /// `new cron /var/spool/cron/crontabs/postgres (postgres, whose it is)`
@@ -81,6 +109,7 @@ fn finding(one: &ResidueFinding) -> String {
 mod tests {
     use super::*;
     use crate::clock::fixed;
+    use tpa_bus::access::ResidueTidied;
 
     fn residue() -> Residue {
         let finding = |sure: &str, what: &str, by: Option<&str>| ResidueFinding {
@@ -103,7 +132,43 @@ mod tests {
                 finding("doubtful", "/b", None),
             ],
             more: 7,
+            tidied: None,
+            tidied_at: None,
         }
+    }
+
+    #[test]
+    fn what_was_removed_is_told_and_what_stays_with_why() {
+        let tidied = |what: &str, came_to: &str, why: Option<&str>| ResidueTidied {
+            account: "shopdb".into(),
+            kind: "cron".into(),
+            what: what.into(),
+            came_to: came_to.into(),
+            why: why.map(str::to_owned),
+        };
+        let done = Residue {
+            tidied: Some(vec![
+                tidied("/c/shopdb", "removed", None),
+                tidied("/x\u{1b}[2J", "stays", Some("a link stands there by now")),
+            ]),
+            tidied_at: Some(fixed().now),
+            ..residue()
+        };
+        let told = page(&done, &fixed()).join("\n");
+        assert!(
+            told.contains("removed cron     /c/shopdb (of shopdb)"),
+            "{told}"
+        );
+        assert!(
+            told.contains("stays   cron     /x\\u{1b}[2J (of shopdb): a link stands there by now"),
+            "{told}"
+        );
+        let due = Residue {
+            tidied: Some(vec![tidied("/c/shopdb", "due", None)]),
+            ..residue()
+        };
+        let told = page(&due, &fixed()).join("\n");
+        assert!(told.contains("(not done yet)"), "{told}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   tpactl residue 7H2KM4QX
   tpactl residue 7H2KM4QX --json
-Nothing is put back by this: what is to go, you remove.";
+Nothing is put back by this: what is to go, you remove, but for what the role\nhas removed of its run-as accounts (tidy), which is told.";
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]

@@ -588,8 +588,8 @@ impl Access {
     ) -> Result<wire::Residue, Refusal> {
         let caller = identify(connection, &header).await?;
         let id = self.engine.with(|core| core.find(&caller, id))?;
-        let residue = self.engine.residue(&caller, id).await?;
-        Ok(view::residue(id, residue))
+        let (residue, tidied) = self.engine.residue(&caller, id).await?;
+        Ok(view::residue(id, residue, tidied))
     }
 
     async fn test_notices(

@@ -9,11 +9,11 @@ use tpa_bus::id::Id;
 use crate::audit::line;
 use crate::clock::Now;
 use crate::core::Core;
-use crate::engine::Checked;
+use crate::engine::{Checked, TidiedAt};
 use crate::host::detached::Detached;
 use crate::ledger::{
-    Amount, Approval, Caller, Closed, Envelope, Finding, OneCommand, Person, Request, Residue,
-    ResidueFound, Session, Stage,
+    Amount, Appeared, Approval, Caller, CameTo, Closed, Envelope, Finding, OneCommand, Person,
+    Request, Residue, ResidueFound, Session, Stage, Tidied,
 };
 use crate::policy::{AuditFormat, Gives, Policy, Role, danger};
 use crate::store::Record;
@@ -102,7 +102,13 @@ fn count(found: ResidueFound) -> wire::ResidueCount {
 }
 
 /// What a grant left behind.
-pub(super) fn residue(id: Id, residue: Residue) -> wire::Residue {
+pub(super) fn residue(id: Id, residue: Residue, tidied: Option<TidiedAt>) -> wire::Residue {
+    let is_about = !residue.appeared.is_empty();
+    let tidied_at = tidied.as_ref().map(|(at, _)| *at);
+    let list: Vec<_> = match tidied {
+        Some((_, all)) => all.into_iter().map(become_of).collect(),
+        None => residue.appeared.into_iter().map(due).collect(),
+    };
     let finding = |one: Finding| wire::ResidueFinding {
         kind: one.kind,
         what: one.what,
@@ -120,6 +126,35 @@ pub(super) fn residue(id: Id, residue: Residue) -> wire::Residue {
         looked_at: residue.looked_at,
         findings: residue.findings.into_iter().map(finding).collect(),
         more: residue.more,
+        tidied: is_about.then_some(list),
+        tidied_at,
+    }
+}
+
+/// What became of something that was to be removed.
+fn become_of(one: Tidied) -> wire::ResidueTidied {
+    let came_to = one.came_to.word().to_owned();
+    wire::ResidueTidied {
+        account: one.account.name,
+        kind: one.kind,
+        what: one.what,
+        came_to,
+        why: match one.came_to {
+            CameTo::Stays(why) => Some(why),
+            CameTo::Removed | CameTo::Gone => None,
+        },
+    }
+}
+
+/// Something that is to be removed yet, or stays.
+fn due(one: Appeared) -> wire::ResidueTidied {
+    let came_to = if one.stays.is_some() { "stays" } else { "due" };
+    wire::ResidueTidied {
+        account: one.account.name,
+        kind: one.kind,
+        what: one.what,
+        came_to: came_to.to_owned(),
+        why: one.stays,
     }
 }
 

@@ -27,7 +27,7 @@ use crate::config::load::Source;
 use crate::core::{Core, Output, Parts, Result, Touched};
 use crate::host::boot_file::{self, BootFile};
 use crate::host::owed_file::{self, OwedFile};
-use crate::ledger::{Caller, Envelope, Event, Residue, audit_only};
+use crate::ledger::{Caller, Envelope, Event, Residue, Tidied, audit_only};
 use crate::policy::Policy;
 use crate::recordings::Recordings;
 use crate::store::{EventQuery, Reader, Record, Store, Walk};
@@ -46,6 +46,9 @@ const PIECE: u32 = 5_000;
 
 /// How many statements are read at once: each may have 100 KB, and an answer on the bus is bounded.
 const STATEMENTS: u32 = 20;
+
+/// When something was removed after an end, in seconds since 1970, and what became of each thing.
+pub type TidiedAt = (i64, Vec<Tidied>);
 
 /// The core, and who waits for what comes out of it.
 #[derive(Debug)]
@@ -181,17 +184,24 @@ impl Engine {
         Ok(self.reader.read(move |store| store.events(&query)).await?)
     }
 
-    /// What a grant left behind, as it was found.
+    /// What a grant left behind, as it was found, and what became of what is removed of that, once it is done.
     ///
     /// # Errors
     /// When the caller may not read it, there is nothing to read, or it cannot be read.
-    pub async fn residue(&self, caller: &Caller, id: Id) -> Result<Residue> {
+    pub async fn residue(&self, caller: &Caller, id: Id) -> Result<(Residue, Option<TidiedAt>)> {
         self.with(|core| core.may_read_residue(caller, id))?;
         let records = self.with_code(Event::RESIDUE, Some(id), 0, 1).await?;
         let found = records.into_iter().find_map(Record::residue);
         let found =
             found.with_context(|| format!("what {id} left behind is not in the trail any more"));
-        Ok(found?)
+        let records = self
+            .with_code(Event::RESIDUE_TIDIED, Some(id), 0, 1)
+            .await?;
+        let tidied = records.into_iter().find_map(|record| {
+            let at = record.at;
+            Some((at, record.tidied()?))
+        });
+        Ok((found?, tidied))
     }
 
     /// The events of a code behind another one, of one grant or of all: at most `limit`.

@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::hex::hex;
-use crate::ledger::{Envelope, Event, Newest, Priority, Residue};
+use crate::ledger::{Envelope, Event, Newest, Priority, Residue, Tidied};
 
 use stamp::Stamp;
 
@@ -152,6 +152,18 @@ impl Record {
         match self.body {
             Content::Known(body) => match body.envelope.event {
                 Event::Residue { residue, .. } => Some(*residue),
+                _ => None,
+            },
+            Content::Unknown(_) => None,
+        }
+    }
+
+    /// What it tells became of what was to be removed after a grant, where it tells of that.
+    #[must_use]
+    pub fn tidied(self) -> Option<Vec<Tidied>> {
+        match self.body {
+            Content::Known(body) => match body.envelope.event {
+                Event::ResidueTidied { tidied, .. } => Some(tidied),
                 _ => None,
             },
             Content::Unknown(_) => None,
