@@ -18,6 +18,74 @@ const ROOT: &str = "login = true\n\n[[gives.sudo]]\nas = \"root\"\nrun = [\"/usr
 const NARROW: &str = "login = true\n\n[[gives.sudo]]\nas = \"postgres\"\nrun = [\"/usr/bin/id -un\"]\n\
                       password = false\n";
 
+/// Whatever they like as an account of a service, and what appears of it goes, or does not.
+fn shop(tidy: bool) -> String {
+    format!(
+        "login = true\n\n[[gives.sudo]]\nas = \"shopdb\"\nrun = [\"/usr/bin/bash\"]\n\
+         password = false\ntidy = {tidy}\n"
+    )
+}
+
+/// Two accounts of services that had jobs and keys before, but for the first one's crontab and job.
+const SERVICES: &str = "set -e
+for name in shopdb otherdb; do
+    useradd -r -m -d /var/lib/$name -s /bin/sh $name
+    install -d -o $name -g $name -m 0700 /var/lib/$name/.ssh
+    ssh-keygen -q -t ed25519 -N '' -f /root/$name
+    install -o $name -g $name -m 0600 /root/$name.pub /var/lib/$name/.ssh/authorized_keys
+done
+echo '1 1 1 1 1 true' | crontab -u otherdb -
+cd / && echo true | runuser -u otherdb -- at now + 2 days";
+
+/// Gives the account a crontab, a job of at's, a key beside those that it had, and a file of keys.
+const LEAVE: &str = "cd && rm -f k k.pub && echo \"1 1 1 1 1 true\" | crontab - && echo true | at now + 2 days && \
+                     ssh-keygen -q -t ed25519 -N \"\" -f k && cat k.pub >> .ssh/authorized_keys && \
+                     cp k.pub .ssh/authorized_keys2";
+
+/// How many crontabs, jobs of at's, keys and second files of keys an account has.
+fn has(host: &Host, account: &str) -> Result<String> {
+    let line = format!(
+        "ls /var/spool/cron/crontabs | grep -cx {account}; \
+         find /var/spool/cron/atjobs -user {account} | wc -l; \
+         grep -c . /var/lib/{account}/.ssh/authorized_keys; \
+         ls -A /var/lib/{account}/.ssh | wc -l"
+    );
+    Ok(host
+        .root(&line)
+        .ok()?
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" "))
+}
+
+/// Has alice leave such things under a grant of a role.
+fn leave(host: &Host, role: &str) -> Result<String> {
+    let id = begin(host, role)?;
+    host.ssh(
+        "alice",
+        &format!("sudo -n -u shopdb /usr/bin/bash -c '{LEAVE}'"),
+    )
+    .ok()?;
+    ensure!(
+        has(host, "shopdb")? == "1 1 2 2",
+        "{}",
+        has(host, "shopdb")?
+    );
+    Ok(id)
+}
+
+/// What is told of what was to be removed: what became of it, the kind, the end of its name, and why.
+fn tidied(residue: &Object) -> Result<Vec<[String; 4]>> {
+    let all = residue.list("tidied")?.iter();
+    let text = |one: &Value, field: &str| {
+        let text = one.get(field).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    Ok(all
+        .map(|one| ["came_to", "kind", "what", "why"].map(|field| text(one, field)))
+        .collect())
+}
+
 /// Makes a package with a job of cron's and a setuid program, in /var/tmp.
 const PACKAGES: &str = "set -e
 for name in asked hosts other; do
@@ -233,5 +301,94 @@ on_both_debians! {
             let kind = one.get("kind").and_then(Value::as_str).unwrap_or_default();
             ensure!(!kinds.contains(&kind), "{one}");
         }
+    }
+
+    fn what_appeared_of_a_run_as_account_goes_where_its_role_has_tidy_and_nothing_else(host) {
+        host.root(SERVICES).ok()?;
+        set_role(host, "shop", &role("The shop's database", &shop(true)))?;
+        set_role(host, "kept", &role("The same", &shop(false)))?;
+        let about = "the crontab, at jobs and authorized keys of shopdb that appeared meanwhile";
+        host.root("tpactl check").says(&format!("then removes {about}"))?.ok()?;
+        host.write("/root/shop.toml", &role("Root's", &shop(true).replace("shopdb", "root")))?;
+        host.root("tpactl check /root/shop.toml").says("what is root's is never removed")?.fails()?;
+
+        // Without it everything stays.
+        let id = leave(host, "kept")?;
+        let residue = end(host, &id)?;
+        found(&residue, "cron", "/crontabs/shopdb")?;
+        ensure!(residue.0.get("tidied").is_none_or(Value::is_null), "{:#?}", residue.0);
+        ensure!(has(host, "shopdb")? == "1 1 2 2", "{}", has(host, "shopdb")?);
+        host.no_event_logged("residue-tidied")?;
+        let as_shopdb = |line: &str| host.root(&format!("runuser -u shopdb -- sh -c '{line}'")).ok().map(drop);
+        as_shopdb("cd; crontab -r; atrm $(atq | cut -f1); rm k* .ssh/authorized_keys2; sed -i 2d .ssh/authorized_keys")?;
+        ensure!(has(host, "shopdb")? == "0 0 1 1", "{}", has(host, "shopdb")?);
+        // What was changed in the second in which a grant begins counts as changed in its time.
+        host.eventually("[ $(date +%s) -gt $(stat -c %Z /var/lib/shopdb/.ssh/authorized_keys) ]")?;
+        let before = host.root("cat /var/lib/shopdb/.ssh/authorized_keys; stat -c '%U %G %a' /var/lib/shopdb/.ssh/authorized_keys");
+
+        let id = leave(host, "shop")?;
+        host.console("carol", &format!("tpactl show {id}")).says(about)?.ok()?;
+        let residue = end(host, &id)?;
+        found(&residue, "cron", "/crontabs/shopdb")?;
+        let line = host.logged_event("residue-tidied", &id)?;
+        ensure!(line.contains(" removed=4 ") && line.contains(" stays=0 "), "{line}");
+        ensure!(has(host, "shopdb")? == "0 0 1 1", "{}", has(host, "shopdb")?);
+        let after = host.root("cat /var/lib/shopdb/.ssh/authorized_keys; stat -c '%U %G %a' /var/lib/shopdb/.ssh/authorized_keys");
+        ensure!(before.ok()? == after.ok()?, "{after}");
+        ensure!(has(host, "otherdb")? == "1 1 1 1", "{}", has(host, "otherdb")?);
+        let told = tidied(&host.root(&format!("tpactl residue {id} --json")).json()?)?;
+        ensure!(told.len() == 4 && told.iter().all(|one| one[0] == "removed"), "{told:#?}");
+        host.root(&format!("tpactl residue {id}"))
+            .says("What its role has removed of that")?
+            .says("removed cron     /var/spool/cron/crontabs/shopdb (of shopdb)")?
+            .ok()?;
+        host.root(&format!("tpactl report {id}")).says("residue-tidied")?.ok()?;
+        host.root("systemctl list-units --all --plain --no-legend 'tpa-tidy-*' | grep .").fails()?;
+        host.root("tpactl verify").ok()?;
+
+        // Of two at the same time nobody knows which made it.
+        let id = leave(host, "shop")?;
+        let other = grant(host, "mallory", "kept", "1h")?;
+        end(host, &id)?;
+        let line = host.logged_event("residue-tidied", &id)?;
+        ensure!(line.contains(" removed=0 ") && line.contains(" stays=4 "), "{line}");
+        let told = tidied(&host.root(&format!("tpactl residue {id} --json")).json()?)?;
+        ensure!(told.iter().all(|one| one[3].contains(&other)), "{told:#?}");
+        ensure!(has(host, "shopdb")? == "1 1 2 2", "{}", has(host, "shopdb")?);
+    }
+
+    fn what_was_exchanged_before_it_is_removed_stays_and_a_tpad_that_was_killed_goes_on(host) {
+        host.root(SERVICES).ok()?;
+        set_role(host, "shop", &role("The shop's database", &shop(true)))?;
+        // What removes waits until it is told to go on: whoever is faster has this long.
+        let wait = "[Service]\nExecStartPre=/bin/sh -c 'until test -e /run/go; do sleep 0.1; done'\n";
+        host.root("mkdir -p /run/systemd/system/tpa-tidy-.service.d").ok()?;
+        host.write("/run/systemd/system/tpa-tidy-.service.d/wait.conf", wait)?;
+        host.root("systemctl daemon-reload").ok()?;
+        let id = leave(host, "shop")?;
+        end(host, &id)?;
+        host.eventually("pgrep -f '[u]ntil test -e /run/go'")?;
+        host.root(&format!("tpactl residue {id}")).says("(not done yet)")?.ok()?;
+        // The account leads to another's keys, and has another crontab by now.
+        host.root("cd /var/lib/shopdb && mv .ssh .mine && ln -s /var/lib/otherdb/.ssh .ssh").ok()?;
+        host.root("echo '2 2 2 2 2 true' | crontab -u shopdb -").ok()?;
+        host.root("systemctl kill --signal=KILL tpad").ok()?;
+        host.eventually("[ $(pgrep -cf '[u]ntil test -e /run/go') = 2 ]")?;
+        host.root("touch /run/go").ok()?;
+        let line = host.logged_event("residue-tidied", &id)?;
+        ensure!(line.contains(" stays=3 "), "{line}");
+        let told = tidied(&host.root(&format!("tpactl residue {id} --json")).json()?)?;
+        for (kind, came_to, why) in [
+            ("cron", "stays", "another by now"),
+            ("key", "stays", "a link leads there"),
+        ] {
+            let mut of = told.iter().filter(|one| one[1] == kind);
+            ensure!(of.all(|one| one[0] == came_to && one[3].contains(why)), "{told:#?}");
+        }
+        ensure!(told.iter().any(|one| one[1] == "at" && ["removed", "gone"].contains(&one[0].as_str())), "{told:#?}");
+        ensure!(has(host, "otherdb")? == "1 1 1 1", "{}", has(host, "otherdb")?);
+        host.root("crontab -u shopdb -l").says("2 2 2 2 2 true")?.ok()?;
+        host.root("grep -c . /var/lib/shopdb/.mine/authorized_keys").says("2")?.ok()?;
+        host.root("ls -A /var/spool/cron/crontabs /var/spool/cron/atjobs /var/lib/*db/.mine | grep -F .tpa-").fails()?;
     }
 }
