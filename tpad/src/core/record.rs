@@ -11,8 +11,8 @@ use crate::audit::fields;
 use crate::audit::unusual::Seen;
 use crate::clock::Now;
 use crate::ledger::{
-    self, Caller, Envelope, Event, Looks, Noted, Proof, Repeated, Repeats, Request, State, Tally,
-    Telling, Waits,
+    self, Caller, Envelope, Event, Logins, Looks, Noted, Proof, Repeated, Repeats, Request, Stage,
+    State, Tally, Telling, Waits,
 };
 use crate::policy::untidy;
 use crate::store::{self, Body, Change, Entry};
@@ -375,12 +375,28 @@ fn change(bodies: &[Body], state: &State) -> Change {
             _ => {}
         }
     }
+    touched.extend(passed_on(&touched, state));
     change.requests = touched
         .iter()
         .filter_map(|id| state.requests.get(id))
         .cloned()
         .collect();
     change
+}
+
+/// The live grants that the logins of these go on under: an event of one may have made them theirs to
+/// end, too.
+fn passed_on(touched: &BTreeSet<Id>, state: &State) -> BTreeSet<Id> {
+    let named = touched.iter().filter_map(|id| state.requests.get(id));
+    let people: BTreeSet<u32> = named.map(|request| request.user.uid).collect();
+    let is_one = |one: &&Request| {
+        let logins = one.gave.as_ref().map(|gave| gave.logins);
+        people.contains(&one.user.uid)
+            && logins == Some(Logins::Given)
+            && matches!(one.stage, Stage::Active { .. })
+    };
+    let passed = state.requests.values().filter(is_one);
+    passed.map(|one| one.id).collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::*;
 use crate::ledger::properties::{groups, person, policy};
 use crate::ledger::{
     Answer, Appeared, Arrival, Asked, Caller, CameTo, Closed, Command, CommandLine, Depth,
-    Identity, LookedFor, Named, Person, Place, Proof, Request, Residue, Runner, SeenProgram, Stage,
-    Typed,
+    Identity, Logins, LookedFor, Named, Person, Place, Proof, Request, Residue, Runner,
+    SeenProgram, Stage, Typed,
 };
 use crate::plan::Report;
 use crate::policy::danger::SeenFile;
@@ -466,4 +466,25 @@ fn what_is_to_be_removed_and_what_keeps_it_outlive_a_tpad_that_is_killed() {
         assert_eq!(story.core().tidy_due(), None);
     }
     assert_eq!(story.count("residue-tidied"), 2);
+}
+
+#[test]
+fn a_login_that_goes_on_under_another_grant_is_that_grants_to_end_after_a_restart_too() {
+    let mut story = Story::new();
+    let mut grants = Vec::new();
+    // She begins to need a grant for what she has a grant for already.
+    for is_gated in [false, true] {
+        story.host.facts().is_gated = is_gated;
+        let id = story.asks(ALICE, "one", 600).unwrap();
+        story.approves(CAROL, id).unwrap();
+        grants.push(id);
+    }
+    for when in ["before", "after"] {
+        for id in &grants {
+            let request = &story.core().state.requests[id];
+            let logins = request.gave.as_ref().map(|gave| gave.logins);
+            assert_eq!(logins, Some(Logins::Given), "{when}");
+        }
+        story.restart();
+    }
 }

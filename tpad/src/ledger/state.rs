@@ -234,6 +234,8 @@ fn advance(request: &mut Request, envelope: &Envelope) {
             let looks = request.looks.get_or_insert_default();
             looks.found = Some(residue.found());
             looks.appeared.clone_from(&residue.appeared);
+            // What it was for is told by now: nobody marks this grant again.
+            looks.shared.clear();
         }
         Event::ResidueTidied { .. } => {
             request.looks.get_or_insert_default().appeared.clear();
