@@ -94,8 +94,8 @@ on_both_debians! {
         for file in ["/tmp/cut", "/tmp/second-cut"] {
             not_taken(host, file, 2, "cut off or damaged", "malformed")?;
         }
-        host.console("bob", "tpactl submit /tmp/huge").code_is(2)?.says("at most 98304 bytes")?.says("next: ")?;
-        host.logged_with(&[" statement-refused ", "at most 98304 bytes"])?;
+        host.console("bob", "tpactl submit /tmp/huge").code_is(2)?.says("at most 49152 bytes")?.says("next: ")?;
+        host.logged_with(&[" statement-refused ", "at most 49152 bytes"])?;
         host.console("bob", "tpactl submit - </dev/null").code_is(2)?.says("there is no signed statement in it")?;
         not_taken(host, "/tmp/elsewhere", 4, "for other hosts", "other-host")?;
         let approved = host.console("bob", "tpactl submit /tmp/approved");
@@ -106,7 +106,7 @@ on_both_debians! {
         ensure!(yes.contains(" actor=carol ") && yes.contains(" key=SHA256:"), "{yes}");
         let id = yes.split(" grant=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
         host.root(&format!("tpactl show {id}")).says("signed, SHA256:")?;
-        host.root(&format!("tpactl report {id}")).says("key=SHA256:")?;
+        host.root(&format!("tpactl report {id}")).says("proof key, key SHA256:")?;
         // All of a text is verified, by anybody and without asking tpad.
         let verified = host.console("bob", "tpactl verify --statement /tmp/approved");
         verified.ok()?;
@@ -195,16 +195,16 @@ on_both_debians! {
 
 /// Says something by a text, and hands that over.
 fn say(host: &Host, who: &str, line: &str) -> Result<Output> {
-    host.console(who, &format!("tpactl {line} --export - > /tmp/said"))
-        .ok()?;
-    Ok(host.console("bob", "tpactl submit /tmp/said"))
+    let line = format!("tpactl {line} --export - > /tmp/said-{who}");
+    host.console(who, &line).ok()?;
+    Ok(host.console("bob", &format!("tpactl submit /tmp/said-{who}")))
 }
 
 fn every_verb_is_said_by_a_text(host: &Host) -> Result<()> {
     let ask = "request web-ops --for 1h --reason 'the shop answers with errors' --on web-01";
     let asks = || -> Result<String> {
         let came = say(host, "alice", ask)?;
-        host.root("cp /tmp/said /tmp/asks").ok()?;
+        host.root("cp /tmp/said-alice /tmp/asks").ok()?;
         let told = came.ok()?;
         let id = told.split(' ').nth(3).unwrap_or_default();
         came.says(&format!("alice said request: {id} is pending"))?;
@@ -220,7 +220,7 @@ fn every_verb_is_said_by_a_text(host: &Host) -> Result<()> {
     say(host, "alice", &more)?
         .says("alice said extend: ")?
         .says(" is pending")?;
-    host.root("cp /tmp/said /tmp/asks").ok()?;
+    host.root("cp /tmp/said-alice /tmp/asks").ok()?;
     say(host, "carol", "approve /tmp/asks --yes")?.says("carol said approve: ")?;
     host.logged_event("grant-extended", &id)?;
     say(host, "alice", &format!("end {id} --on web-01"))?.says("is ended")?;

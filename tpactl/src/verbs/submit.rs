@@ -20,8 +20,9 @@ Examples:
   tpactl submit - < approved.txt
   tpactl submit approved.txt --json";
 
-/// How much of a text that is none is handed over, in bytes: more than the daemon looks at.
-const HANDED_OVER: usize = 100 * 1024;
+/// How much of a text that is none is handed over, in bytes: more than the daemon looks at, and less
+/// than it does not read at all.
+const HANDED_OVER: usize = 56 * 1024;
 
 /// What stands for stdin, and for stdout.
 pub const STREAM: &str = "-";
@@ -112,13 +113,22 @@ async fn refused(bytes: &[u8], fail: Fail, context: &Context) -> Fail {
     let Ok(client) = context.client().await else {
         return fail;
     };
-    let some = bytes.get(..HANDED_OVER).unwrap_or(bytes);
-    // A text on the bus has no zeros.
-    let text = String::from_utf8_lossy(some).replace('\0', "\u{fffd}");
-    match client.ask(client.access.submit(&text)).await {
+    match client.ask(client.access.submit(&some_of(bytes))).await {
         Err(told) => told,
         Ok(_) => fail,
     }
+}
+
+/// The beginning of what was brought, as a text that can be handed over: on the bus none has zeros.
+fn some_of(bytes: &[u8]) -> String {
+    let some = bytes.get(..HANDED_OVER).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(some).replace('\0', "\u{fffd}");
+    let fits = |at: &usize| *at <= HANDED_OVER;
+    let ends = text
+        .char_indices()
+        .map(|(at, c)| at.saturating_add(c.len_utf8()));
+    let end = ends.take_while(fits).last().unwrap_or(0);
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 /// Hands over one.
@@ -167,5 +177,20 @@ fn view(submission: &Submission) -> View<'_> {
         by: &submission.by,
         statement: &submission.statement,
         not_after: submission.not_after.map(Time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_no_text_so_much_is_handed_over_as_is_read() {
+        assert_eq!(some_of(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(some_of(b""), "");
+        for byte in [0, 0xff, b'x'] {
+            let some = some_of(&vec![byte; 1024 * 1024]);
+            assert!(some.len() <= HANDED_OVER && some.len() > HANDED_OVER - 4);
+        }
     }
 }

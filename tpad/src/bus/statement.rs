@@ -21,8 +21,9 @@ use crate::core::{Core, Error};
 use crate::ledger::{Caller, Event, Key, Proof, Refused, Request, Said, bounded_name, seen_before};
 use crate::own_names::known_as;
 
-/// Longest text of one statement with its signature, in bytes: both armoured, and lines for people.
-const TEXT_MAX: usize = 96 * 1024;
+/// Longest text of one statement with its signature, in bytes: both armoured, and some lines for
+/// people. A call that is longer than 64 KiB is not read at all (`socket.rs`).
+const TEXT_MAX: usize = 48 * 1024;
 
 /// hosts(5)
 const HOSTS: &str = "/etc/hosts";
