@@ -42,6 +42,10 @@ const TELLING_DEADLINE: Duration = Duration::from_millis(500);
 /// host follows it.
 const FILING_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long telling who came by the front door may take. Without an answer nobody comes in there anyway,
+/// so nothing is gained by giving up early: where many come at once, processors are scarce.
+const DOOR_DEADLINE: Duration = Duration::from_secs(10);
+
 /// Where `tpad` is to be found. Fixed for the module: in a setuid program the environment belongs
 /// to the caller, so no variable is looked at.
 #[derive(Debug, Clone)]
@@ -321,7 +325,7 @@ impl Daemon for Bus {
     }
 
     fn open_door(&mut self, query: &Query, methods: &str) -> Result<Verdict, Unanswered> {
-        verdict(self.ask(&Call("OpenDoor", (query, methods)), self.deadline))
+        verdict(self.ask(&Call("OpenDoor", (query, methods)), DOOR_DEADLINE))
     }
 
     fn close_session(&mut self, query: &Query) {

@@ -13,12 +13,16 @@ const MOST_EACH: usize = 16;
 /// Most bytes of such calls.
 const BYTES_EACH: usize = 256 * 1_024;
 
-/// How many people's share the account of the front door has: it is one uid, and everybody who comes
-/// in by ssh. How many connections each of them has, the front door counts, and nothing runs there but
-/// the one program, which makes one call after the other.
+/// How many people's share of bytes the account of the front door has: it is one uid, and everybody
+/// who comes in by ssh.
 const DOOR: usize = 4;
 
-/// Most calls at once of everybody but root.
+/// Most calls at once of that account, beside those of all others: one of each connection. How many
+/// connections each person has, the front door counts, and nothing runs there but the one program,
+/// which makes one call after the other.
+const MOST_DOOR: usize = super::door::MOST;
+
+/// Most calls at once of everybody but root and those who come by the front door.
 const MOST: usize = 128;
 
 /// Most calls at once of root, beside those of all others.
@@ -153,11 +157,14 @@ impl CallLimiter {
         if uid == 0 {
             return own.calls < MOST_ROOT;
         }
-        let roots = self.usage.get(&0).map_or(0, |usage| usage.calls);
-        let people = if self.door == Some(uid) { DOOR } else { 1 };
-        own.calls < MOST_EACH * people
-            && own.bytes.saturating_add(bytes) <= BYTES_EACH * people
-            && self.open.len().saturating_sub(roots) < MOST
+        let bytes = own.bytes.saturating_add(bytes);
+        if self.door == Some(uid) {
+            return own.calls < MOST_DOOR && bytes <= BYTES_EACH * DOOR;
+        }
+        let apart = [Some(0), self.door].into_iter().flatten();
+        let apart = apart.filter_map(|uid| self.usage.get(&uid));
+        let apart: usize = apart.map(|usage| usage.calls).sum();
+        own.calls < MOST_EACH && bytes <= BYTES_EACH && self.open.len().saturating_sub(apart) < MOST
     }
 
     fn release(&mut self, open: Open) {
@@ -227,12 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn all_who_come_by_the_front_door_have_several_shares_and_leave_others_theirs() {
-        let mut limiter = limiter((0..200).map(|connection| (connection, 993)));
+    fn all_who_come_by_the_front_door_have_a_call_each_and_leave_others_theirs() {
+        let mut limiter = limiter((0..300).map(|connection| (connection, 993)));
         limiter.identified(Sender(1, 500), 1_002);
         limiter.has_door(993);
-        let at_once = (0..200).map(|connection| call(connection, 1));
-        assert_eq!(admitted(&mut limiter, at_once), MOST_EACH * DOOR);
+        let at_once = (0..300).map(|connection| call(connection, 1));
+        assert_eq!(admitted(&mut limiter, at_once), MOST_DOOR);
         let others = (1..20).map(|serial| call(500, serial));
         assert_eq!(admitted(&mut limiter, others), MOST_EACH);
     }
