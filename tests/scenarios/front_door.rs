@@ -242,6 +242,9 @@ fn nothing_else_is_to_be_had(host: &Host) -> Result<()> {
             .says("is not offered through the front door")?;
         refused.keeps_quiet_about("uid=")?;
     }
+    knock(host, "carol", "approve /etc/shadow --yes")
+        .code_is(6)?
+        .says("next: ssh tpa@web-01 ls")?;
     for typed in [
         "ls\nrevoke --all",
         "ls \u{202e}",

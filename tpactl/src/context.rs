@@ -7,6 +7,7 @@ use tpa_bus::access::Request;
 use crate::bus::Client;
 use crate::clock::Clock;
 use crate::csv::{self, Row};
+use crate::door::from_outside;
 use crate::fail::Fail;
 use crate::form::Form;
 use crate::json::{self, View};
@@ -89,6 +90,19 @@ impl Context {
             form,
             of: PhantomData,
         })
+    }
+
+    /// Says why not; the next step is told as it is taken from where they are.
+    pub fn note_refusal(&self, fail: &Fail) {
+        for line in fail.lines() {
+            let is_next = self.outside && line.starts_with("  next: ");
+            let line = if is_next {
+                from_outside(&line, &self.host)
+            } else {
+                line
+            };
+            self.screen.note(&line);
+        }
     }
 
     /// Writes how a request stands, in one line or as JSON or CSV.

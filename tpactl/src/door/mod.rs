@@ -45,14 +45,7 @@ pub fn main() -> ExitCode {
     let typed = std::env::var_os(TYPED);
     let ended = zruntime::block_on(serve(typed, &context));
     let exit = ended.unwrap_or_else(|fail| {
-        for line in fail.lines() {
-            // The next step is theirs to take from outside.
-            let line = match line.strip_prefix("  next: ") {
-                Some(_) => from_outside(&line, &context.host),
-                None => line,
-            };
-            context.screen.note(&line);
-        }
+        context.note_refusal(&fail);
         fail.exit()
     });
     exit.into()
@@ -127,13 +120,45 @@ fn show(context: &Context, head: &str, requests: &[Request]) -> Result<(), Fail>
 }
 
 /// A command of this host's as it is given from outside.
-fn from_outside(text: &str, host: &str) -> String {
+pub fn from_outside(text: &str, host: &str) -> String {
     text.replace("tpactl ", &format!("ssh {DOOR_ACCOUNT}@{host} "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::fixed;
+    use crate::screen::fake::screen;
+
+    #[test]
+    fn the_next_step_is_told_as_it_is_taken_from_there() {
+        let fail = Fail::new(
+            Exit::UnknownId,
+            "tpactl is not an id",
+            "tpactl ls lists them",
+        );
+        for (outside, next) in [
+            (
+                true,
+                "error: tpactl is not an id\n  next: ssh tpa@web-01 ls lists them\n",
+            ),
+            (
+                false,
+                "error: tpactl is not an id\n  next: tpactl ls lists them\n",
+            ),
+        ] {
+            let (screen, _, err) = screen(None);
+            let context = Context {
+                screen,
+                clock: fixed(),
+                connected: None,
+                host: "web-01".into(),
+                outside,
+            };
+            context.note_refusal(&fail);
+            assert_eq!(err.text(), next);
+        }
+    }
 
     #[test]
     fn a_command_is_named_as_it_is_given_from_outside() {

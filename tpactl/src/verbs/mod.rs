@@ -55,9 +55,7 @@ impl Default for Each {
 impl Each {
     /// Says the refusal; the first one's code is the command's.
     fn refused(&mut self, context: &Context, fail: &Fail) {
-        for line in fail.lines() {
-            context.screen.note(&line);
-        }
+        context.note_refusal(fail);
         if self.exit == Exit::Done {
             self.exit = fail.exit();
         }
