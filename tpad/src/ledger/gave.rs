@@ -148,8 +148,8 @@ pub(super) fn pass_on(requests: &mut SharedMap<Id, Request>, changed: Id) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::properties::{now, person, request};
-    use super::super::{Closed, Deadline, Envelope, Place};
+    use super::super::properties::{now, person, record_on, request};
+    use super::super::{Closed, Deadline, Place};
     use super::*;
 
     /// A ledger on a host that gates whom `gated` names.
@@ -174,15 +174,7 @@ mod tests {
                 },
                 tidies: &|_| true,
             };
-            let event = event.with_what_it_gives(&self.state, &host, &now(7));
-            self.state.apply(&Envelope {
-                at: now(7).wall_s,
-                actor: None,
-                actor_uid: None,
-                actor_login: None,
-                proof: None,
-                event,
-            });
+            record_on(&mut self.state, event, &host);
         }
 
         fn begins(&mut self, n: u8) {

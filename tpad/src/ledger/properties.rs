@@ -136,6 +136,19 @@ pub(crate) fn request(n: u8, user: &str) -> Request {
     }
 }
 
+/// Records an event at second 7, on a host like this: with what it gives, where access begins.
+pub(crate) fn record_on(state: &mut State, event: Event, host: &Host<'_>) {
+    let event = event.with_what_it_gives(state, host, &now(7));
+    state.apply(&Envelope {
+        at: now(7).wall_s,
+        actor: None,
+        actor_uid: None,
+        actor_login: None,
+        proof: None,
+        event,
+    });
+}
+
 /// A login that began on this grant.
 pub(crate) fn session(grant: Id, user: Person, pid: u32) -> Session {
     Session {

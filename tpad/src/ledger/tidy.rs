@@ -285,10 +285,8 @@ pub(super) fn share(requests: &mut SharedMap<Id, Request>, begun: Id) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::properties::{now, request};
-    use super::super::{
-        Closed, Deadline, Depth, Envelope, Event, Host, LookedFor, Residue, look_due,
-    };
+    use super::super::properties::{now, record_on, request};
+    use super::super::{Closed, Deadline, Depth, Event, Host, LookedFor, Residue, look_due};
     use super::*;
 
     fn shopdb() -> Person {
@@ -405,15 +403,7 @@ mod tests {
                 },
                 tidies: &|account| account.uid < 1_000,
             };
-            let event = event.with_what_it_gives(&self.0, &host, &now(7));
-            self.0.apply(&Envelope {
-                at: now(7).wall_s,
-                actor: None,
-                actor_uid: None,
-                actor_login: None,
-                proof: None,
-                event,
-            });
+            record_on(&mut self.0, event, &host);
         }
 
         fn begins(&mut self, n: u8, run_as: &str) {

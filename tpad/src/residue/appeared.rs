@@ -69,10 +69,7 @@ fn as_files(keys: Vec<Appeared>, known: &Known<'_>) -> Vec<Appeared> {
     let was_there = |path: &String| {
         let Some(note) = known.note else { return true };
         let mut keys = note.things.get(&Kind::Key).into_iter().flatten();
-        let has_keys = keys.any(|(what, _)| {
-            let rest = what.strip_prefix(path.as_str());
-            rest.is_some_and(|rest| rest.starts_with(": "))
-        });
+        let has_keys = keys.any(|(what, _)| is_in_file(what, path));
         let files = note.key_files.as_ref();
         has_keys || files.is_none_or(|files| files.contains(path))
     };
@@ -114,12 +111,18 @@ fn is_of(kind: Kind, item: &Item, of: &Tended) -> bool {
         Kind::At => item.owner == Some(of.account.uid),
         Kind::Key if item.file.is_some() => of.keys.iter().any(|file| file == path),
         // Of what is no file, only the name tells where it is.
-        Kind::Key => of.keys.iter().any(|file| {
-            let rest = item.what.strip_prefix(file.to_string_lossy().as_ref());
-            rest.is_some_and(|rest| rest.starts_with(": "))
-        }),
+        Kind::Key => {
+            let mut files = of.keys.iter();
+            files.any(|file| is_in_file(&item.what, &file.to_string_lossy()))
+        }
         _ => false,
     }
+}
+
+/// Whether a finding, by its name, is of something in this file.
+fn is_in_file(what: &str, file: &str) -> bool {
+    let rest = what.strip_prefix(file);
+    rest.is_some_and(|rest| rest.starts_with(": "))
 }
 
 fn path_of(item: &Item) -> &str {

@@ -253,28 +253,18 @@ impl Place<'_> {
 
     /// Gives what was put aside its name back.
     fn put_back(&self) -> Result<(), Errno> {
-        let aside = self.aside.as_str();
-        renameat_with(
-            &self.folder,
-            aside,
-            &self.folder,
-            self.name,
-            RenameFlags::NOREPLACE,
-        )
+        self.rename(self.aside.as_ref(), self.name, RenameFlags::NOREPLACE)
+    }
+
+    fn rename(&self, from: &OsStr, to: &OsStr, flags: RenameFlags) -> Result<(), Errno> {
+        renameat_with(&self.folder, from, &self.folder, to, flags)
     }
 
     /// Removes the whole file.
     fn unlink(&self, opened: &Opened) -> Result<CameTo, String> {
         let aside = self.aside.as_str();
         let told = |error: Errno| format!("it cannot be removed: {error}");
-        let moved = renameat_with(
-            &self.folder,
-            self.name,
-            &self.folder,
-            aside,
-            RenameFlags::NOREPLACE,
-        );
-        match moved {
+        match self.rename(self.name, aside.as_ref(), RenameFlags::NOREPLACE) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(CameTo::Gone),
             Err(error) => return Err(told(error)),
@@ -339,14 +329,7 @@ impl Place<'_> {
     }
 
     fn swap(&self) -> Result<(), Errno> {
-        let aside = self.aside.as_str();
-        renameat_with(
-            &self.folder,
-            aside,
-            &self.folder,
-            self.name,
-            RenameFlags::EXCHANGE,
-        )
+        self.rename(self.aside.as_ref(), self.name, RenameFlags::EXCHANGE)
     }
 
     /// Writes what is kept, as a file that is as the old one was in all but its lines.
